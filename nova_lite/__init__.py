@@ -1,0 +1,1 @@
+"""nova_lite: a private cloud that speaks OpenStack."""

@@ -1,0 +1,1 @@
+"""The front door: every public API, on one port, by path."""

@@ -1,0 +1,1 @@
+"""What bodies and queries of the Compute API may say."""

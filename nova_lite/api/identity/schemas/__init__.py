@@ -1,0 +1,1 @@
+"""What bodies of the Identity API may say."""

@@ -1,0 +1,1 @@
+"""What bodies of the Image API may say."""

@@ -1,0 +1,1 @@
+"""What bodies of the Network API may say."""

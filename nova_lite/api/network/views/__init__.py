@@ -1,0 +1,1 @@
+"""What the Network API answers."""

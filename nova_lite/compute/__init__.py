@@ -1,0 +1,1 @@
+"""All that runs on a host; nothing in it reaches the database."""

@@ -1,0 +1,1 @@
+"""Image cache, root disks, config drive."""

@@ -1,0 +1,1 @@
+"""The host's side of networks: bridges, taps, DHCP, firewall, metadata."""

@@ -1,0 +1,1 @@
+"""Runs operations, takes reports of hosts, reconciles."""

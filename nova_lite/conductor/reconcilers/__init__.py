@@ -1,0 +1,1 @@
+"""What must stay true: each mends one kind of difference."""

@@ -1,0 +1,1 @@
+"""Options, one file a room."""

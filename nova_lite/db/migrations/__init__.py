@@ -1,0 +1,1 @@
+"""Alembic migrations: expand now, contract a release later."""

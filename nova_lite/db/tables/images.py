@@ -1,0 +1,53 @@
+"""Images: the registry. The bytes are in a store."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from nova_lite.db.types import METADATA, Json, epoch, uuid_column
+
+images = sa.Table(
+    "images",
+    METADATA,
+    uuid_column("id", primary_key=True),
+    sa.Column("name", sa.String(255)),
+    sa.Column("owner", sa.String(64)),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("visibility", sa.String(16), nullable=False),
+    sa.Column("disk_format", sa.String(16)),
+    sa.Column("container_format", sa.String(16)),
+    sa.Column("size_bytes", sa.BigInteger),
+    sa.Column("virtual_size_bytes", sa.BigInteger),
+    sa.Column("md5", sa.String(32)),
+    sa.Column("sha512", sa.String(128)),
+    sa.Column("min_disk_gib", sa.Integer, nullable=False, default=0),
+    sa.Column("min_ram_mib", sa.Integer, nullable=False, default=0),
+    sa.Column("protected", sa.Boolean, nullable=False, default=False),
+    sa.Column("hidden", sa.Boolean, nullable=False, default=False),
+    sa.Column("location", sa.String(512)),
+    sa.Column("upload_id", sa.String(36)),  # the upload that may finalize it; another one may not
+    sa.Column("properties", Json, nullable=False),
+    epoch("created_at", nullable=False),
+    epoch("updated_at", nullable=False),
+    sa.Index("ix_images_page", "created_at", "id"),
+    sa.Index("ix_images_owner", "owner", "created_at"),
+)
+
+image_tags = sa.Table(
+    "image_tags",
+    METADATA,
+    uuid_column("image_id", primary_key=True),
+    sa.Column("tag", sa.String(255), primary_key=True),
+    sa.ForeignKeyConstraint(["image_id"], ["images.id"], ondelete="CASCADE"),
+)
+
+image_members = sa.Table(
+    "image_members",
+    METADATA,
+    uuid_column("image_id", primary_key=True),
+    sa.Column("member", sa.String(64), primary_key=True),
+    sa.Column("status", sa.String(16), nullable=False, default="pending"),
+    epoch("created_at", nullable=False),
+    epoch("updated_at", nullable=False),
+    sa.ForeignKeyConstraint(["image_id"], ["images.id"], ondelete="CASCADE"),
+)

@@ -1,0 +1,71 @@
+"""Hosts, what is claimed on them, and what they still owe."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from nova_lite.db.types import METADATA, Json, epoch, uuid_column
+
+hosts = sa.Table(
+    "hosts",
+    METADATA,
+    sa.Column("name", sa.String(255), primary_key=True),
+    uuid_column("uuid", nullable=False, unique=True),
+    sa.Column("number", sa.Integer, nullable=False, unique=True),  # the integer id of old microversions
+    sa.Column("facts", Json),  # None until it registers
+    sa.Column("zone", sa.String(255), nullable=False, default="nova"),
+    sa.Column("mac_key", sa.String(128), nullable=False),  # with which its reports are signed; a secret
+    sa.Column("vcpus_limit", sa.Integer, nullable=False, default=0),
+    sa.Column("vcpus_used", sa.Integer, nullable=False, default=0),
+    sa.Column("ram_mib_limit", sa.Integer, nullable=False, default=0),
+    sa.Column("ram_mib_used", sa.Integer, nullable=False, default=0),
+    sa.Column("disk_gib_limit", sa.Integer, nullable=False, default=0),
+    sa.Column("disk_gib_used", sa.Integer, nullable=False, default=0),
+    sa.Column("generation", sa.BigInteger, nullable=False, default=0),
+    sa.Column("incarnation", sa.BigInteger, nullable=False, default=0),
+    sa.Column("enabled", sa.Boolean, nullable=False, default=True),
+    sa.Column("disabled_reason", sa.String(255)),
+    sa.Column("forced_down", sa.Boolean, nullable=False, default=False),
+    epoch("last_seen_at"),  # journal clock
+    sa.Column("seen_boot_id", sa.String(36)),
+    epoch("updated_at"),  # wall clock
+)
+
+claims = sa.Table(
+    "claims",
+    METADATA,
+    uuid_column("server_id", primary_key=True),
+    sa.Column("role", sa.String(16), primary_key=True),
+    sa.Column("host", sa.String(255), sa.ForeignKey("hosts.name"), nullable=False),
+    sa.Column("vcpus", sa.Integer, nullable=False),
+    sa.Column("ram_mib", sa.Integer, nullable=False),
+    sa.Column("disk_gib", sa.Integer, nullable=False),
+    epoch("created_at", nullable=False),
+    sa.Index("ix_claims_host", "host"),
+)
+
+tombstones = sa.Table(
+    "tombstones",
+    METADATA,
+    sa.Column("host", sa.String(255), sa.ForeignKey("hosts.name"), primary_key=True),
+    uuid_column("server_id", primary_key=True),
+    sa.Column("fence", sa.BigInteger, nullable=False),
+    sa.Column("turn", sa.BigInteger, nullable=False),
+    epoch("created_at", nullable=False),
+)
+
+services = sa.Table(
+    "services",
+    METADATA,
+    uuid_column("uuid", primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False, unique=True),
+    sa.Column("binary", sa.String(64), nullable=False),  # nova-conductor, nova-scheduler: as the API names them
+    sa.Column("host", sa.String(255), nullable=False),
+    sa.Column("zone", sa.String(255), nullable=False, default="internal"),
+    sa.Column("enabled", sa.Boolean, nullable=False, default=True),
+    sa.Column("disabled_reason", sa.String(255)),
+    epoch("last_seen_at"),  # journal clock
+    sa.Column("seen_boot_id", sa.String(36)),
+    epoch("updated_at"),  # wall clock
+    sa.UniqueConstraint("binary", "host"),
+)

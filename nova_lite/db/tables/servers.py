@@ -1,0 +1,91 @@
+"""Servers, flavors, key pairs, and the compute side's small nouns."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from nova_lite.db.types import METADATA, Json, epoch, long_text, uuid_column
+
+servers = sa.Table(
+    "servers",
+    METADATA,
+    uuid_column("id", primary_key=True),
+    sa.Column("project_id", sa.String(64), nullable=False),
+    sa.Column("user_id", sa.String(64), nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("hostname", sa.String(255), nullable=False),
+    sa.Column("description", sa.String(255)),
+    sa.Column("state", sa.String(32), nullable=False),
+    sa.Column("power_state", sa.Integer, nullable=False, default=0),
+    sa.Column("flavor_id", sa.String(255), nullable=False),
+    sa.Column("flavor", Json, nullable=False),  # the copy made at creation
+    uuid_column("image_id"),
+    sa.Column("image_properties", Json, nullable=False),
+    sa.Column("host", sa.String(255)),
+    sa.Column("availability_zone", sa.String(255)),
+    sa.Column("requested_zone", sa.String(255)),
+    sa.Column("requested_host", sa.String(255)),
+    sa.Column("requested_networks", Json, nullable=False),
+    sa.Column("no_network", sa.Boolean, nullable=False, default=False),
+    sa.Column("key_name", sa.String(255)),
+    sa.Column("key_type", sa.String(16)),
+    sa.Column("key_data", sa.Text),
+    sa.Column("user_data", long_text()),
+    sa.Column("config_drive", sa.Boolean, nullable=False, default=False),
+    sa.Column("metadata", Json, nullable=False, key="properties"),
+    sa.Column("tags", Json, nullable=False),
+    sa.Column("locked", sa.Boolean, nullable=False, default=False),
+    sa.Column("locked_reason", sa.String(255)),
+    sa.Column("disk_config", sa.String(8), nullable=False, default="MANUAL"),
+    sa.Column("reservation_id", sa.String(64), nullable=False, default=""),
+    sa.Column("launch_index", sa.Integer, nullable=False, default=0),
+    sa.Column("fault", Json),
+    sa.Column("addresses", Json, nullable=False),
+    epoch("created_at", nullable=False),
+    epoch("updated_at", nullable=False),
+    epoch("launched_at"),
+    epoch("terminated_at"),
+    # What lists sort by: newest first, the id breaking ties, within a project and over all.
+    sa.Index("ix_servers_project_page", "project_id", "created_at", "id"),
+    sa.Index("ix_servers_page", "created_at", "id"),
+    sa.Index("ix_servers_updated_at", "updated_at"),
+    sa.Index("ix_servers_host", "host", "state"),
+)
+
+flavors = sa.Table(
+    "flavors",
+    METADATA,
+    sa.Column("id", sa.String(255), primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False, unique=True),
+    sa.Column("vcpus", sa.Integer, nullable=False),
+    sa.Column("ram_mib", sa.Integer, nullable=False),
+    sa.Column("disk_gib", sa.Integer, nullable=False),
+    sa.Column("ephemeral_gib", sa.Integer, nullable=False, default=0),
+    sa.Column("swap_mib", sa.Integer, nullable=False, default=0),
+    sa.Column("rxtx_factor", sa.Double(), nullable=False, default=1.0),
+    sa.Column("is_public", sa.Boolean, nullable=False, default=True),
+    sa.Column("disabled", sa.Boolean, nullable=False, default=False),
+    sa.Column("description", sa.Text),
+    sa.Column("extra_specs", Json, nullable=False),
+    epoch("created_at", nullable=False),
+    epoch("updated_at"),
+)
+
+flavor_access = sa.Table(
+    "flavor_access",
+    METADATA,
+    sa.Column("flavor_id", sa.String(255), sa.ForeignKey("flavors.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("project_id", sa.String(64), primary_key=True),
+)
+
+keypairs = sa.Table(
+    "keypairs",
+    METADATA,
+    sa.Column("user_id", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(255), primary_key=True),
+    sa.Column("id", sa.BigInteger, nullable=False, unique=True),  # a number, as the API shows one
+    sa.Column("type", sa.String(16), nullable=False),
+    sa.Column("fingerprint", sa.String(255), nullable=False),
+    sa.Column("public_key", sa.Text, nullable=False),
+    epoch("created_at", nullable=False),
+)

@@ -1,0 +1,1 @@
+"""The engine of long operations; knows no server."""

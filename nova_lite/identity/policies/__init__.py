@@ -1,0 +1,1 @@
+"""Default access rules, a folder a service, a file a noun."""

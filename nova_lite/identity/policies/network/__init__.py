@@ -1,0 +1,1 @@
+"""Default access rules of the Network API."""

@@ -1,0 +1,1 @@
+"""Hosts, what is claimed on them, and what they owe."""

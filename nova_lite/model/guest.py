@@ -1,0 +1,81 @@
+"""The guest a host is asked to have: all it needs to know, so that it needs no database."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+
+from nova_lite.model.ids import NetworkId, PortId, ServerId
+from nova_lite.model.image import ImageSource
+
+
+class PowerState(enum.IntEnum):
+    """The state of a guest, with the numbers that the Compute API shows."""
+
+    NOSTATE = 0
+    RUNNING = 1
+    PAUSED = 3
+    SHUTDOWN = 4
+    CRASHED = 6
+    SUSPENDED = 7
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GuestInterface:
+    """One network interface of a guest."""
+
+    port_id: PortId
+    network_id: NetworkId
+    bridge: str
+    mac_address: str
+    ip_address: str
+    prefix_length: int
+    gateway_ip: str | None
+    dns_nameservers: tuple[str, ...] = ()
+    mtu: int = 1500
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PublicKey:
+    """A key pair's public half, given to the guest by metadata."""
+
+    name: str
+    type: str  # ssh or x509
+    data: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GuestSpec:
+    """What a guest is made of. The guest's domain carries the server's id as its UUID."""
+
+    server_id: ServerId
+    name: str
+    hostname: str
+    project_id: str
+    user_id: str
+    vcpus: int
+    ram_mib: int
+    root_gib: int  # 0: as large as the image
+    ephemeral_gib: int = 0
+    swap_mib: int = 0
+    image: ImageSource | None = None
+    image_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    interfaces: tuple[GuestInterface, ...] = ()
+    config_drive: bool = False
+    user_data: str | None = None  # base64; never logged
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    keys: tuple[PublicKey, ...] = ()
+    availability_zone: str = "nova"
+    admin_pass: str | None = None  # never logged; only on the config drive
+    launch_index: int = 0
+    reservation_id: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GuestState:
+    """What a host sees of one of its guests."""
+
+    server_id: ServerId
+    power_state: PowerState

@@ -1,0 +1,45 @@
+"""A compute host as the control side knows it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from nova_lite.model.ids import HostName
+from nova_lite.model.resources import Resources
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HostFacts:
+    """What a host says of itself when it registers. Amounts are the machine's own, without allocation ratios."""
+
+    hypervisor_type: str  # QEMU, KVM or fake, as the Compute API shows it
+    hypervisor_version: int  # 7002022 for 7.2.22
+    hypervisor_hostname: str
+    architectures: tuple[str, ...]
+    virt_modes: tuple[str, ...] = ("hvm",)
+    cpu_info: str = "{}"  # JSON text
+    total: Resources
+    reserved: Resources = dataclasses.field(default_factory=Resources)
+    host_ip: str = "127.0.0.1"
+    zone: str = "nova"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Host:
+    """A host's record: its facts, its limits (after ratios), what is claimed, and whether it takes servers."""
+
+    name: HostName
+    uuid: str
+    facts: HostFacts
+    limit: Resources  # facts.total - facts.reserved, times the ratios
+    used: Resources
+    generation: int
+    incarnation: int
+    enabled: bool
+    disabled_reason: str | None
+    forced_down: bool
+    up: bool  # a heartbeat came in time
+    tombstones: int  # removals that it still owes; no new guests until 0
+    running: int = 0  # servers that live there
+    building: int = 0
+    last_seen_age_s: float | None = None

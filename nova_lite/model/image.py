@@ -1,0 +1,68 @@
+"""An image's record: what is known of its bytes, and who may use it."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+
+from nova_lite.model.ids import ImageId, ProjectId
+
+
+class ImageStatus(enum.StrEnum):
+    """The life of an image as the Image API names it."""
+
+    QUEUED = "queued"
+    SAVING = "saving"
+    ACTIVE = "active"
+    DEACTIVATED = "deactivated"
+    KILLED = "killed"
+    DELETED = "deleted"
+
+
+class Visibility(enum.StrEnum):
+    """Who may see an image."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+    SHARED = "shared"
+    COMMUNITY = "community"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image. `sha512` and `size_bytes` are set once, when the upload is finalized."""
+
+    id: ImageId
+    name: str | None
+    owner: ProjectId | None
+    status: ImageStatus
+    visibility: Visibility
+    disk_format: str | None
+    container_format: str | None
+    size_bytes: int | None = None
+    virtual_size_bytes: int | None = None
+    md5: str | None = None
+    sha512: str | None = None
+    min_disk_gib: int = 0
+    min_ram_mib: int = 0
+    protected: bool = False
+    hidden: bool = False
+    location: str | None = None  # the store's own name for the bytes; never shown to users
+    tags: tuple[str, ...] = ()
+    properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    created_at: float = 0.0
+    updated_at: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageSource:
+    """What a host needs to get an image without any credential but the ticket (DESIGN section 2)."""
+
+    image_id: ImageId
+    sha512: str
+    size_bytes: int
+    virtual_size_bytes: int
+    disk_format: str  # as recorded at upload; the host never probes
+    url: str  # where the bytes are served
+    ticket: str  # good for this image and this host until the deadline; a secret

@@ -1,0 +1,48 @@
+"""A request for a host, the ranking that answers it, and why each other host fell out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from nova_lite.model.ids import HostName
+from nova_lite.model.resources import Resources
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlacementRequest:
+    """What one server needs of a host. `avoid` are hosts already tried in vain."""
+
+    server_id: str
+    project_id: str
+    asked: Resources
+    zone: str | None = None
+    host: HostName | None = None
+    avoid: tuple[HostName, ...] = ()
+    image_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    count: int = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why one host fell out. `lacks` names the resource when an amount was missing."""
+
+    host: HostName
+    reason: str  # a few words: "lacks memory", "is disabled"
+    filter: str
+    lacks: str | None = None
+    asked: int | None = None
+    free: int | None = None
+    unit: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Hosts that fit, best first; and the refusals of the rest. `hosts_seen` counts all that were looked at."""
+
+    hosts: tuple[HostName, ...]
+    refusals: tuple[Refusal, ...]
+    hosts_seen: int
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)  # reason -> hosts
+    sentence: str = ""  # the fault a user reads when no host fits

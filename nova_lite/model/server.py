@@ -1,0 +1,126 @@
+"""A server's record, and the states that are computed from it and its live operation."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping
+
+from nova_lite.model.flavor import Flavor
+from nova_lite.model.guest import PowerState
+from nova_lite.model.ids import HostName, ImageId, OperationId, ProjectId, ServerId, UserId
+
+
+class ServerState(enum.StrEnum):
+    """The settled state in the server's row (DESIGN section 4)."""
+
+    BUILDING = "building"
+    ACTIVE = "active"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    SUSPENDED = "suspended"
+    RESCUED = "rescued"
+    RESIZED = "resized"
+    SHELVED = "shelved"
+    SHELVED_OFFLOADED = "shelved_offloaded"
+    SOFT_DELETED = "soft-delete"
+    ERROR = "error"
+    DELETED = "deleted"
+
+
+class TaskState(enum.StrEnum):
+    """What a live operation is shown as in OS-EXT-STS:task_state."""
+
+    SCHEDULING = "scheduling"
+    NETWORKING = "networking"
+    BLOCK_DEVICE = "block_device_mapping"
+    SPAWNING = "spawning"
+    DELETING = "deleting"
+    POWERING_ON = "powering-on"
+    POWERING_OFF = "powering-off"
+    REBOOTING = "rebooting"
+    REBOOTING_HARD = "rebooting_hard"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RequestedNetwork:
+    """One entry of a create request's `networks`: a network (any port on it), or a port of the user's."""
+
+    network_id: str | None = None
+    port_id: str | None = None
+    fixed_ip: str | None = None
+    tag: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LiveOperation:
+    """The part of an operation that a server's view needs."""
+
+    id: OperationId
+    workflow: str
+    step: str | None
+    unwinding: bool
+    task_state: TaskState | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Why a server is in ERROR, in words for its owner."""
+
+    code: int
+    message: str
+    details: str | None
+    created_at: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server. Times are seconds since 1970 (wall clock); `host` is None before it is claimed and after it is deleted."""
+
+    id: ServerId
+    project_id: ProjectId
+    user_id: UserId
+    name: str
+    hostname: str
+    description: str | None = None
+    state: ServerState
+    power_state: PowerState = PowerState.NOSTATE
+    flavor: Flavor
+    image_id: ImageId | None = None
+    image_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    host: HostName | None = None
+    availability_zone: str | None = None
+    requested_zone: str | None = None
+    requested_host: HostName | None = None
+    requested_networks: tuple[RequestedNetwork, ...] = ()
+    no_network: bool = False
+    key_name: str | None = None
+    key_type: str | None = None
+    key_data: str | None = None
+    user_data: str | None = None
+    config_drive: bool = False
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    locked: bool = False
+    locked_reason: str | None = None
+    disk_config: str = "MANUAL"
+    reservation_id: str = ""
+    launch_index: int = 0
+    fault: Fault | None = None
+    addresses: tuple[ServerAddress, ...] = ()
+    live: LiveOperation | None = None
+    host_up: bool | None = None
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    launched_at: float | None = None
+    terminated_at: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServerAddress:
+    """An address as a server's view shows it; kept with the server so that lists need no port query."""
+
+    network: str
+    ip_address: str
+    mac_address: str
+    version: int = 4

@@ -1,0 +1,1 @@
+"""Networks, subnets, ports: records and rules."""

@@ -1,0 +1,65 @@
+"""What the rest of the control side needs of a network service; the embedded one and Neutron's client fulfil it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+from nova_lite.model.guest import GuestInterface
+from nova_lite.model.ids import HostName, NetworkId, PortId, ProjectId, ServerId
+from nova_lite.model.server import RequestedNetwork
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PortOrder:
+    """The ports one server needs. `key` is the same at each repetition: a second call finds the first one's ports."""
+
+    key: str
+    server_id: ServerId
+    project_id: ProjectId
+    host: HostName
+    hostname: str
+    zone: str
+    requested: tuple[RequestedNetwork, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BoundPort:
+    """A port as a guest gets it. `network_name` labels its addresses in the Compute API."""
+
+    interface: GuestInterface
+    network_name: str
+
+
+class NetworkPort(Protocol):
+    """A network service."""
+
+    def resolve(
+        self, project_id: ProjectId, requested: tuple[RequestedNetwork, ...], *, auto: bool
+    ) -> tuple[RequestedNetwork, ...]:
+        """Check what a create request asks before it is accepted, and fill in the network when none is named.
+
+        Raises: BadRequest, NotFound or Conflict as the Compute API answers them (unknown network, port in use,
+        several networks to choose from).
+        """
+
+    def ensure_ports(self, order: PortOrder) -> tuple[BoundPort, ...]:
+        """Make or find the server's ports, bind them to the host, in the order asked. May be repeated.
+
+        Raises: Unavailable when the service does not answer; Conflict when no address is free.
+        """
+
+    def remove_ports(self, server_id: ServerId, key: str | None = None) -> None:
+        """Delete the ports made for the server, give back those of the user's own. May be repeated.
+
+        `key` limits it to what one operation made.
+        """
+
+    def mark_active(self, server_id: ServerId) -> None:
+        """Show the server's ports as ACTIVE. May be repeated."""
+
+    def network_name(self, network_id: NetworkId) -> str:
+        """Give a network's name. Raises: NotFound."""
+
+    def server_port_ids(self, server_id: ServerId) -> tuple[PortId, ...]:
+        """List the ports of a server in the order they were attached."""

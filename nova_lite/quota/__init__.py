@@ -1,0 +1,1 @@
+"""What projects may use and do use."""

@@ -1,0 +1,1 @@
+"""Messages between daemons: one file a conversation."""

@@ -1,0 +1,166 @@
+"""The conversation with the conductors: doorbells from the api, registrations, heartbeats and reports from hosts.
+
+All of it may come twice, late or never. Hosts' messages carry the host's MAC, which the receiving side checks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from nova_lite.model import wire
+from nova_lite.model.guest import GuestState, PowerState
+from nova_lite.model.host import HostFacts
+from nova_lite.model.ids import HostName, OperationId, ServerId
+from nova_lite.rpc.port import Address, Envelope, Transport
+
+ADDRESS = Address("conductor")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Doorbell:
+    """An operation is due now; a poll finds it anyway within a second."""
+
+    operation_id: OperationId
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Registration:
+    """A compute daemon has started. Repeated until a Welcome with its nonce comes."""
+
+    host: HostName
+    nonce: str
+    facts: HostFacts
+    guests: tuple[GuestState, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Heartbeat:
+    """A host lives. `guests` is what it sees, for the power-state reconciler (sent whole, it is small)."""
+
+    host: HostName
+    incarnation: int
+    guests: tuple[GuestState, ...] = ()
+    facts: HostFacts | None = None  # only when they changed
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What went wrong on a host. `host_at_fault`: another host may well succeed."""
+
+    code: str
+    message: str
+    host_at_fault: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """The answer to a command of one step, direction and attempt; repeated with the same id until acknowledged."""
+
+    id: str
+    host: HostName
+    incarnation: int
+    server_id: ServerId
+    operation_id: OperationId
+    step: str
+    unwinding: bool
+    attempt: int
+    fence: int
+    turn: int
+    fault: Fault | None = None
+    power_state: PowerState | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PowerChange:
+    """A guest's power changed without a command (it shut itself down, it crashed)."""
+
+    host: HostName
+    incarnation: int
+    server_id: ServerId
+    power_state: PowerState
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TombstoneDone:
+    """A removal that was owed is done; repeated until acknowledged by `report_id`."""
+
+    report_id: str
+    host: HostName
+    server_id: ServerId
+    fence: int
+    turn: int
+
+
+class ConductorPort(Protocol):
+    """What a host says; every method only sends."""
+
+    def register(self, message: Registration) -> None:
+        """Say that the daemon started. Raises: Unavailable when the broker is away."""
+
+    def heartbeat(self, message: Heartbeat) -> None:
+        """Say that the host lives. Raises: Unavailable when the broker is away."""
+
+    def report(self, message: Report) -> None:
+        """Answer a command. Raises: Unavailable when the broker is away."""
+
+    def power_changed(self, message: PowerChange) -> None:
+        """Tell of a power change. Raises: Unavailable when the broker is away."""
+
+    def tombstone_done(self, message: TombstoneDone) -> None:
+        """Tell of a removal that was owed. Raises: Unavailable when the broker is away."""
+
+
+class ConductorClient:
+    """Sends to the conductors over a transport."""
+
+    def __init__(self, transport: Transport) -> None:
+        """`transport` adds the host's MAC when it was made with a host's key."""
+        self._transport = transport
+
+    def ring(self, message: Doorbell, envelope: Envelope | None = None) -> None:
+        """Say that an operation is due. Raises: Unavailable when the broker is away."""
+        self._transport.cast(ADDRESS, "ring", wire.to_plain(message), envelope)
+
+    def register(self, message: Registration) -> None:
+        """Say that the daemon started. Raises: Unavailable when the broker is away."""
+        self._transport.cast(ADDRESS, "register", wire.to_plain(message))
+
+    def heartbeat(self, message: Heartbeat) -> None:
+        """Say that the host lives. Raises: Unavailable when the broker is away."""
+        self._transport.cast(ADDRESS, "heartbeat", wire.to_plain(message))
+
+    def report(self, message: Report) -> None:
+        """Answer a command. Raises: Unavailable when the broker is away."""
+        self._transport.cast(ADDRESS, "report", wire.to_plain(message), Envelope(operation_id=message.operation_id))
+
+    def power_changed(self, message: PowerChange) -> None:
+        """Tell of a power change. Raises: Unavailable when the broker is away."""
+        self._transport.cast(ADDRESS, "power_changed", wire.to_plain(message))
+
+    def tombstone_done(self, message: TombstoneDone) -> None:
+        """Tell of a removal that was owed. Raises: Unavailable when the broker is away."""
+        self._transport.cast(ADDRESS, "tombstone_done", wire.to_plain(message))
+
+
+class ConductorHandlers(Protocol):
+    """What a conductor serves."""
+
+    def ring(self, body: Mapping[str, Any]) -> None:
+        """Handle Doorbell."""
+
+    def register(self, body: Mapping[str, Any]) -> None:
+        """Handle Registration."""
+
+    def heartbeat(self, body: Mapping[str, Any]) -> None:
+        """Handle Heartbeat."""
+
+    def report(self, body: Mapping[str, Any]) -> None:
+        """Handle Report."""
+
+    def power_changed(self, body: Mapping[str, Any]) -> None:
+        """Handle PowerChange."""
+
+    def tombstone_done(self, body: Mapping[str, Any]) -> None:
+        """Handle TombstoneDone."""

@@ -1,0 +1,1 @@
+"""A daemon's frame: start, stop, logging, health."""

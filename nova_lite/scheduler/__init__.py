@@ -1,0 +1,1 @@
+"""Ranks hosts for requests, and says why the others fell out."""

@@ -1,0 +1,1 @@
+"""One way to prefer a host in each file."""

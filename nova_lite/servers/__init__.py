@@ -1,0 +1,1 @@
+"""Servers, flavors and key pairs: records and rules."""

@@ -1,0 +1,1 @@
+"""The stories: boot, delete, power; each a table of steps."""
