@@ -89,7 +89,7 @@ class Database:
 
     def _once(self, work: Callable[[Tx], T]) -> T:
         with self.engine.connect() as connection:
-            connection = connection.execution_options(nova_lite_write=True)
+            connection.execution_options(nova_lite_write=True)  # before BEGIN: it chooses which one
             with connection.begin():
                 tx = Tx(self, connection)
                 result = work(tx)

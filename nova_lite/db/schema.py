@@ -18,5 +18,4 @@ def metadata() -> sa.MetaData:
 
 def create_all(database: Database) -> None:
     """Make every table that is missing. For tests; a real database is made by its migrations."""
-    with database.engine.connect() as connection, connection.execution_options(nova_lite_write=True).begin():
-        METADATA.create_all(connection)
+    database.transact(lambda tx: METADATA.create_all(tx.connection))
