@@ -1,0 +1,327 @@
+"""Queries on hosts, claims, tombstones and services."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova_lite.db import clock
+from nova_lite.db.engine import Tx
+from nova_lite.db.tables.inventory import claims, hosts, services, tombstones
+from nova_lite.db.tables.journal import operations, subjects
+from nova_lite.db.tables.servers import servers
+from nova_lite.model import wire
+from nova_lite.model.host import Host, HostFacts
+from nova_lite.model.ids import HostName, OperationId, ServerId
+from nova_lite.model.resources import ClaimRole, Resources
+
+Row = sa.RowMapping
+
+
+def _age(tx: Tx, column: sa.Column[float]) -> sa.ColumnElement[float]:
+    return clock.now_sql(tx.database) - column
+
+
+def _same_boot(tx: Tx, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    """Whether a journal time can be compared: on SQLite it is of this boot of the machine."""
+    boot = clock.boot_id(tx.database)
+    return sa.true() if boot is None else column == boot
+
+
+def insert_host(tx: Tx, name: HostName, *, zone: str, mac_key: str) -> None:
+    """Add a host that has not registered yet."""
+    number = tx.execute(sa.select(sa.func.coalesce(sa.func.max(hosts.c.number), 0))).scalar_one() + 1
+    row = {"name": name, "uuid": str(uuid.uuid4()), "number": number, "zone": zone, "mac_key": mac_key}
+    tx.execute(hosts.insert(), row)
+
+
+def delete_host(tx: Tx, name: HostName) -> bool:
+    """Forget a host and what it still owed."""
+    tx.execute(tombstones.delete().where(tombstones.c.host == name))
+    return tx.execute(hosts.delete().where(hosts.c.name == name)).rowcount == 1
+
+
+def mac_key(tx: Tx, name: HostName) -> str | None:
+    """Give the key with which a host's reports are signed; a secret."""
+    return tx.execute(sa.select(hosts.c.mac_key).where(hosts.c.name == name)).scalar_one_or_none()
+
+
+def select_hosts(tx: Tx, overdue_s: float, name: HostName | None = None) -> tuple[Host, ...]:
+    """Read hosts with their tombstones and numbers of servers, by name."""
+    owed = sa.select(tombstones.c.host, sa.func.count().label("owed")).group_by(tombstones.c.host).subquery()
+    living = (
+        sa.select(
+            servers.c.host,
+            sa.func.count().label("running"),
+            sa.func.sum(sa.case((servers.c.state == "building", 1), else_=0)).label("building"),
+        )
+        .where(servers.c.state != "deleted", servers.c.host.is_not(None))
+        .group_by(servers.c.host)
+        .subquery()
+    )
+    query = (
+        sa.select(
+            hosts,
+            sa.case((_same_boot(tx, hosts.c.seen_boot_id), _age(tx, hosts.c.last_seen_at)), else_=None).label("age"),
+            sa.func.coalesce(owed.c.owed, 0).label("owed"),
+            sa.func.coalesce(living.c.running, 0).label("running"),
+            sa.func.coalesce(living.c.building, 0).label("building"),
+        )
+        .select_from(hosts.outerjoin(owed, owed.c.host == hosts.c.name).outerjoin(living, living.c.host == hosts.c.name))
+        .where(hosts.c.facts.is_not(None))
+        .order_by(hosts.c.name)
+    )
+    if name is not None:
+        query = query.where(hosts.c.name == name)
+    return tuple(_host(row, overdue_s) for row in tx.execute(query).mappings())
+
+
+def host_numbers(tx: Tx) -> dict[str, int]:
+    """Give the integer id of each host, as old microversions show it."""
+    return {row.name: row.number for row in tx.execute(sa.select(hosts.c.name, hosts.c.number))}
+
+
+def host_names(tx: Tx) -> tuple[tuple[str, bool], ...]:
+    """List all hosts by name, and whether each has registered once."""
+    query = sa.select(hosts.c.name, hosts.c.facts.is_not(None).label("registered")).order_by(hosts.c.name)
+    return tuple((row.name, bool(row.registered)) for row in tx.execute(query))
+
+
+def _host(row: Row, overdue_s: float) -> Host:
+    age = None if row["age"] is None else max(0.0, float(row["age"]))
+    return Host(
+        name=HostName(row["name"]),
+        uuid=row["uuid"],
+        facts=wire.from_plain(HostFacts, {**row["facts"], "zone": row["zone"]}),
+        limit=Resources(vcpus=row["vcpus_limit"], ram_mib=row["ram_mib_limit"], disk_gib=row["disk_gib_limit"]),
+        used=Resources(vcpus=row["vcpus_used"], ram_mib=row["ram_mib_used"], disk_gib=row["disk_gib_used"]),
+        generation=row["generation"],
+        incarnation=row["incarnation"],
+        enabled=row["enabled"],
+        disabled_reason=row["disabled_reason"],
+        forced_down=row["forced_down"],
+        up=not row["forced_down"] and age is not None and age <= overdue_s,
+        tombstones=int(row["owed"]),
+        running=int(row["running"]),
+        building=int(row["building"]),
+        last_seen_age_s=age,
+    )
+
+
+def update_host(tx: Tx, name: HostName, **columns: Any) -> bool:
+    """Change columns of a host; its generation rises."""
+    change = hosts.update().where(hosts.c.name == name).values(**columns, generation=hosts.c.generation + 1)
+    return tx.execute(change).rowcount == 1
+
+
+def register(tx: Tx, name: HostName, facts: HostFacts, limit: Resources, wall: float) -> int | None:
+    """Write what a starting host says of itself and raise its incarnation. Gives it, or None for an unknown host."""
+    changed = update_host(
+        tx,
+        name,
+        facts=wire.to_plain(facts),
+        vcpus_limit=limit.vcpus,
+        ram_mib_limit=limit.ram_mib,
+        disk_gib_limit=limit.disk_gib,
+        incarnation=hosts.c.incarnation + 1,
+        last_seen_at=clock.now_sql(tx.database),
+        seen_boot_id=clock.boot_id(tx.database),
+        updated_at=wall,
+    )
+    if not changed:
+        return None
+    return tx.execute(sa.select(hosts.c.incarnation).where(hosts.c.name == name)).scalar_one()
+
+
+def beat(tx: Tx, name: HostName, incarnation: int, wall: float) -> bool:
+    """Note a sign of life of the present incarnation; the generation stays."""
+    change = (
+        hosts.update()
+        .where(hosts.c.name == name, hosts.c.incarnation == incarnation)
+        .values(last_seen_at=clock.now_sql(tx.database), seen_boot_id=clock.boot_id(tx.database), updated_at=wall)
+    )
+    return tx.execute(change).rowcount == 1
+
+
+def take(tx: Tx, host: HostName, asked: Resources) -> bool:
+    """Add to what is used of a host that takes servers, if all of it fits: the one conditional UPDATE of a claim."""
+    change = (
+        hosts.update()
+        .where(
+            hosts.c.name == host,
+            hosts.c.enabled,
+            sa.not_(hosts.c.forced_down),
+            hosts.c.vcpus_used + asked.vcpus <= hosts.c.vcpus_limit,
+            hosts.c.ram_mib_used + asked.ram_mib <= hosts.c.ram_mib_limit,
+            hosts.c.disk_gib_used + asked.disk_gib <= hosts.c.disk_gib_limit,
+        )
+        .values(_used(asked, 1))
+    )
+    return tx.execute(change).rowcount == 1
+
+
+def give_back(tx: Tx, host: HostName, amount: Resources) -> None:
+    """Subtract from what is used of a host."""
+    tx.execute(hosts.update().where(hosts.c.name == host).values(_used(amount, -1)))
+
+
+def _used(amount: Resources, sign: int) -> dict[str, Any]:
+    return {
+        "vcpus_used": hosts.c.vcpus_used + sign * amount.vcpus,
+        "ram_mib_used": hosts.c.ram_mib_used + sign * amount.ram_mib,
+        "disk_gib_used": hosts.c.disk_gib_used + sign * amount.disk_gib,
+        "generation": hosts.c.generation + 1,
+    }
+
+
+def insert_claim(tx: Tx, server_id: ServerId, role: ClaimRole, host: HostName, amount: Resources, wall: float) -> None:
+    """Write down what a server holds on a host."""
+    row = {"server_id": server_id, "role": role.value, "host": host, "created_at": wall}
+    tx.execute(claims.insert(), row | wire.to_plain(amount))
+
+
+def select_claims(tx: Tx, server_id: ServerId | None = None) -> Sequence[Row]:
+    """Read claims of one server, or all."""
+    query = sa.select(claims)
+    if server_id is not None:
+        query = query.where(claims.c.server_id == server_id)
+    return tx.execute(query).mappings().all()
+
+
+def delete_claim(tx: Tx, server_id: ServerId, role: str) -> bool:
+    """Remove one claim row; False when another was faster."""
+    change = claims.delete().where(claims.c.server_id == server_id, claims.c.role == role)
+    return tx.execute(change).rowcount == 1
+
+
+def orphan_claims(tx: Tx) -> Sequence[Row]:
+    """Find claims that neither a live operation nor a settled state owns."""
+    query = (
+        sa.select(claims)
+        .select_from(
+            claims.outerjoin(servers, servers.c.id == claims.c.server_id).outerjoin(
+                subjects, sa.and_(subjects.c.kind == "server", subjects.c.id == claims.c.server_id)
+            )
+        )
+        .where(
+            subjects.c.live_operation.is_(None),
+            sa.or_(servers.c.id.is_(None), servers.c.state == "deleted", servers.c.host.is_(None)),
+        )
+    )
+    return tx.execute(query).mappings().all()
+
+
+def used_by_claims(tx: Tx) -> dict[str, Resources]:
+    """Add up the claims of each host."""
+    query = sa.select(
+        claims.c.host,
+        sa.func.sum(claims.c.vcpus).label("vcpus"),
+        sa.func.sum(claims.c.ram_mib).label("ram_mib"),
+        sa.func.sum(claims.c.disk_gib).label("disk_gib"),
+    ).group_by(claims.c.host)
+    return {
+        row.host: Resources(vcpus=int(row.vcpus), ram_mib=int(row.ram_mib), disk_gib=int(row.disk_gib))
+        for row in tx.execute(query)
+    }
+
+
+def set_used(tx: Tx, host: HostName, amount: Resources, *, generation: int) -> bool:
+    """Correct what is used of a host, unless it changed since `generation` was read."""
+    change = (
+        hosts.update()
+        .where(hosts.c.name == host, hosts.c.generation == generation)
+        .values(
+            vcpus_used=amount.vcpus,
+            ram_mib_used=amount.ram_mib,
+            disk_gib_used=amount.disk_gib,
+            generation=hosts.c.generation + 1,
+        )
+    )
+    return tx.execute(change).rowcount == 1
+
+
+def put_tombstone(tx: Tx, host: HostName, server_id: ServerId, pair: tuple[int, int], wall: float) -> None:
+    """Note a removal that a host owes; a higher pair replaces a lower one."""
+    key = (tombstones.c.host == host, tombstones.c.server_id == server_id)
+    tx.execute(tombstones.delete().where(*key))
+    row = {"host": host, "server_id": server_id, "fence": pair[0], "turn": pair[1], "created_at": wall}
+    tx.execute(tombstones.insert(), row)
+
+
+def select_tombstones(tx: Tx, host: HostName) -> Sequence[Row]:
+    """Read what a host owes."""
+    return tx.execute(sa.select(tombstones).where(tombstones.c.host == host)).mappings().all()
+
+
+def drop_tombstone(tx: Tx, host: HostName, server_id: ServerId, pair: tuple[int, int]) -> None:
+    """Strike out a removal that was done, unless a higher pair is owed by now."""
+    tx.execute(
+        tombstones.delete().where(
+            tombstones.c.host == host,
+            tombstones.c.server_id == server_id,
+            tombstones.c.fence == pair[0],
+            tombstones.c.turn == pair[1],
+        )
+    )
+
+
+def live_operations_on(tx: Tx, host: HostName) -> tuple[OperationId, ...]:
+    """Find the live operations of servers that hold something on a host."""
+    query = (
+        sa.select(subjects.c.live_operation)
+        .select_from(subjects.join(claims, sa.and_(subjects.c.kind == "server", subjects.c.id == claims.c.server_id)))
+        .where(claims.c.host == host, subjects.c.live_operation.is_not(None))
+    )
+    return tuple(OperationId(value) for value in tx.execute(query).scalars())
+
+
+def wake_operations(tx: Tx, ids: Sequence[OperationId]) -> None:
+    """Make waiting operations due now; held and ended ones are left alone."""
+    if not ids:
+        return
+    tx.execute(
+        operations.update()
+        .where(operations.c.id.in_(ids), operations.c.ended_at.is_(None), operations.c.wake_at.is_not(None))
+        .values(wake_at=clock.now_sql(tx.database))
+    )
+
+
+def servers_on(tx: Tx, host: HostName) -> Sequence[Row]:
+    """Read the settled servers of a host that no operation is changing: id, state, power state, last change."""
+    query = (
+        sa.select(servers.c.id, servers.c.state, servers.c.power_state, servers.c.updated_at)
+        .select_from(servers.outerjoin(subjects, sa.and_(subjects.c.kind == "server", subjects.c.id == servers.c.id)))
+        .where(servers.c.host == host, servers.c.state != "deleted", subjects.c.live_operation.is_(None))
+    )
+    return tx.execute(query).mappings().all()
+
+
+def beat_service(tx: Tx, binary: str, host: str, wall: float) -> None:
+    """Note that a control daemon lives; its row is made at the first beat."""
+    now, boot = clock.now_sql(tx.database), clock.boot_id(tx.database)
+    key = (services.c.binary == binary, services.c.host == host)
+    values = {"last_seen_at": now, "seen_boot_id": boot, "updated_at": wall}
+    if tx.execute(services.update().where(*key).values(values)).rowcount:
+        return
+    number = tx.execute(sa.select(sa.func.coalesce(sa.func.max(services.c.number), 0))).scalar_one() + 1
+    row = {"uuid": str(uuid.uuid4()), "number": number, "binary": binary, "host": host}
+    tx.execute(services.insert().values(row | values))
+
+
+def select_services(tx: Tx, overdue_s: float) -> Sequence[Row]:
+    """Read control daemons, each with `up`."""
+    fresh = sa.and_(_same_boot(tx, services.c.seen_boot_id), _age(tx, services.c.last_seen_at) <= overdue_s)
+    return tx.execute(sa.select(services, fresh.label("up")).order_by(services.c.number)).mappings().all()
+
+
+def update_service(tx: Tx, service_uuid: str, **columns: Any) -> bool:
+    """Change columns of a control daemon's row."""
+    return tx.execute(services.update().where(services.c.uuid == service_uuid).values(**columns)).rowcount == 1
+
+
+def delete_service(tx: Tx, service_uuid: str) -> bool:
+    """Forget a control daemon; it comes back with its next beat."""
+    return tx.execute(services.delete().where(services.c.uuid == service_uuid)).rowcount == 1

@@ -1,0 +1,116 @@
+"""Hosts: adding them, what they say of themselves, whether they live, and what they owe."""
+
+from __future__ import annotations
+
+import secrets
+
+from nova_lite import errors
+from nova_lite.conf.scheduler import SchedulerOptions
+from nova_lite.db import hosts as queries
+from nova_lite.db.engine import Tx
+from nova_lite.inventory.liveness import OVERDUE_S
+from nova_lite.model import wire
+from nova_lite.model.host import Host, HostFacts
+from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.resources import Resources
+from nova_lite.rpc.compute import Tombstone
+
+
+def add_host(tx: Tx, name: HostName, *, zone: str = "nova") -> str:
+    """Add a host, or find it, and give the key that signs its reports (a secret). May be repeated."""
+    known = queries.mac_key(tx, name)
+    if known is not None:
+        return known
+    key = secrets.token_hex(32)
+    queries.insert_host(tx, name, zone=zone, mac_key=key)
+    return key
+
+
+def remove_host(tx: Tx, name: HostName) -> None:
+    """Forget a host.
+
+    Raises: NotFound; Conflict while servers hold something on it.
+    """
+    if any(claim["host"] == name for claim in queries.select_claims(tx)):
+        raise errors.Conflict(f"Host {name} still has servers: delete or move them first.")
+    if not queries.delete_host(tx, name):
+        raise errors.NotFound(f"There is no host {name}.")
+
+
+def list_hosts(tx: Tx) -> tuple[Host, ...]:
+    """List the hosts that have registered at least once, by name."""
+    return queries.select_hosts(tx, OVERDUE_S)
+
+
+def get_host(tx: Tx, name: HostName) -> Host:
+    """Give one host. Raises: NotFound also while it has not registered."""
+    found = queries.select_hosts(tx, OVERDUE_S, name)
+    if not found:
+        raise errors.NotFound(f"There is no host {name}.")
+    return found[0]
+
+
+def limit_of(facts: HostFacts, ratios: SchedulerOptions) -> Resources:
+    """Give what a host offers: what it has, less what is reserved, times the ratios."""
+    return Resources(
+        vcpus=int((facts.total.vcpus - facts.reserved.vcpus) * ratios.cpu_ratio),
+        ram_mib=int((facts.total.ram_mib - facts.reserved.ram_mib) * ratios.ram_ratio),
+        disk_gib=int((facts.total.disk_gib - facts.reserved.disk_gib) * ratios.disk_ratio),
+    )
+
+
+def register(tx: Tx, name: HostName, facts: HostFacts, ratios: SchedulerOptions) -> tuple[int, tuple[Tombstone, ...]]:
+    """Take a starting host's facts; give its new incarnation and the removals it owes.
+
+    The incarnation rises at every call: commands that name an older one are refused by the host.
+    Raises: NotFound for a host that nobody added.
+    """
+    incarnation = queries.register(tx, name, facts, limit_of(facts, ratios), tx.database.clock.wall())
+    if incarnation is None:
+        raise errors.NotFound(f"There is no host {name}: add it first.")
+    owed = tuple(
+        Tombstone(server_id=ServerId(row["server_id"]), fence=row["fence"], turn=row["turn"])
+        for row in queries.select_tombstones(tx, name)
+    )
+    queries.wake_operations(tx, queries.live_operations_on(tx, name))
+    return incarnation, owed
+
+
+def beat(tx: Tx, name: HostName, incarnation: int) -> bool:
+    """Note a sign of life; False when it is not of the present incarnation. May be repeated."""
+    return queries.beat(tx, name, incarnation, tx.database.clock.wall())
+
+
+def change_facts(tx: Tx, name: HostName, facts: HostFacts, ratios: SchedulerOptions) -> None:
+    """Take changed facts of a running host. May be repeated."""
+    limit = limit_of(facts, ratios)
+    queries.update_host(
+        tx,
+        name,
+        facts=wire.to_plain(facts),
+        vcpus_limit=limit.vcpus,
+        ram_mib_limit=limit.ram_mib,
+        disk_gib_limit=limit.disk_gib,
+    )
+
+
+def set_enabled(tx: Tx, name: HostName, *, enabled: bool, reason: str | None = None) -> None:
+    """Let a host take new servers, or not. Raises: NotFound."""
+    if not queries.update_host(tx, name, enabled=enabled, disabled_reason=None if enabled else reason):
+        raise errors.NotFound(f"There is no host {name}.")
+
+
+def set_forced_down(tx: Tx, name: HostName, *, forced_down: bool) -> None:
+    """Say that a host is dead (the operator's proof), or no longer. Raises: NotFound."""
+    if not queries.update_host(tx, name, forced_down=forced_down):
+        raise errors.NotFound(f"There is no host {name}.")
+
+
+def owe_removal(tx: Tx, name: HostName, server_id: ServerId, *, fence: int, turn: int) -> None:
+    """Leave a tombstone: the host removes the guest when it returns, unless it was made under a higher pair."""
+    queries.put_tombstone(tx, name, server_id, (fence, turn), tx.database.clock.wall())
+
+
+def removal_done(tx: Tx, name: HostName, server_id: ServerId, *, fence: int, turn: int) -> None:
+    """Strike out a tombstone. May be repeated."""
+    queries.drop_tombstone(tx, name, server_id, (fence, turn))
