@@ -29,7 +29,8 @@ class Refusal:
     """Why one host fell out. `lacks` names the resource when an amount was missing."""
 
     host: HostName
-    reason: str  # a few words: "lacks memory", "is disabled"
+    reason: str  # a few words that follow "1 host": "lacks memory", "is disabled"
+    plural: str  # the same after "3": "lack memory", "are disabled"
     filter: str
     lacks: str | None = None
     asked: int | None = None

@@ -1,0 +1,19 @@
+"""Hosts that failed for this very request are left out (ENGINE rules, Back)."""
+
+from __future__ import annotations
+
+from nova_lite.model.host import Host
+from nova_lite.model.placement import PlacementRequest, Refusal
+from nova_lite.scheduler.filters.port import refuse
+
+
+class TriedFilter:
+    """Refuses a host on which the server could not be started."""
+
+    name = "tried"
+
+    def passes(self, request: PlacementRequest, host: Host) -> Refusal | None:
+        """Look the host up in the request's list."""
+        if host.name not in request.avoid:
+            return None
+        return refuse(self.name, host, "was tried and failed", "were tried and failed")

@@ -1,0 +1,22 @@
+"""Availability zone and, for administrators, a host by name."""
+
+from __future__ import annotations
+
+from nova_lite.model.host import Host
+from nova_lite.model.placement import PlacementRequest, Refusal
+from nova_lite.scheduler.filters.port import refuse
+
+
+class ZoneFilter:
+    """Refuses a host outside the zone, or other than the host, that the request names."""
+
+    name = "zone"
+
+    def passes(self, request: PlacementRequest, host: Host) -> Refusal | None:
+        """Let every host pass when the request names neither."""
+        if request.host is not None and host.name != request.host:
+            return refuse(self.name, host, "is not the host asked for", "are not the host asked for")
+        if request.zone is not None and host.facts.zone != request.zone:
+            zone = request.zone
+            return refuse(self.name, host, f"is not in zone {zone}", f"are not in zone {zone}")
+        return None

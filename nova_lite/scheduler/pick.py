@@ -1,0 +1,103 @@
+"""Choosing: a function from a request and hosts to a ranking. It reads nothing and writes nothing.
+
+The same request over the same hosts gives the same ranking; ties are broken by the server's id, so that many
+schedulers with the same view do not all send their servers to the same host.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+
+from nova_lite.model.host import Host
+from nova_lite.model.placement import PlacementRequest, Ranking, Refusal
+from nova_lite.scheduler.filters.disk import DiskFilter
+from nova_lite.scheduler.filters.image import ImageFilter
+from nova_lite.scheduler.filters.port import Filter
+from nova_lite.scheduler.filters.ram import RamFilter
+from nova_lite.scheduler.filters.state import StateFilter
+from nova_lite.scheduler.filters.tried import TriedFilter
+from nova_lite.scheduler.filters.vcpu import VcpuFilter
+from nova_lite.scheduler.filters.zone import ZoneFilter
+from nova_lite.scheduler.weighers.building import BuildingWeigher
+from nova_lite.scheduler.weighers.port import Weigher
+from nova_lite.scheduler.weighers.ram import RamWeigher
+from nova_lite.scheduler.weighers.vcpu import VcpuWeigher
+
+# In this order: the first refusal of a host is the one that is told.
+FILTERS: tuple[Filter, ...] = (
+    ZoneFilter(),
+    StateFilter(),
+    TriedFilter(),
+    ImageFilter(),
+    RamFilter(),
+    VcpuFilter(),
+    DiskFilter(),
+)
+WEIGHERS: tuple[Weigher, ...] = (RamWeigher(), VcpuWeigher(), BuildingWeigher())
+RANKED_AT_MOST = 32
+REFUSALS_AT_MOST = 200  # in a message; `counts` and `sentence` speak of all hosts
+
+
+def pick(request: PlacementRequest, hosts: Sequence[Host]) -> Ranking:
+    """Rank the hosts that fit, best first, and say why each other one fell out."""
+    fitting: list[Host] = []
+    refusals: list[Refusal] = []
+    for host in hosts:
+        refusal = _first_refusal(request, host)
+        if refusal is None:
+            fitting.append(host)
+        else:
+            refusals.append(refusal)
+    return Ranking(
+        hosts=tuple(host.name for host in _ranked(request, fitting)[: max(RANKED_AT_MOST, request.count)]),
+        refusals=tuple(refusals[:REFUSALS_AT_MOST]),
+        hosts_seen=len(hosts),
+        counts=dict(Counter(refusal.reason for refusal in refusals)),
+        sentence="" if fitting else explain(refusals),
+    )
+
+
+def explain(refusals: Sequence[Refusal]) -> str:
+    """Say in one sentence why no host fits: "4 hosts: 3 lack memory (512 MiB asked, 320 free at most), 1 is disabled"."""
+    if not refusals:
+        return "No compute host has joined this cloud yet."
+    groups: dict[str, list[Refusal]] = {}
+    for refusal in refusals:
+        groups.setdefault(refusal.reason, []).append(refusal)
+    parts = [_part(group) for group in sorted(groups.values(), key=lambda group: (-len(group), group[0].reason))]
+    noun = "host" if len(refusals) == 1 else "hosts"
+    return f"{len(refusals)} {noun}: {', '.join(parts)}"
+
+
+def _part(group: Sequence[Refusal]) -> str:
+    first = group[0]
+    words = f"{len(group)} {first.reason if len(group) == 1 else first.plural}"
+    if first.lacks is None:
+        return words
+    most = max(refusal.free or 0 for refusal in group)
+    return f"{words} ({' '.join(filter(None, (str(first.asked), first.unit)))} asked, {most} free at most)"
+
+
+def _first_refusal(request: PlacementRequest, host: Host) -> Refusal | None:
+    for rule in FILTERS:
+        refusal = rule.passes(request, host)
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def _ranked(request: PlacementRequest, hosts: Sequence[Host]) -> list[Host]:
+    scores = dict.fromkeys((host.name for host in hosts), 0.0)
+    for weigher in WEIGHERS:
+        values = [weigher.weigh(request, host) for host in hosts]
+        low, span = min(values, default=0.0), max(values, default=0.0) - min(values, default=0.0)
+        if span:
+            for host, value in zip(hosts, values, strict=True):
+                scores[host.name] += weigher.multiplier * (value - low) / span
+    return sorted(hosts, key=lambda host: (-round(scores[host.name], 9), _lot(request.server_id, host.name)))
+
+
+def _lot(server_id: str, host: str) -> bytes:
+    return hashlib.blake2b(f"{server_id}/{host}".encode(), digest_size=8).digest()

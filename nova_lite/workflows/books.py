@@ -1,0 +1,23 @@
+"""What a server costs its project, and giving it back."""
+
+from __future__ import annotations
+
+from nova_lite.db.engine import Tx
+from nova_lite.model.flavor import Flavor
+from nova_lite.model.ids import ProjectId
+from nova_lite.quota import usage
+
+
+def amounts(flavor: Flavor, servers: int = 1) -> dict[str, int]:
+    """Count what servers of a flavor use of a project's quota, by the Compute API's names."""
+    return {"instances": servers, "cores": flavor.vcpus * servers, "ram": flavor.ram_mib * servers}
+
+
+def reserve(tx: Tx, project_id: ProjectId, flavor: Flavor, servers: int) -> None:
+    """Take quota for servers. Raises: OverQuota, and nothing is taken."""
+    usage.reserve(tx, project_id, amounts(flavor, servers))
+
+
+def give_back(tx: Tx, project_id: ProjectId, flavor: Flavor) -> None:
+    """Give the quota of one server back; only in the transaction that ends its life."""
+    usage.release(tx, project_id, amounts(flavor))

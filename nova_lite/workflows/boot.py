@@ -1,0 +1,291 @@
+"""Boot: from an accepted request to a running guest, or to ERROR with nothing left behind."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from nova_lite import errors
+from nova_lite.durable.workflow import (
+    Back,
+    Done,
+    Outside,
+    Priority,
+    Record,
+    Run,
+    Step,
+    StepFailed,
+    Wait,
+    Workflow,
+    minutes,
+    seconds,
+)
+from nova_lite.inventory import claims
+from nova_lite.model.guest import GuestInterface, PowerState
+from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId
+from nova_lite.model.placement import PlacementRequest, Ranking, Refusal
+from nova_lite.model.resources import Resources
+from nova_lite.model.server import Fault, RequestedNetwork, ServerAddress, ServerState, TaskState
+from nova_lite.network.port import BoundPort, PortOrder
+from nova_lite.rpc.compute import EnsureGuest
+from nova_lite.rpc.port import Envelope
+from nova_lite.servers import records
+from nova_lite.workflows import delete
+from nova_lite.workflows.orders import REPEAT_S, guest_spec, head, remove_from
+from nova_lite.workflows.ports import Ports
+
+REFUSALS_KEPT = 10  # with a success; a failure keeps what fits into 64 KiB
+TICKET_S = 1800.0  # how long the host may take to fetch the image
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BootParams:
+    """What the steps need, so that they seldom read the server's row. `batch`: a parent chooses the first host."""
+
+    server_id: ServerId
+    hostname: str
+    asked: Resources
+    zone: str | None = None
+    host: HostName | None = None
+    image_id: ImageId | None = None
+    image_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    networks: tuple[RequestedNetwork, ...] = ()
+    batch: bool = False
+    admin_pass: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The scheduler's answer, as it is kept: hosts best first, some refusals, and the counts of all."""
+
+    hosts: tuple[HostName, ...]
+    refusals: tuple[Refusal, ...] = ()
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    hosts_seen: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """The host whose room is taken."""
+
+    host: HostName
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PortsReady:
+    """The guest's interfaces in order, and what the Compute API shows of them."""
+
+    interfaces: tuple[GuestInterface, ...]
+    addresses: tuple[ServerAddress, ...]
+
+
+def choose_hosts(run: Run[BootParams]) -> Done:
+    """Ask the scheduler; one of many takes the host that its parent claimed, the first time.
+
+    Raises: StepFailed when no host fits, with each host's reason; Unavailable when no scheduler answers.
+    """
+    ports: Ports = run.ports
+    if run.params.batch and not run.hosts_tried:
+        with ports.database.read() as tx:
+            claimed = claims.find_host(tx, run.params.server_id)
+        if claimed is not None:
+            return Done(Chosen(hosts=(claimed,), hosts_seen=1))
+        refused = _no_room(run)
+        if refused is not None:
+            raise StepFailed(refused)
+    ranking = ports.scheduler.rank(request_of(run.params, run.project_id, run.hosts_tried), Envelope(request_id=run.request_id))
+    if not ranking.hosts:
+        raise no_host(ranking)
+    return Done(
+        Chosen(
+            hosts=ranking.hosts,
+            refusals=ranking.refusals[:REFUSALS_KEPT],
+            counts=ranking.counts,
+            hosts_seen=ranking.hosts_seen,
+        )
+    )
+
+
+def no_host(ranking: Ranking) -> StepFailed:
+    """Make the fault of a request that fits nowhere: one sentence for the user, each host for the operator."""
+    details = "\n".join(f"{refusal.host}: {refusal.reason}" for refusal in ranking.refusals)
+    return StepFailed(f"No host can take the server. {ranking.sentence}", details=details or None)
+
+
+def request_of(params: BootParams, project_id: str, avoid: tuple[HostName, ...] = ()) -> PlacementRequest:
+    """Say what the server needs of a host."""
+    return PlacementRequest(
+        server_id=params.server_id,
+        project_id=project_id,
+        asked=params.asked,
+        zone=params.zone,
+        host=params.host,
+        avoid=avoid,
+        image_properties=params.image_properties,
+        extra_specs=params.extra_specs,
+    )
+
+
+def _no_room(run: Run[BootParams]) -> str | None:
+    """Give what the parent of a batch says to those for whom no room is left."""
+    for signal in run.signals:
+        if signal.name == "no_room":
+            return str(signal.body.get("message", "No host can take the server."))
+    return None
+
+
+def claim_first_fit(run: Run[BootParams]) -> Done:
+    """Take room on the first host of the ranking that still has it. Raises: Back to choose anew when none has."""
+    chosen = run.out(Chosen)
+    if run.params.batch and not run.hosts_tried:
+        mine = claims.find_host(run.tx, run.params.server_id)
+        if mine is not None:
+            return Done(Claimed(host=mine))
+    for host in chosen.hosts:
+        if host in run.hosts_tried:
+            continue
+        try:
+            claims.claim(run.tx, host, run.params.server_id, run.params.asked)
+        except errors.NoRoom:
+            continue
+        records.update(run.tx, run.params.server_id, host=host)
+        return Done(Claimed(host=host))
+    raise Back("choose_hosts", "Every host of the ranking was full by the time it was claimed.")
+
+
+def release_claim(run: Run[BootParams]) -> Done:
+    """Give the room back; the server is on no host any more."""
+    claims.release(run.tx, run.params.server_id)
+    records.update(run.tx, run.params.server_id, host=None)
+    return Done()
+
+
+def ensure_ports(run: Run[BootParams]) -> Done:
+    """Make or find the server's ports on the claimed host.
+
+    Raises: StepFailed when the network has no address left or a named port was taken meanwhile; Unavailable.
+    """
+    ports: Ports = run.ports
+    if not run.params.networks:
+        return Done(PortsReady(interfaces=(), addresses=()))
+    order = PortOrder(
+        key=f"{run.operation_id}:create_ports",
+        server_id=run.params.server_id,
+        project_id=_project(run),
+        host=run.out(Claimed).host,
+        hostname=run.params.hostname,
+        zone=run.params.zone or "nova",
+        requested=run.params.networks,
+    )
+    try:
+        bound = ports.network.ensure_ports(order)
+    except (errors.Conflict, errors.NotFound, errors.BadRequest) as error:
+        raise StepFailed(error.message, code=error.status) from error
+    return Done(
+        PortsReady(interfaces=tuple(port.interface for port in bound), addresses=tuple(_address(port) for port in bound))
+    )
+
+
+def _project(run: Run[BootParams]) -> ProjectId:
+    return ProjectId(run.project_id)
+
+
+def _address(port: BoundPort) -> ServerAddress:
+    interface = port.interface
+    return ServerAddress(network=port.network_name, ip_address=interface.ip_address, mac_address=interface.mac_address)
+
+
+def remove_ports(run: Run[BootParams]) -> Done:
+    """Delete the ports that this operation made, give back the user's own."""
+    ports: Ports = run.ports
+    if run.params.networks:
+        ports.network.remove_ports(run.params.server_id, f"{run.operation_id}:create_ports")
+    return Done()
+
+
+def ensure_guest(run: Run[BootParams]) -> Done | Wait:
+    """Ask the chosen host for the guest; wait for its report.
+
+    Safe to repeat: the guest has the server's id, so a second command finds it or joins the work in progress.
+    Raises: Back to another host when this one is at fault or lost; StepFailed when no host could cure it.
+    """
+    ports: Ports = run.ports
+    host = run.out(Claimed).host
+    report = run.report()
+    if report is not None:
+        report.raise_if_fault(back_to="claim_host")
+        if run.params.networks:
+            ports.network.mark_active(run.params.server_id)
+        return Done()
+    standing = ports.hosts.look(host)
+    if standing is None or standing.lost:
+        raise Back("claim_host", f"Host {host} was lost while it built the server.", host=host)
+    with ports.database.read() as tx:
+        server = records.get(tx, run.params.server_id)
+    image = None
+    if run.params.image_id is not None:
+        try:
+            image = ports.images.source_for(run.params.image_id, host, valid_s=TICKET_S)
+        except (errors.NotFound, errors.Conflict) as error:
+            raise StepFailed(f"The image cannot be used any more: {error.message}", code=error.status) from error
+    spec = guest_spec(server, image, run.out(PortsReady).interfaces, admin_pass=run.params.admin_pass)
+    ports.compute.ensure_guest(host, EnsureGuest(head=head(run, standing), spec=spec))
+    return Wait(REPEAT_S, host)
+
+
+def remove_guest(run: Run[BootParams]) -> Done | Wait:
+    """Have the host remove what it built; a host that is down is left a tombstone."""
+    return remove_from(run, run.out(Claimed).host)
+
+
+def mark_active(run: Run[BootParams]) -> Done:
+    """Settle the server as ACTIVE with its addresses."""
+    records.update(
+        run.tx,
+        run.params.server_id,
+        state=ServerState.ACTIVE,
+        power_state=PowerState.RUNNING,
+        addresses=run.out(PortsReady).addresses,
+        launched_at=run.tx.database.clock.wall(),
+    )
+    return Done()
+
+
+def mark_error(run: Run[BootParams]) -> None:
+    """Settle the server as ERROR with a fault its owner can read."""
+    failure = run.failure
+    fault = Fault(
+        code=failure.code if failure else 500,
+        message=failure.message if failure else "The server could not be built.",
+        details=failure.details if failure else None,
+        created_at=run.tx.database.clock.wall(),
+    )
+    records.update(run.tx, run.params.server_id, state=ServerState.ERROR, fault=fault, addresses=())
+
+
+def mark_cancelled(run: Run[BootParams]) -> None:
+    """Settle a server whose boot was cancelled as ERROR; a delete that waits follows at once."""
+    fault = Fault(code=500, message="The build was cancelled.", details=None, created_at=run.tx.database.clock.wall())
+    records.update(run.tx, run.params.server_id, state=ServerState.ERROR, fault=fault, addresses=())
+
+
+STEPS: tuple[Step, ...] = (
+    #        name            do               undo           shown as               deadline
+    Outside("choose_hosts", choose_hosts, None, TaskState.SCHEDULING, seconds(60)),  # reads only: nothing to undo
+    Record("claim_host", claim_first_fit, release_claim, TaskState.SCHEDULING, seconds(60)),
+    Outside("create_ports", ensure_ports, remove_ports, TaskState.NETWORKING, minutes(2)),
+    Outside("start_guest", ensure_guest, remove_guest, TaskState.SPAWNING, minutes(30)),
+    Record("mark_active", mark_active, None, None, seconds(60)),  # the last: failing it undoes the others
+)
+
+BOOT = Workflow(
+    name="boot",
+    version=1,
+    params=BootParams,
+    steps=STEPS,
+    priority=Priority.BOOT,
+    on_failure=mark_error,
+    on_cancel=mark_cancelled,
+    on_delete=delete.begin_after,
+)

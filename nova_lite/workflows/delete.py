@@ -1,0 +1,116 @@
+"""Delete: from an accepted request to nothing left: no guest, port, claim or quota. It never turns back."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from nova_lite.context import Context
+from nova_lite.db.engine import Tx
+from nova_lite.durable import journal
+from nova_lite.durable.workflow import Done, Outside, Priority, Record, Run, Wait, Workflow, minutes, seconds
+from nova_lite.inventory import claims
+from nova_lite.model.guest import PowerState
+from nova_lite.model.ids import HostName, OperationId, ProjectId, ServerId
+from nova_lite.model.server import Server, ServerState, TaskState
+from nova_lite.servers import records
+from nova_lite.workflows import books
+from nova_lite.workflows.desk import SERVER, Desk
+from nova_lite.workflows.orders import remove_from
+from nova_lite.workflows.ports import Ports
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeleteParams:
+    """Whose end it is, and where it lived when the end began."""
+
+    server_id: ServerId
+    host: HostName | None = None
+
+
+def remove_guest(run: Run[DeleteParams]) -> Done | Wait:
+    """Have the host remove the guest; at once done when it never had a host, a tombstone when the host is down."""
+    if run.params.host is None:
+        return Done()
+    return remove_from(run, run.params.host)
+
+
+def remove_ports(run: Run[DeleteParams]) -> Done:
+    """Delete the ports made for the server, give back its owner's."""
+    ports: Ports = run.ports
+    ports.network.remove_ports(run.params.server_id)
+    return Done()
+
+
+def close_books(run: Run[DeleteParams]) -> Done:
+    """Give room and quota back and settle the server as deleted, all in one transaction."""
+    server = records.get(run.tx, run.params.server_id)
+    claims.release(run.tx, run.params.server_id)
+    books.give_back(run.tx, ProjectId(server.project_id), server.flavor)
+    records.update(
+        run.tx,
+        run.params.server_id,
+        state=ServerState.DELETED,
+        power_state=PowerState.NOSTATE,
+        host=None,
+        addresses=(),
+        terminated_at=run.tx.database.clock.wall(),
+    )
+    return Done()
+
+
+DELETE = Workflow(
+    name="delete",
+    version=1,
+    params=DeleteParams,
+    steps=(
+        # No undo anywhere: once begun it only goes on.
+        Outside("remove_guest", remove_guest, None, TaskState.DELETING, minutes(10), commits=True),
+        Outside("remove_ports", remove_ports, None, TaskState.DELETING, minutes(2), commits=True),
+        Record("close_books", close_books, None, TaskState.DELETING, seconds(60), commits=True),
+    ),
+    priority=Priority.DELETE,
+)
+
+
+def accept(desk: Desk, context: Context, server_id: ServerId) -> None:
+    """Accept the end of a server, in whatever state it is. May be repeated: a second call finds the first one's work.
+
+    During another operation it is a signal that unwinds it, or that waits for its end once there is no way back.
+    Raises: NotFound when the server is deleted already.
+    """
+    desk.database.transact(lambda tx: _accept(desk, tx, context, server_id))
+
+
+def _accept(desk: Desk, tx: Tx, context: Context, server_id: ServerId) -> None:
+    server = records.get(tx, server_id)
+    live = journal.live_operation(tx, SERVER, server_id)
+    if live is None:
+        desk.ring_after(tx, _begin(tx, server, user_id=context.user_id, request_id=context.request_id))
+        return
+    if live.workflow != DELETE.name:
+        body = {"user_id": context.user_id, "request_id": context.request_id}
+        journal.send_signal(tx, live.id, "delete", body)
+        desk.ring_after(tx, live.id)
+
+
+def begin_after(run: Run[object]) -> None:
+    """Begin the delete that was asked while another operation ran: the last act of that one's last transaction."""
+    asked = next(signal.body for signal in run.signals if signal.name == "delete")
+    server = records.get(run.tx, ServerId(run.subject_id))
+    _begin(run.tx, server, user_id=asked.get("user_id"), request_id=asked.get("request_id"))
+
+
+def _begin(tx: Tx, server: Server, *, user_id: str | None, request_id: str | None) -> OperationId:
+    return journal.accept(
+        tx,
+        journal.NewOperation(
+            workflow=DELETE,
+            subject_kind=SERVER,
+            subject_id=server.id,
+            params=DeleteParams(server_id=server.id, host=server.host),
+            project_id=server.project_id,
+            user_id=user_id,
+            request_id=request_id,
+            closes=True,
+        ),
+    )

@@ -1,0 +1,23 @@
+"""Where requests are accepted: the database, and the doorbell that tells a conductor at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from nova_lite.db.engine import Database, Tx
+from nova_lite.model.ids import OperationId
+
+SERVER = "server"  # the kind of subject that servers are
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Desk:
+    """What every `accept` needs. `ring` never blocks and may lose: conductors look each second anyway."""
+
+    database: Database
+    ring: Callable[[OperationId], None]
+
+    def ring_after(self, tx: Tx, operation_id: OperationId) -> None:
+        """Ring once the transaction is durable."""
+        tx.after_commit(lambda: self.ring(operation_id))

@@ -1,0 +1,86 @@
+"""Orders to hosts: the head that every command carries, and the guest's specification from the server's records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova_lite.durable.workflow import Done, Run, Transient, Wait
+from nova_lite.model.guest import GuestInterface, GuestSpec, PublicKey
+from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.image import ImageSource
+from nova_lite.model.server import Server
+from nova_lite.rpc.compute import CommandHead, RemoveGuest
+from nova_lite.workflows.ports import HostStanding, Ports
+
+REPEAT_S = 30.0  # a command unanswered for so long is sent again; the engine doubles it to 5 minutes
+
+
+def head(run: Run[Any], standing: HostStanding) -> CommandHead:
+    """Make the head of a command of this step."""
+    return CommandHead(
+        server_id=ServerId(run.subject_id),
+        operation_id=run.operation_id,
+        request_id=run.request_id,
+        step=run.step,
+        unwinding=run.unwinding,
+        attempt=run.attempt,
+        fence=run.fence,
+        turn=run.turn,
+        incarnation=standing.incarnation,
+        time_left_s=run.time_left_s,
+    )
+
+
+def guest_spec(
+    server: Server, image: ImageSource | None, interfaces: tuple[GuestInterface, ...], *, admin_pass: str | None = None
+) -> GuestSpec:
+    """Say what the guest of a server is made of."""
+    keys: tuple[PublicKey, ...] = ()
+    if server.key_name is not None and server.key_data is not None:
+        keys = (PublicKey(name=server.key_name, type=server.key_type or "ssh", data=server.key_data),)
+    return GuestSpec(
+        server_id=server.id,
+        name=server.name,
+        hostname=server.hostname,
+        project_id=server.project_id,
+        user_id=server.user_id,
+        vcpus=server.flavor.vcpus,
+        ram_mib=server.flavor.ram_mib,
+        root_gib=server.flavor.disk_gib,
+        ephemeral_gib=server.flavor.ephemeral_gib,
+        swap_mib=server.flavor.swap_mib,
+        image=image,
+        image_properties=server.image_properties,
+        extra_specs=server.flavor.extra_specs,
+        interfaces=interfaces,
+        config_drive=server.config_drive,
+        user_data=server.user_data,
+        metadata=server.metadata,
+        keys=keys,
+        availability_zone=server.availability_zone or "nova",
+        admin_pass=admin_pass,
+        launch_index=server.launch_index,
+        reservation_id=server.reservation_id,
+    )
+
+
+def remove_from(run: Run[Any], host: HostName) -> Done | Wait:
+    """Have the host remove the guest, and wait for it; a host that is down is left a tombstone. May be repeated.
+
+    Raises: Transient when the host reports that it could not.
+    """
+    ports: Ports = run.ports
+    report = run.report()
+    if report is not None:
+        if report.ok:
+            return Done()
+        raise Transient(report.message)
+    standing = ports.hosts.look(host)
+    if standing is None:
+        return Done()
+    if not standing.up:
+        ports.hosts.owe_removal(host, ServerId(run.subject_id), fence=run.fence, turn=run.turn)
+        run.note(f"{host} is down: it removes the guest when it returns", host)
+        return Done()
+    ports.compute.remove_guest(host, RemoveGuest(head=head(run, standing)))
+    return Wait(REPEAT_S, host)

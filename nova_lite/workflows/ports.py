@@ -1,0 +1,44 @@
+"""What steps may reach: made once in the conductor's main(), replaced by fakes in tests."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Protocol
+
+from nova_lite.db.engine import Database
+from nova_lite.image.port import ImagePort
+from nova_lite.model.ids import HostName, ServerId
+from nova_lite.network.port import NetworkPort
+from nova_lite.rpc.compute import ComputePort
+from nova_lite.rpc.scheduler import SchedulerPort
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HostStanding:
+    """How a host stands at this moment. `lost`: silent for so long that waiting for it is given up."""
+
+    incarnation: int
+    up: bool
+    lost: bool
+
+
+class HostsPort(Protocol):
+    """What steps need to know of hosts, and the one thing they leave there."""
+
+    def look(self, host: HostName) -> HostStanding | None:
+        """Read how a host stands now; None for one that was removed."""
+
+    def owe_removal(self, host: HostName, server_id: ServerId, *, fence: int, turn: int) -> None:
+        """Leave a tombstone that the host obeys when it returns. May be repeated."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ports:
+    """The world as steps see it."""
+
+    database: Database
+    scheduler: SchedulerPort
+    compute: ComputePort
+    network: NetworkPort
+    images: ImagePort
+    hosts: HostsPort

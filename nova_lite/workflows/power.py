@@ -1,0 +1,146 @@
+"""Power: start, stop and reboot a guest. What fails leaves the server as it was, with the reason in its events."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from nova_lite import errors
+from nova_lite.context import Context
+from nova_lite.db.engine import Tx
+from nova_lite.durable import journal
+from nova_lite.durable.workflow import Done, Outside, Record, Run, StepFailed, Wait, Workflow, minutes, seconds
+from nova_lite.model.guest import PowerState
+from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.server import ServerState, TaskState
+from nova_lite.rpc.compute import CommandHead, EnsurePower, Power, RebootGuest
+from nova_lite.servers import records, rules
+from nova_lite.workflows import delete
+from nova_lite.workflows.desk import SERVER, Desk
+from nova_lite.workflows.orders import REPEAT_S, head
+from nova_lite.workflows.ports import Ports
+
+GRACEFUL_S = 60.0  # how long a guest may take to shut itself down before the plug is pulled
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PowerParams:
+    """Whose power, on which host; `hard` only says something of a reboot."""
+
+    server_id: ServerId
+    host: HostName
+    hard: bool = False
+
+
+def _order(run: Run[PowerParams], send: Callable[[Ports, CommandHead], None]) -> Done | Wait:
+    """Send a command and wait for its report. Raises: StepFailed when the host reports a fault or is lost."""
+    report = run.report()
+    if report is not None:
+        report.raise_if_fault()
+        return Done()
+    ports: Ports = run.ports
+    standing = ports.hosts.look(run.params.host)
+    if standing is None or standing.lost:
+        raise StepFailed(f"Host {run.params.host} is down.", code=409)
+    send(ports, head(run, standing))
+    return Wait(REPEAT_S, run.params.host)
+
+
+def power_on(run: Run[PowerParams]) -> Done | Wait:
+    """Have the guest running."""
+    return _order(
+        run, lambda ports, order: ports.compute.ensure_power(run.params.host, EnsurePower(head=order, power=Power.ON))
+    )
+
+
+def power_off(run: Run[PowerParams]) -> Done | Wait:
+    """Have the guest shut down, by its own will or, after a minute, without it."""
+    return _order(
+        run,
+        lambda ports, order: ports.compute.ensure_power(
+            run.params.host, EnsurePower(head=order, power=Power.OFF, graceful_s=GRACEFUL_S)
+        ),
+    )
+
+
+def reboot(run: Run[PowerParams]) -> Done | Wait:
+    """Have the guest rebooted once."""
+    return _order(
+        run,
+        lambda ports, order: ports.compute.reboot_guest(
+            run.params.host, RebootGuest(head=order, hard=run.params.hard, graceful_s=GRACEFUL_S)
+        ),
+    )
+
+
+def mark_active(run: Run[PowerParams]) -> Done:
+    """Settle the server as ACTIVE; a fault of earlier is forgotten."""
+    _settle(run.tx, run.params.server_id, ServerState.ACTIVE, PowerState.RUNNING)
+    return Done()
+
+
+def mark_stopped(run: Run[PowerParams]) -> Done:
+    """Settle the server as SHUTOFF."""
+    _settle(run.tx, run.params.server_id, ServerState.STOPPED, PowerState.SHUTDOWN)
+    return Done()
+
+
+def _settle(tx: Tx, server_id: ServerId, state: ServerState, power_state: PowerState) -> None:
+    records.update(tx, server_id, state=state, power_state=power_state, fault=None)
+
+
+def _workflow(name: str, step: str, act: Callable[[Run[PowerParams]], Done | Wait], mark: str, shown_as: TaskState) -> Workflow:
+    settle = {"mark_active": mark_active, "mark_stopped": mark_stopped}[mark]
+    return Workflow(
+        name=name,
+        version=1,
+        params=PowerParams,
+        steps=(
+            # No undo: a guest that was turned on or off by half is told by the power-state reconciler.
+            Outside(step, act, None, shown_as, minutes(5)),
+            Record(mark, settle, None, shown_as, seconds(60)),
+        ),
+        on_delete=delete.begin_after,
+    )
+
+
+START = _workflow("start", "power_on", power_on, "mark_active", TaskState.POWERING_ON)
+STOP = _workflow("stop", "power_off", power_off, "mark_stopped", TaskState.POWERING_OFF)
+REBOOT = _workflow("reboot", "reboot_guest", reboot, "mark_active", TaskState.REBOOTING)
+
+
+def accept_start(desk: Desk, context: Context, server_id: ServerId) -> None:
+    """Accept a start. Raises: NotFound; Conflict when its state or a running operation does not allow it."""
+    desk.database.transact(lambda tx: _accept(desk, tx, context, (START, "start", False), server_id))
+
+
+def accept_stop(desk: Desk, context: Context, server_id: ServerId) -> None:
+    """Accept a stop. Raises: NotFound; Conflict when its state or a running operation does not allow it."""
+    desk.database.transact(lambda tx: _accept(desk, tx, context, (STOP, "stop", False), server_id))
+
+
+def accept_reboot(desk: Desk, context: Context, server_id: ServerId, *, hard: bool) -> None:
+    """Accept a reboot. Raises: NotFound; Conflict when its state or a running operation does not allow it."""
+    action = "reboot_hard" if hard else "reboot_soft"
+    desk.database.transact(lambda tx: _accept(desk, tx, context, (REBOOT, action, hard), server_id))
+
+
+def _accept(desk: Desk, tx: Tx, context: Context, verb: tuple[Workflow[PowerParams], str, bool], server_id: ServerId) -> None:
+    workflow, action, hard = verb
+    server = records.get(tx, server_id)
+    rules.require(server, action)
+    if server.host is None:
+        raise errors.Conflict("The server is on no host.")
+    operation = journal.accept(
+        tx,
+        journal.NewOperation(
+            workflow=workflow,
+            subject_kind=SERVER,
+            subject_id=server_id,
+            params=PowerParams(server_id=server_id, host=server.host, hard=hard),
+            project_id=server.project_id,
+            user_id=context.user_id,
+            request_id=context.request_id,
+        ),
+    )
+    desk.ring_after(tx, operation)
