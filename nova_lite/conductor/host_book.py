@@ -1,0 +1,37 @@
+"""What steps ask of hosts, read from the database each time: a stale incarnation would only be refused."""
+
+from __future__ import annotations
+
+from nova_lite import errors
+from nova_lite.db.engine import Database
+from nova_lite.inventory import hosts
+from nova_lite.inventory.liveness import LOST_S
+from nova_lite.model.ids import HostName, ServerId
+from nova_lite.workflows.ports import HostStanding
+
+
+class HostBook:
+    """The HostsPort of workflows, over the inventory."""
+
+    def __init__(self, database: Database) -> None:
+        """Reads and writes through `database`."""
+        self._database = database
+
+    def look(self, host: HostName) -> HostStanding | None:
+        """Read how a host stands now; None for one that was removed or never registered."""
+        with self._database.read() as tx:
+            try:
+                found = hosts.get_host(tx, host)
+            except errors.NotFound:
+                return None
+        silent = found.last_seen_age_s is None or found.last_seen_age_s > LOST_S
+        return HostStanding(incarnation=found.incarnation, up=found.up, lost=found.forced_down or silent)
+
+    def is_silent(self, host: HostName) -> bool:
+        """Whether a wait for this host counts as an outage (ENGINE rules, Unavailable)."""
+        standing = self.look(host)
+        return standing is not None and not standing.up
+
+    def owe_removal(self, host: HostName, server_id: ServerId, *, fence: int, turn: int) -> None:
+        """Leave a tombstone that the host obeys when it returns. May be repeated."""
+        self._database.transact(lambda tx: hosts.owe_removal(tx, host, server_id, fence=fence, turn=turn))

@@ -1,0 +1,105 @@
+"""Takes what hosts and the api say: commits it, then acknowledges it. Every message may come twice or late."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.conductor.reconcilers.power_states import PowerStates
+from nova_lite.conf.scheduler import SchedulerOptions
+from nova_lite.db.engine import Database
+from nova_lite.durable import journal
+from nova_lite.inventory import hosts
+from nova_lite.model import wire
+from nova_lite.model.ids import HostName, OperationId
+from nova_lite.rpc.compute import ComputeClient, Welcome
+from nova_lite.rpc.conductor import Doorbell, Heartbeat, PowerChange, Registration, Report, TombstoneDone
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConductorParts:
+    """What the handlers stand on. `ring` tells this process's runner that an operation is due."""
+
+    database: Database
+    compute: ComputeClient
+    ring: Callable[[OperationId], None]
+    ratios: SchedulerOptions
+    power_states: PowerStates
+
+
+class ConductorService:
+    """The handlers of the conductors' address (rpc/conductor.py)."""
+
+    def __init__(self, parts: ConductorParts) -> None:
+        """Handlers run in several threads at once; nothing is kept between messages."""
+        self._parts = parts
+
+    def ring(self, body: Mapping[str, Any]) -> None:
+        """Handle Doorbell: look at the operation now instead of at the next poll."""
+        self._parts.ring(wire.from_plain(Doorbell, body).operation_id)
+
+    def register(self, body: Mapping[str, Any]) -> None:
+        """Handle Registration: a new incarnation, and the operations that wait for this host go on at once."""
+        message = wire.from_plain(Registration, body)
+        try:
+            incarnation, owed = self._parts.database.transact(
+                lambda tx: hosts.register(tx, message.host, message.facts, self._parts.ratios)
+            )
+        except errors.NotFound:
+            LOG.warning("A host that nobody added wants to register.", extra={"host": message.host})
+            return
+        welcome = Welcome(nonce=message.nonce, incarnation=incarnation, tombstones=owed)
+        self._send(lambda: self._parts.compute.welcome(message.host, welcome))
+        self._parts.power_states.compare(message.host, message.guests)
+
+    def heartbeat(self, body: Mapping[str, Any]) -> None:
+        """Handle Heartbeat of the present incarnation; an older one's says nothing."""
+        message = wire.from_plain(Heartbeat, body)
+        alive = self._parts.database.transact(lambda tx: hosts.beat(tx, message.host, message.incarnation))
+        if not alive:
+            return
+        facts = message.facts
+        if facts is not None:
+            self._parts.database.transact(lambda tx: hosts.change_facts(tx, message.host, facts, self._parts.ratios))
+        self._parts.power_states.compare(message.host, message.guests)
+
+    def report(self, body: Mapping[str, Any]) -> None:
+        """Handle Report: store it once as a signal, acknowledge, wake the operation.
+
+        One that answers an operation that has ended is acknowledged and dropped.
+        """
+        message = wire.from_plain(Report, body)
+        plain = wire.to_plain(message)
+        self._parts.database.transact(
+            lambda tx: journal.send_signal(tx, message.operation_id, "report", plain, report_id=message.id)
+        )
+        self._parts.ring(message.operation_id)
+        self._acknowledge(message.host, message.id)
+
+    def power_changed(self, body: Mapping[str, Any]) -> None:
+        """Handle PowerChange; a lost one is made good by the next heartbeat."""
+        message = wire.from_plain(PowerChange, body)
+        self._parts.power_states.changed(message.host, message.server_id, message.power_state)
+
+    def tombstone_done(self, body: Mapping[str, Any]) -> None:
+        """Handle TombstoneDone: strike it out, acknowledge."""
+        message = wire.from_plain(TombstoneDone, body)
+        self._parts.database.transact(
+            lambda tx: hosts.removal_done(tx, message.host, message.server_id, fence=message.fence, turn=message.turn)
+        )
+        self._acknowledge(message.host, message.report_id)
+
+    def _acknowledge(self, host: HostName, report_id: str) -> None:
+        self._send(lambda: self._parts.compute.ack_report(host, report_id))
+
+    def _send(self, send: Callable[[], None]) -> None:
+        """Send an answer; when the broker is away the host repeats its message, and is answered then."""
+        try:
+            send()
+        except errors.Unavailable:
+            LOG.info("The broker did not take an answer to a host; the host will repeat.")
