@@ -1,0 +1,145 @@
+"""Choosing hosts: what fits, in which order, and the sentence a user reads when nothing does."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from nova_lite.model.host import Host, HostFacts
+from nova_lite.model.ids import HostName
+from nova_lite.model.placement import PlacementRequest
+from nova_lite.model.resources import Resources
+from nova_lite.scheduler.pick import pick
+
+AMPLE = Resources(vcpus=64, ram_mib=65536, disk_gib=1000)
+
+
+def host(name: str, *, limit: Resources = AMPLE, used: Resources | None = None, **changes: object) -> Host:
+    facts = HostFacts(
+        hypervisor_type="QEMU",
+        hypervisor_version=7002022,
+        hypervisor_hostname=name,
+        architectures=("x86_64", "i686"),
+        total=limit,
+        zone=str(changes.pop("zone", "nova")),
+    )
+    plain = Host(
+        name=HostName(name),
+        uuid=name,
+        facts=facts,
+        limit=limit,
+        used=used or Resources(),
+        generation=1,
+        incarnation=1,
+        enabled=True,
+        disabled_reason=None,
+        forced_down=False,
+        up=True,
+        tombstones=0,
+    )
+    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def request(**changes: object) -> PlacementRequest:
+    asked = Resources(vcpus=1, ram_mib=512, disk_gib=1)
+    plain = PlacementRequest(server_id="s", project_id="p", asked=asked)
+    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def test_the_sentence_counts_each_reason_and_tells_the_missing_amount():
+    small = dataclasses.replace(AMPLE, ram_mib=320)
+    hosts = [
+        host("a", limit=small),
+        host("b", limit=dataclasses.replace(AMPLE, ram_mib=100)),
+        host("c", limit=dataclasses.replace(AMPLE, ram_mib=64)),
+        host("d", enabled=False),
+    ]
+
+    ranking = pick(request(), hosts)
+
+    assert ranking.hosts == ()
+    assert ranking.sentence == "4 hosts: 3 lack memory (512 MiB asked, 320 free at most), 1 is disabled"
+    assert ranking.counts == {"lacks memory": 3, "is disabled": 1}
+
+
+def test_one_host_is_spoken_of_in_the_singular():
+    ranking = pick(request(), [host("a", up=False)])
+
+    assert ranking.sentence == "1 host: 1 is down"
+
+
+def test_without_hosts_the_sentence_says_so():
+    assert pick(request(), []).sentence == "No compute host has joined this cloud yet."
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked", "reason"),
+    [
+        ({"enabled": False}, {}, "is disabled"),
+        ({"up": False}, {}, "is down"),
+        ({"tombstones": 2}, {}, "is cleaning up after an outage"),
+        ({"used": dataclasses.replace(AMPLE, ram_mib=65100, vcpus=0, disk_gib=0)}, {}, "lacks memory"),
+        ({"used": Resources(vcpus=64)}, {}, "lacks vCPUs"),
+        ({"used": Resources(disk_gib=1000)}, {}, "lacks disk"),
+        ({"zone": "east"}, {"zone": "west"}, "is not in zone west"),
+        ({}, {"host": HostName("other")}, "is not the host asked for"),
+        ({}, {"avoid": (HostName("a"),)}, "was tried and failed"),
+        ({}, {"image_properties": {"hw_architecture": "aarch64"}}, "cannot run aarch64 images"),
+        ({}, {"image_properties": {"img_hv_type": "xen"}}, "is not a xen host"),
+        ({}, {"image_properties": {"hw_vm_mode": "exe"}}, "does not offer mode exe"),
+    ],
+)
+def test_a_host_is_refused_with_its_reason(changes, asked, reason):
+    ranking = pick(request(**asked), [host("a", **changes)])
+
+    assert [refusal.reason for refusal in ranking.refusals] == [reason]
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"hw_architecture": "x86_64"},
+        {"architecture": "amd64"},
+        {"img_hv_type": "kvm"},
+        {"hypervisor_type": "qemu"},
+        {"hw_vm_mode": "hvm"},
+        {"os_distro": "debian"},
+    ],
+)
+def test_image_properties_that_the_host_serves_let_it_pass(properties):
+    ranking = pick(request(image_properties=properties), [host("a")])
+
+    assert ranking.hosts == ("a",)
+
+
+def test_exactly_what_is_free_fits():
+    exact = Resources(vcpus=1, ram_mib=512, disk_gib=1)
+
+    assert pick(request(), [host("a", limit=exact)]).hosts == ("a",)
+
+
+def test_the_emptier_host_comes_first():
+    hosts = [host("full", used=Resources(ram_mib=60000, vcpus=10)), host("empty")]
+
+    assert pick(request(), hosts).hosts == ("empty", "full")
+
+
+def test_a_host_that_builds_much_comes_last():
+    hosts = [host("busy", building=8), host("idle")]
+
+    assert pick(request(), hosts).hosts == ("idle", "busy")
+
+
+def test_ties_are_broken_by_the_server_so_that_servers_spread():
+    hosts = [host(f"h{number}") for number in range(8)]
+
+    firsts = {pick(request(server_id=f"s{number}"), hosts).hosts[0] for number in range(64)}
+
+    assert len(firsts) > 4
+
+
+def test_the_same_request_gives_the_same_ranking():
+    hosts = [host(f"h{number}") for number in range(8)]
+
+    assert pick(request(), hosts) == pick(request(), hosts)

@@ -1,0 +1,79 @@
+"""The scheduler's memory of hosts."""
+
+from __future__ import annotations
+
+import pytest
+
+from nova_lite import errors
+from nova_lite.clock import SimulatedClock
+from nova_lite.model import wire
+from nova_lite.model.placement import PlacementRequest, Ranking
+from nova_lite.model.resources import Resources
+from nova_lite.scheduler.service import SchedulerService
+from nova_lite.scheduler.view import HostView
+
+
+class Book:
+    def __init__(self, hosts):
+        self.hosts = hosts
+        self.reads = 0
+        self.away = False
+
+    def __call__(self):
+        if self.away:
+            raise errors.Unavailable
+        self.reads += 1
+        return self.hosts
+
+
+@pytest.fixture
+def two_hosts(make_host):
+    return Book([make_host("a"), make_host("b")])
+
+
+def test_hosts_are_read_once_a_second(two_hosts):
+    clock = SimulatedClock()
+    view = HostView(two_hosts, clock)
+
+    for _ in range(10):
+        view.hosts()
+    clock.now += 1.5
+    view.hosts()
+
+    assert two_hosts.reads == 2
+
+
+def test_what_was_promised_counts_until_the_next_reading(two_hosts):
+    clock = SimulatedClock()
+    view = HostView(two_hosts, clock)
+    asked = PlacementRequest(server_id="s", project_id="p", asked=Resources(vcpus=2, ram_mib=100))
+    view.hosts()
+
+    view.promise("a", asked)
+
+    assert view.hosts()[0].used == Resources(vcpus=2, ram_mib=100)
+    assert view.hosts()[0].building == 1
+    clock.now += 1.5
+    assert view.hosts()[0].used == Resources()
+
+
+def test_an_old_view_serves_while_the_database_is_away_but_not_for_ever(two_hosts):
+    clock = SimulatedClock()
+    view = HostView(two_hosts, clock)
+    view.hosts()
+    two_hosts.away = True
+
+    clock.now += 5
+    assert len(view.hosts()) == 2
+    clock.now += 6
+    with pytest.raises(errors.Unavailable):
+        view.hosts()
+
+
+def test_a_burst_of_requests_spreads_within_one_reading(two_hosts):
+    service = SchedulerService(HostView(two_hosts, SimulatedClock()))
+    body = {"project_id": "p", "asked": {"vcpus": 1, "ram_mib": 64, "disk_gib": 0}}
+
+    firsts = [wire.from_plain(Ranking, service.rank({**body, "server_id": f"s{number}"})).hosts[0] for number in range(20)]
+
+    assert sorted(firsts) == ["a"] * 10 + ["b"] * 10
