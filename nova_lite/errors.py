@@ -64,6 +64,13 @@ class NotAcceptable(NovaLiteError):
     status = 406
 
 
+class RequestTimeout(NovaLiteError):
+    """The request did not arrive in time."""
+
+    code = "request_timeout"
+    status = 408
+
+
 class Conflict(NovaLiteError):
     """The resource is in a state that does not allow this."""
 

@@ -1,0 +1,60 @@
+"""The WSGI application: every service's routes under its path, and one place where errors become answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import falcon
+
+from nova_lite.api import documents
+from nova_lite.api.dispatch import Front, Resource, template
+from nova_lite.api.parts import Parts
+from nova_lite.api.route import Route
+from nova_lite.api.service import Service
+from nova_lite.api.services import DOCUMENTS_SERVICE, load
+
+
+def make_app(parts: Parts, services: Iterable[str] | None = None) -> falcon.App:
+    """Build the application. `services` are the names to serve (`conf.api.SERVICES`), all by default."""
+    served = load(services)
+    app = falcon.App(media_type=falcon.MEDIA_JSON, cors_enable=False)
+    app.req_options.strip_url_path_trailing_slash = True
+    app.req_options.keep_blank_qs_values = True
+    failures = Failures([Front(service, parts) for service in served], Front(DOCUMENTS_SERVICE, parts))
+    app.add_error_handler((Exception, falcon.HTTPError), failures.answer)
+    for front in failures.fronts:
+        _mount(app, front, front.service)
+    root = Resource(failures.otherwise, [documents.index_route([service.name for service in served])])
+    app.add_route("/", root)
+    return app
+
+
+def _mount(app: falcon.App, front: Front, service: Service) -> None:
+    """Add a service's routes, one resource a path."""
+    paths: dict[str, list[Route]] = defaultdict(list)
+    for route in service.documents:
+        paths[template(route.path)].append(route)
+    for route in service.routes:
+        paths[template(service.root + route.path)].append(route)
+    for path, routes in paths.items():
+        app.add_route(path, Resource(front, routes))
+
+
+class Failures:
+    """Finds whose language an error is to be told in."""
+
+    def __init__(self, fronts: list[Front], otherwise: Front) -> None:
+        """`otherwise` answers for paths of no service."""
+        self.fronts = fronts
+        self.otherwise = otherwise
+
+    def answer(self, raw: falcon.Request, response: falcon.Response, error: Exception, _params: object) -> None:
+        """Falcon's error handler for everything."""
+        self._front(raw.path).fail(raw, response, error)
+
+    def _front(self, path: str) -> Front:
+        for front in self.fronts:
+            if path == front.service.prefix or path.startswith(front.service.prefix + "/"):
+                return front
+        return self.otherwise

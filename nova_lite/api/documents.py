@@ -1,0 +1,115 @@
+"""The version documents: what clients read first to learn where an API is and what it keeps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova_lite.api.route import Answer, Request, Route
+
+UPDATED = "2026-01-01T00:00:00Z"
+GLANCE_MINORS = ("2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", "2.9")
+
+
+def _route(path: str, handler: Any) -> Route:
+    return Route("GET", path, handler, token=False)
+
+
+def _self_link(href: str) -> dict[str, str]:
+    return {"rel": "self", "href": href}
+
+
+def index_route(names: list[str]) -> Route:
+    """Make `GET /`: which services are here, each with its address."""
+
+    def list_services(request: Request) -> Answer:
+        services = [{"name": name, "links": [_self_link(f"{request.url_root}/{name}")]} for name in names]
+        return Answer(body={"name": "nova-lite", "services": services})
+
+    return _route("/", list_services)
+
+
+def identity_routes() -> tuple[Route, ...]:
+    """Make Keystone's documents: 300 with the list at `/identity`, one version at `/identity/v3`."""
+
+    def version(request: Request) -> dict[str, Any]:
+        return {
+            "id": "v3.14",
+            "status": "stable",
+            "updated": UPDATED,
+            "links": [_self_link(f"{request.url_root}/identity/v3/")],
+            "media-types": [{"base": "application/json", "type": "application/vnd.openstack.identity-v3+json"}],
+        }
+
+    def list_versions(request: Request) -> Answer:
+        return Answer(
+            status=300,
+            body={"versions": {"values": [version(request)]}},
+            headers={"Vary": "X-Auth-Token", "Location": f"{request.url_root}/identity/v3/"},
+        )
+
+    def show_version(request: Request) -> Answer:
+        return Answer(body={"version": version(request)}, headers={"Vary": "X-Auth-Token"})
+
+    return (_route("/identity", list_versions), _route("/identity/v3", show_version))
+
+
+def compute_routes(least: str, most: str) -> tuple[Route, ...]:
+    """Make Nova's documents: the list at `/compute`, the version with its media types at `/compute/v2.1`."""
+
+    def version(request: Request) -> dict[str, Any]:
+        return {
+            "id": "v2.1",
+            "status": "CURRENT",
+            "version": most,
+            "min_version": least,
+            "updated": "2013-07-23T11:33:21Z",
+            "links": [_self_link(f"{request.url_root}/compute/v2.1/")],
+        }
+
+    def list_versions(request: Request) -> Answer:
+        return Answer(body={"versions": [version(request)]})
+
+    def show_version(request: Request) -> Answer:
+        media = [{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}]
+        return Answer(body={"version": version(request) | {"media-types": media}})
+
+    return (_route("/compute", list_versions), _route("/compute/v2.1", show_version))
+
+
+def image_routes() -> tuple[Route, ...]:
+    """Make Glance's document: 300 with every minor version, at `/image` and `/image/versions` (200)."""
+
+    def versions(request: Request) -> dict[str, Any]:
+        link = [_self_link(f"{request.url_root}/image/v2/")]
+        newest = GLANCE_MINORS[-1]
+        return {
+            "versions": [
+                {"id": f"v{minor}", "status": "CURRENT" if minor == newest else "SUPPORTED", "links": link}
+                for minor in reversed(GLANCE_MINORS)
+            ]
+        }
+
+    def list_choices(request: Request) -> Answer:
+        return Answer(status=300, body=versions(request))
+
+    def list_versions(request: Request) -> Answer:
+        return Answer(body=versions(request))
+
+    return (_route("/image", list_choices), _route("/image/v2", list_choices), _route("/image/versions", list_versions))
+
+
+def network_routes() -> tuple[Route, ...]:
+    """Make Neutron's documents: the list at `/network`, the resources at `/network/v2.0`."""
+
+    def list_versions(request: Request) -> Answer:
+        link = [_self_link(f"{request.url_root}/network/v2.0/")]
+        return Answer(body={"versions": [{"id": "v2.0", "status": "CURRENT", "links": link}]})
+
+    def list_resources(request: Request) -> Answer:
+        names = ("networks", "subnets", "ports")
+        resources = [
+            {"name": name[:-1], "collection": name, "links": [_self_link(f"{request.service_url}/{name}")]} for name in names
+        ]
+        return Answer(body={"resources": resources})
+
+    return (_route("/network", list_versions), _route("/network/v2.0", list_resources))

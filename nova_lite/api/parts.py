@@ -1,0 +1,35 @@
+"""What handlers are given: every door of the process, built once in the daemon's `main()` or by a test."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from nova_lite.api.transfers import Transfers
+from nova_lite.clock import Clock, SystemClock
+from nova_lite.conf.api import ApiOptions
+from nova_lite.db.engine import Database
+from nova_lite.identity.policy import Policy
+from nova_lite.identity.port import TokenChecker
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The doors of an API process. A service's own part may be missing where that service is not served here.
+
+    desk: workflows' Desk; identity: IdentityService; images: the image room's service; network: the network room's
+    service; compute: ComputeClient or None (no broker: what needs a host at once answers 503)
+    transfers: slots for moving image bytes
+    """
+
+    database: Database
+    tokens: TokenChecker
+    policy: Policy
+    options: ApiOptions = dataclasses.field(default_factory=ApiOptions)
+    clock: Clock = dataclasses.field(default_factory=SystemClock)
+    transfers: Transfers = dataclasses.field(default_factory=Transfers)
+    identity: Any = None
+    desk: Any = None
+    images: Any = None
+    network: Any = None
+    compute: Any = None

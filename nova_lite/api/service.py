@@ -1,0 +1,24 @@
+"""One public API as the frame sees it: a name, a path, routes, and perhaps microversions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from nova_lite.api.microversion import VersionRange
+from nova_lite.api.route import Route
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Service:
+    """A public API. `prefix` is its unversioned path (`/compute`), `root` its versioned one (`/compute/v2.1`).
+
+    documents: routes of the version documents, with whole paths
+    """
+
+    name: str
+    prefix: str
+    root: str
+    routes: tuple[Route, ...]
+    documents: tuple[Route, ...] = ()
+    versions: VersionRange | None = None
+    request_id_header: str | None = None  # an older name of X-Openstack-Request-Id
