@@ -1,0 +1,89 @@
+"""What projects use, held against their limits: never over by one, whatever runs at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from nova_lite import errors
+from nova_lite.db import quota as queries
+from nova_lite.db.engine import Tx
+from nova_lite.quota.limits import DEFAULT_LIMITS, UNLIMITED
+
+PLENTY = 2**53  # what is free where there is no limit
+
+
+def reserve(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> None:
+    """Take amounts of several resources, all or none: two statements, four the first time.
+
+    The usage rows stay locked until the transaction ends, so nobody else can take what was seen free.
+    Raises: OverQuota, and nothing is taken.
+    """
+    standing = _lock(tx, project_id, amounts)
+    short = [name for name, wanted in amounts.items() if _free(standing[name]) < wanted]
+    if short:
+        raise errors.OverQuota(_sentence(short, amounts, standing), resources=tuple(short))
+    queries.add_usage(tx, project_id, amounts)
+
+
+def release(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> None:
+    """Give amounts back; what was never taken stays at 0."""
+    queries.add_usage(tx, project_id, {name: -amount for name, amount in amounts.items()})
+
+
+def room_for(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> int:
+    """Count how many times the amounts still fit; the rows stay locked until the transaction ends."""
+    standing = _lock(tx, project_id, amounts)
+    fits = [_free(standing[name]) // wanted for name, wanted in amounts.items() if wanted > 0]
+    return max(0, int(min(fits, default=0)))
+
+
+def recount(tx: Tx, project_id: str, counted: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Put what was counted in place of what the books say; give the differences as (booked, counted).
+
+    `counted` must have been read in this transaction after `lock`, else a server accepted meanwhile is lost.
+    """
+    booked = queries.locked_usage(tx, project_id, counted)
+    wrong = {name: (booked[name], counted[name]) for name in booked if booked[name] != counted[name]}
+    for name, (_, right) in wrong.items():
+        queries.set_usage(tx, project_id, name, right)
+    return wrong
+
+
+def lock(tx: Tx, project_id: str, resources: Iterable[str]) -> None:
+    """Keep others from taking or giving back these resources until the transaction ends."""
+    queries.locked_usage(tx, project_id, resources)
+
+
+def projects(tx: Tx) -> list[str]:
+    """List the projects that ever used something."""
+    return queries.select_projects(tx)
+
+
+def limits_of(tx: Tx, project_id: str) -> dict[str, int]:
+    """Give every limit of a project; -1 is no limit."""
+    return {**DEFAULT_LIMITS, **queries.select_limits(tx, project_id)}
+
+
+def used_by(tx: Tx, project_id: str) -> dict[str, int]:
+    """Give what a project uses of the counted resources, 0 where it never used any."""
+    return {"instances": 0, "cores": 0, "ram": 0, **queries.select_usage(tx, project_id)}
+
+
+def _lock(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Lock the usage rows, made when missing; give what is used and the limit of each resource."""
+    found = queries.locked_usage_and_limits(tx, project_id, amounts)
+    if len(found) < len(amounts):
+        queries.add_usage_rows(tx, project_id, [name for name in amounts if name not in found])
+        found = queries.locked_usage_and_limits(tx, project_id, amounts)
+    return {name: (used, DEFAULT_LIMITS[name] if limit is None else limit) for name, (used, limit) in found.items()}
+
+
+def _free(standing: tuple[int, int]) -> int:
+    used, limit = standing
+    return PLENTY if limit == UNLIMITED else limit - used
+
+
+def _sentence(short: list[str], amounts: Mapping[str, int], standing: Mapping[str, tuple[int, int]]) -> str:
+    """Say what was asked, what is used and what is allowed, for each resource that is short."""
+    parts = [f"{name}: {amounts[name]} asked, {standing[name][0]} of {standing[name][1]} used" for name in short]
+    return f"Quota exceeded for {', '.join(short)} ({'; '.join(parts)})."
