@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 
@@ -24,12 +25,9 @@ def reconcile(database: Database) -> int:
     for host, used, claimed, generation in wrong_hosts:
         if database.transact(functools.partial(_mend, host=host, claimed=claimed, generation=generation)):
             LOG.warning("A host's used amounts were corrected.", extra={"host": host, "was": used, "is": claimed})
-    wrong_projects = database.transact(recount.mend)
-    for project_id, resource, was, now in wrong_projects:
-        LOG.warning(
-            "A project's usage was corrected.",
-            extra={"project_id": project_id, "resource": resource, "was": was, "is": now},
-        )
+    wrong_projects = recount.mend(database)
+    for wrong in wrong_projects:
+        LOG.warning("A project's usage was corrected.", extra=dataclasses.asdict(wrong))
     return len(orphans) + len(wrong_hosts) + len(wrong_projects)
 
 
