@@ -11,7 +11,7 @@ projects = sa.Table(
     METADATA,
     sa.Column("id", sa.String(64), primary_key=True),
     sa.Column("name", sa.String(64), nullable=False),
-    sa.Column("domain_id", sa.String(64)),  # NULL for a domain
+    sa.Column("domain_id", sa.String(64), nullable=False, default=""),  # "" for a domain: names of domains are unique too
     sa.Column("parent_id", sa.String(64)),
     sa.Column("is_domain", sa.Boolean, nullable=False, default=False),
     sa.Column("description", sa.Text),

@@ -1,0 +1,176 @@
+"""Queries on domains, projects, users, groups, roles, credentials, the catalog and revocations."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from nova_lite import errors
+from nova_lite.db.engine import Tx
+from nova_lite.db.tables import identity as tables
+from nova_lite.model import identity as model
+
+T = TypeVar("T")
+OVERLAP = 500  # ids of revocations may become visible out of order
+
+
+class Rows(Generic[T]):
+    """A table whose columns are the fields of one of the model's classes."""
+
+    def __init__(self, table: sa.Table, make: type[T], noun: str) -> None:
+        """`noun` is used in messages."""
+        self.table = table
+        self.noun = noun
+        self._make = make
+        self._columns = [table.c[field.name] for field in dataclasses.fields(make)]  # type: ignore[arg-type]
+
+    def find(self, tx: Tx, key: str) -> T | None:
+        """Read one by id."""
+        return self.find_by(tx, id=key)
+
+    def get(self, tx: Tx, key: str) -> T:
+        """Read one by id. Raises: NotFound."""
+        found = self.find(tx, key)
+        if found is None:
+            raise errors.NotFound(f"Could not find {self.noun}: {key[:255]}.")
+        return found
+
+    def find_by(self, tx: Tx, **equal: Any) -> T | None:
+        """Read the first that has these values."""
+        found = self.list_by(tx, **equal)
+        return found[0] if found else None
+
+    def list_by(self, tx: Tx, **equal: Any) -> list[T]:
+        """List those that have these values, by name where there is one. A list of values means any of them."""
+        query = sa.select(*self._columns).order_by(self.table.c.get("name", self.table.primary_key.columns[0]))
+        for name, value in equal.items():
+            column = self.table.c[name]
+            query = query.where(column.in_(value) if isinstance(value, list | tuple | set) else column == value)
+        return [self._make(**row) for row in tx.execute(query).mappings()]
+
+    def insert(self, tx: Tx, item: T) -> T:
+        """Add one. Raises: Conflict when its id or name is taken."""
+        try:
+            tx.execute(self.table.insert(), {column.key: getattr(item, column.key) for column in self._columns})
+        except exc.IntegrityError as error:
+            raise errors.Conflict(f"A {self.noun} with this name or id exists already.") from error
+        return item
+
+    def update(self, tx: Tx, key: str, **columns: Any) -> T:
+        """Change columns of one. Raises: NotFound; Conflict when the new name is taken."""
+        if columns:
+            try:
+                tx.execute(self.table.update().where(self.table.c.id == key).values(**columns))
+            except exc.IntegrityError as error:
+                raise errors.Conflict(f"A {self.noun} with this name exists already.") from error
+        return self.get(tx, key)
+
+    def delete(self, tx: Tx, key: str) -> None:
+        """Remove one. Raises: NotFound."""
+        if tx.execute(self.table.delete().where(self.table.c.id == key)).rowcount == 0:
+            raise errors.NotFound(f"Could not find {self.noun}: {key[:255]}.")
+
+    def delete_by(self, tx: Tx, **equal: Any) -> int:
+        """Remove those that have these values; give how many."""
+        statement = self.table.delete()
+        for name, value in equal.items():
+            statement = statement.where(self.table.c[name] == value)
+        return int(tx.execute(statement).rowcount)
+
+
+PROJECTS = Rows(tables.projects, model.Project, "project")
+USERS = Rows(tables.users, model.User, "user")
+GROUPS = Rows(tables.groups, model.Group, "group")
+ROLES = Rows(tables.roles, model.Role, "role")
+ASSIGNMENTS = Rows(tables.assignments, model.Assignment, "role assignment")
+CREDENTIALS = Rows(tables.application_credentials, model.ApplicationCredential, "application credential")
+REGIONS = Rows(tables.regions, model.Region, "region")
+SERVICES = Rows(tables.catalog_services, model.CatalogService, "service")
+ENDPOINTS = Rows(tables.catalog_endpoints, model.CatalogEndpoint, "endpoint")
+
+
+def group_ids_of(tx: Tx, user_id: str) -> list[str]:
+    """List the groups a user is in."""
+    members = tables.group_members
+    return list(tx.execute(sa.select(members.c.group_id).where(members.c.user_id == user_id)).scalars())
+
+
+def member_ids_of(tx: Tx, group_id: str) -> list[str]:
+    """List the users in a group."""
+    members = tables.group_members
+    return list(tx.execute(sa.select(members.c.user_id).where(members.c.group_id == group_id)).scalars())
+
+
+def add_member(tx: Tx, group_id: str, user_id: str) -> None:
+    """Put a user into a group. May be repeated."""
+    if user_id not in member_ids_of(tx, group_id):
+        tx.execute(tables.group_members.insert(), {"group_id": group_id, "user_id": user_id})
+
+
+def remove_members(tx: Tx, *, group_id: str | None = None, user_id: str | None = None) -> int:
+    """Take a user out of a group, everybody out of a group, or a user out of all; give how many memberships ended."""
+    members = tables.group_members
+    statement = members.delete()
+    if group_id is not None:
+        statement = statement.where(members.c.group_id == group_id)
+    if user_id is not None:
+        statement = statement.where(members.c.user_id == user_id)
+    return int(tx.execute(statement).rowcount)
+
+
+def implications(tx: Tx) -> list[tuple[str, str]]:
+    """List pairs of role ids: who holds the first holds the second."""
+    implied = tables.implied_roles
+    query = sa.select(implied.c.prior_role_id, implied.c.implied_role_id)
+    return [(prior, other) for prior, other in tx.execute(query)]
+
+
+def add_implication(tx: Tx, prior_role_id: str, implied_role_id: str) -> None:
+    """Let one role imply another. May be repeated."""
+    if (prior_role_id, implied_role_id) not in implications(tx):
+        tx.execute(tables.implied_roles.insert(), {"prior_role_id": prior_role_id, "implied_role_id": implied_role_id})
+
+
+def remove_implications(tx: Tx, prior_role_id: str, implied_role_id: str) -> int:
+    """End an implication; give how many there were."""
+    implied = tables.implied_roles
+    pair = (implied.c.prior_role_id == prior_role_id) & (implied.c.implied_role_id == implied_role_id)
+    return int(tx.execute(implied.delete().where(pair)).rowcount)
+
+
+def forget_role(tx: Tx, role_id: str) -> None:
+    """Remove what speaks of a role that goes."""
+    implied = tables.implied_roles
+    tx.execute(implied.delete().where((implied.c.prior_role_id == role_id) | (implied.c.implied_role_id == role_id)))
+    ASSIGNMENTS.delete_by(tx, role_id=role_id)
+
+
+def assignments_of_actors(tx: Tx, actors: Iterable[tuple[str, Collection[str]]]) -> list[model.Assignment]:
+    """List what several actors hold: pairs of a kind and ids."""
+    found: list[model.Assignment] = []
+    for kind, ids in actors:
+        if ids:
+            found += ASSIGNMENTS.list_by(tx, actor_kind=kind, actor_id=list(ids))
+    return found
+
+
+def insert_revocation(tx: Tx, revocation: model.Revocation, now: float) -> None:
+    """Write a revocation, and drop those whose tokens have expired by `now`."""
+    tx.execute(tables.revocations.delete().where(tables.revocations.c.expires_at < now))
+    tx.execute(tables.revocations.insert(), dataclasses.asdict(revocation))
+
+
+def revocations_since(tx: Tx, last_id: int) -> tuple[int, list[model.Revocation]]:
+    """Read revocations after an id, some before it too; give the highest id read and what was found."""
+    table = tables.revocations
+    columns = (table.c.kind, table.c.value, table.c.issued_before, table.c.expires_at)
+    rows = tx.execute(sa.select(table.c.id, *columns).where(table.c.id > last_id - OVERLAP)).all()
+    found = [
+        model.Revocation(kind=row.kind, value=row.value, issued_before=row.issued_before, expires_at=row.expires_at)
+        for row in rows
+    ]
+    return max((row.id for row in rows), default=last_id), found

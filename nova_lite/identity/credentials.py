@@ -1,0 +1,102 @@
+"""Application credentials: secrets that log in as a user in one project, with some of its roles."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import uuid
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.db import identity as db
+from nova_lite.db.engine import Database, Tx
+from nova_lite.identity import passwords, revocations, roles
+from nova_lite.model.identity import ApplicationCredential, Role, Target
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CredentialOrder:
+    """What a user asks for. `roles` are ids or names; None: all that it has in the project. `secret` None: make one."""
+
+    user_id: str
+    project_id: str
+    name: str
+    description: str | None = None
+    secret: str | None = dataclasses.field(default=None, repr=False)
+    roles: tuple[str, ...] | None = None
+    expires_at: float | None = None
+    unrestricted: bool = False
+
+
+def create(database: Database, order: CredentialOrder) -> tuple[ApplicationCredential, list[Role], str]:
+    """Make a credential; give it with its roles and its secret, which is shown this once.
+
+    Raises: BadRequest for roles that the user has not, or an expiry that is over; Conflict for the name.
+    """
+    now = database.clock.wall()
+    if order.expires_at is not None and order.expires_at <= now:
+        raise errors.BadRequest("The expiry must be in the future.")
+    secret = order.secret or secrets.token_urlsafe(64)
+    secret_hash = passwords.make_hash(secret)
+
+    def work(tx: Tx) -> tuple[ApplicationCredential, list[Role]]:
+        chosen = _chosen(_held(tx, order.user_id, order.project_id), order.roles)
+        credential = ApplicationCredential(
+            id=uuid.uuid4().hex,
+            name=order.name,
+            user_id=order.user_id,
+            project_id=order.project_id,
+            secret_hash=secret_hash,
+            created_at=now,
+            description=order.description,
+            expires_at=order.expires_at,
+            unrestricted=order.unrestricted,
+            roles=[role.id for role in chosen],
+        )
+        return db.CREDENTIALS.insert(tx, credential), chosen
+
+    return (*database.transact(work), secret)
+
+
+def _held(tx: Tx, user_id: str, project_id: str) -> list[Role]:
+    project = db.PROJECTS.find(tx, project_id)
+    return [] if project is None else roles.effective(tx, user_id, Target.PROJECT, project)
+
+
+def _chosen(held: list[Role], asked: tuple[str, ...] | None) -> list[Role]:
+    if asked is None:
+        return held
+    chosen = [role for role in held if role.id in asked or role.name in asked]
+    if len(chosen) < len(set(asked)):
+        raise errors.BadRequest("An application credential can only have roles that its user has in the project.")
+    return chosen
+
+
+def roles_of(tx: Tx, credential: ApplicationCredential) -> list[Role]:
+    """List the roles a credential gives now: those it was made with that its user still has."""
+    granted = set(credential.roles)
+    return [role for role in _held(tx, credential.user_id, credential.project_id) if role.id in granted]
+
+
+def get(tx: Tx, user_id: str, credential_id: str) -> ApplicationCredential:
+    """Read a user's credential. Raises: NotFound."""
+    found = db.CREDENTIALS.get(tx, credential_id)
+    if found.user_id != user_id:
+        raise errors.NotFound(f"Could not find application credential: {credential_id[:64]}.")
+    return found
+
+
+def delete(tx: Tx, user_id: str, credential_id: str) -> None:
+    """Remove a credential; its tokens end. Raises: NotFound."""
+    get(tx, user_id, credential_id)
+    db.CREDENTIALS.delete(tx, credential_id)
+    revocations.revoke(tx, revocations.CREDENTIAL, credential_id)
+
+
+def find_for_login(tx: Tx, body: dict[str, Any], user_id: str | None) -> ApplicationCredential | None:
+    """Find the credential a login names, by id, or by name with its user."""
+    if "id" in body:
+        return db.CREDENTIALS.find(tx, body["id"])
+    if user_id is None:
+        return None
+    return db.CREDENTIALS.find_by(tx, user_id=user_id, name=body.get("name"))

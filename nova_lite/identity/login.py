@@ -1,0 +1,252 @@
+"""Logging in: from what somebody shows (a password, a token, an application credential) to a token in a scope."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.clock import Clock
+from nova_lite.db import identity as db
+from nova_lite.db.engine import Database, Tx
+from nova_lite.identity import credentials, passwords, roles, users
+from nova_lite.identity.throttle import Throttle
+from nova_lite.identity.tokens import METHODS, Claims, Tokens, new_audit_id
+from nova_lite.model.identity import SYSTEM, ApplicationCredential, Project, Role, Target, User
+
+UNSCOPED = "unscoped"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Proof:
+    """Who somebody has shown to be, and by what."""
+
+    user: User
+    methods: tuple[str, ...]
+    earlier: Claims | None = None
+    credential: ApplicationCredential | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scope:
+    """Where a token is good; nothing at all for an unscoped one."""
+
+    kind: Target | None = None
+    target: Project | None = None
+
+
+class Login:
+    """Makes tokens of proofs."""
+
+    def __init__(self, database: Database, tokens: Tokens, throttle: Throttle, clock: Clock, lifetime_s: float) -> None:
+        """`lifetime_s` is how long a token lives."""
+        self._database = database
+        self._tokens = tokens
+        self._throttle = throttle
+        self._clock = clock
+        self._lifetime_s = lifetime_s
+
+    def authenticate(self, auth: dict[str, Any], address: str) -> tuple[str, Claims]:
+        """Log in as `auth` of POST /v3/auth/tokens asks; give the token and what it says.
+
+        Raises: Unauthorized for anything not right, without saying what; TooManyRequests when it was tried too often.
+        """
+        proof = self._prove(auth["identity"], address)
+        with self._database.read() as tx:
+            _check_enabled(tx, proof.user)
+            scope = self._scope(tx, auth.get("scope"), proof)
+            held = _roles_in(tx, scope, proof)
+        claims = self._claims(proof, scope, held)
+        return self._tokens.issue(claims), claims
+
+    def change_password(self, user_id: str, original: str, fresh: str, address: str) -> None:
+        """Change one's own password. Raises: Unauthorized, TooManyRequests, BadRequest."""
+        self._throttle.attempt(user_id, address)
+        users.change_password(self._database, user_id, original, fresh)
+        self._throttle.succeeded(user_id, address)
+
+    def _prove(self, identity: dict[str, Any], address: str) -> Proof:
+        """Check every method named; all must speak of one user."""
+        methods = tuple(dict.fromkeys(identity["methods"]))
+        if not methods or any(method not in METHODS for method in methods):
+            raise errors.Unauthorized("Attempted to authenticate with an unsupported method.")
+        if "application_credential" in methods and len(methods) > 1:
+            raise errors.Unauthorized
+        proofs = [self._prove_by(method, identity.get(method), address) for method in methods]
+        if len({proof.user.id for proof in proofs}) != 1:
+            raise errors.Unauthorized
+        earlier = next((proof.earlier for proof in proofs if proof.earlier), None)
+        every = tuple(dict.fromkeys(method for proof in proofs for method in proof.methods))
+        return dataclasses.replace(proofs[0], methods=every, earlier=earlier)
+
+    def _prove_by(self, method: str, body: dict[str, Any] | None, address: str) -> Proof:
+        if body is None:
+            raise errors.BadRequest(f"The identity names the method {method} but has no part for it.")
+        if method == "password":
+            return self._by_password(body["user"], address)
+        if method == "token":
+            return self._by_token(body["id"])
+        return self._by_credential(body, address)
+
+    def _by_password(self, body: dict[str, Any], address: str) -> Proof:
+        who = _user_key(body)
+        self._throttle.attempt(who, address)
+        with self._database.read() as tx:
+            user = _find_user(tx, body)
+        right = passwords.matches(body["password"], user.password_hash if user else None)
+        if not right or user is None or _is_past(user.password_expires_at, self._clock):
+            raise errors.Unauthorized
+        self._throttle.succeeded(who, address)
+        return Proof(user=user, methods=("password",))
+
+    def _by_token(self, token: str) -> Proof:
+        earlier = self._tokens.read(token)
+        with self._database.read() as tx:
+            user = db.USERS.find(tx, earlier.user_id)
+            credential = None
+            if earlier.application_credential_id:
+                credential = db.CREDENTIALS.find(tx, earlier.application_credential_id)
+        if user is None or (earlier.application_credential_id and credential is None):
+            raise errors.Unauthorized
+        methods = tuple(dict.fromkeys((*earlier.methods, "token")))
+        return Proof(user=user, methods=methods, earlier=earlier, credential=credential)
+
+    def _by_credential(self, body: dict[str, Any], address: str) -> Proof:
+        who = f"credential {body.get('id') or _user_key(body.get('user', {})) + str(body.get('name'))}"
+        self._throttle.attempt(who, address)
+        with self._database.read() as tx:
+            owner = _find_user(tx, body["user"]) if "user" in body else None
+            credential = credentials.find_for_login(tx, body, owner.id if owner else None)
+            user = db.USERS.find(tx, credential.user_id) if credential else None
+        right = passwords.matches(body["secret"], credential.secret_hash if credential else None)
+        if not right or credential is None or user is None or _is_past(credential.expires_at, self._clock):
+            raise errors.Unauthorized
+        self._throttle.succeeded(who, address)
+        return Proof(user=user, methods=("application_credential",), credential=credential)
+
+    def _scope(self, tx: Tx, asked: Any, proof: Proof) -> Scope:
+        if proof.credential is not None:
+            return _credential_scope(tx, asked, proof.credential)
+        if asked is None:
+            return _default_scope(tx, proof)
+        if asked == UNSCOPED or UNSCOPED in asked:
+            return Scope()
+        return asked_scope(tx, asked)
+
+    def _claims(self, proof: Proof, scope: Scope, held: list[Role]) -> Claims:
+        now = self._clock.wall()
+        earlier = proof.earlier
+        audit_ids = (new_audit_id(), earlier.audit_ids[-1]) if earlier else (new_audit_id(),)
+        expires_at = earlier.expires_at if earlier else now + self._lifetime_s
+        if proof.credential is not None and proof.credential.expires_at is not None:
+            expires_at = min(expires_at, proof.credential.expires_at)
+        target = scope.target
+        return Claims(
+            user_id=proof.user.id,
+            user_name=proof.user.name,
+            user_domain_id=proof.user.domain_id,
+            methods=proof.methods,
+            issued_at=round(now, 6),
+            expires_at=round(expires_at, 6),
+            audit_ids=audit_ids,
+            scope=scope.kind,
+            scope_id=SYSTEM if scope.kind == Target.SYSTEM else target.id if target else None,
+            scope_name=target.name if target else None,
+            scope_domain_id=(target.domain_id or None) if target else None,
+            roles=tuple(role.name for role in held),
+            application_credential_id=proof.credential.id if proof.credential else None,
+        )
+
+
+def _is_past(moment: float | None, clock: Clock) -> bool:
+    return moment is not None and moment <= clock.wall()
+
+
+def _user_key(body: dict[str, Any]) -> str:
+    """Name a user as the login does, for the throttle; memory is bounded, so it is cut."""
+    domain = body.get("domain") or {}
+    return str(body.get("id") or f"{domain.get('id') or domain.get('name')}/{body.get('name')}")[:255]
+
+
+def find_domain(tx: Tx, body: dict[str, Any] | None) -> Project | None:
+    """Find the domain a login names by id or name."""
+    if not body:
+        return None
+    if "id" in body:
+        found = db.PROJECTS.find(tx, body["id"])
+        return found if found is not None and found.is_domain else None
+    return db.PROJECTS.find_by(tx, name=body.get("name"), is_domain=True)
+
+
+def _find_user(tx: Tx, body: dict[str, Any]) -> User | None:
+    if "id" in body:
+        return db.USERS.find(tx, body["id"])
+    domain = find_domain(tx, body.get("domain"))
+    return None if domain is None else db.USERS.find_by(tx, name=body.get("name"), domain_id=domain.id)
+
+
+def _check_enabled(tx: Tx, user: User) -> None:
+    domain = db.PROJECTS.find(tx, user.domain_id)
+    if not user.enabled or domain is None or not domain.enabled:
+        raise errors.Unauthorized
+
+
+def _credential_scope(tx: Tx, asked: Any, credential: ApplicationCredential) -> Scope:
+    """Give the one scope a credential has; asking for another is refused."""
+    project = db.PROJECTS.find(tx, credential.project_id)
+    if asked is not None:
+        wanted = asked_scope(tx, asked) if isinstance(asked, dict) else Scope()
+        if wanted.target is None or wanted.target.id != credential.project_id:
+            raise errors.Unauthorized
+    if project is None:
+        raise errors.Unauthorized
+    return _checked(tx, Scope(kind=Target.PROJECT, target=project))
+
+
+def _default_scope(tx: Tx, proof: Proof) -> Scope:
+    """Give the user's default project when it still has a role there, else none."""
+    if proof.earlier is not None or not proof.user.default_project_id:
+        return Scope()
+    project = db.PROJECTS.find(tx, proof.user.default_project_id)
+    if project is None or not project.enabled or not roles.effective(tx, proof.user.id, Target.PROJECT, project):
+        return Scope()
+    return Scope(kind=Target.PROJECT, target=project)
+
+
+def asked_scope(tx: Tx, asked: dict[str, Any]) -> Scope:
+    """Find the scope that a login asks for. Raises: Unauthorized when there is none such, or it is disabled."""
+    if "system" in asked:
+        return Scope(kind=Target.SYSTEM)
+    if "domain" in asked:
+        return _checked(tx, Scope(kind=Target.DOMAIN, target=find_domain(tx, asked["domain"])))
+    body = asked["project"]
+    if "id" in body:
+        project = db.PROJECTS.find(tx, body["id"])
+    else:
+        domain = find_domain(tx, body.get("domain"))
+        project = db.PROJECTS.find_by(tx, name=body.get("name"), domain_id=domain.id) if domain else None
+    return _checked(tx, Scope(kind=Target.PROJECT, target=project))
+
+
+def _checked(tx: Tx, scope: Scope) -> Scope:
+    target = scope.target
+    if target is None or not target.enabled:
+        raise errors.Unauthorized
+    if not target.is_domain:
+        domain = db.PROJECTS.find(tx, target.domain_id)
+        if domain is None or not domain.enabled:
+            raise errors.Unauthorized
+    return scope
+
+
+def _roles_in(tx: Tx, scope: Scope, proof: Proof) -> list[Role]:
+    """List the roles the token has; a scope without any is refused."""
+    if scope.kind is None:
+        return []
+    if proof.credential is not None:
+        held = credentials.roles_of(tx, proof.credential)
+    else:
+        held = roles.effective(tx, proof.user.id, scope.kind, scope.target)
+    if not held:
+        raise errors.Unauthorized
+    return held

@@ -1,0 +1,33 @@
+"""The embedded identity service, put together."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from nova_lite.clock import Clock
+from nova_lite.conf.identity import IdentityOptions
+from nova_lite.db.engine import Database
+from nova_lite.identity.keys import KeyRing, ensure_keys, key_file
+from nova_lite.identity.login import Login
+from nova_lite.identity.revocations import Revocations
+from nova_lite.identity.throttle import Throttle
+from nova_lite.identity.tokens import Tokens
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What the Identity API needs: logins, tokens, options; records are rules over a transaction."""
+
+    login: Login
+    tokens: Tokens
+    options: IdentityOptions
+
+
+def make_identity(database: Database, state_dir: Path, options: IdentityOptions, clock: Clock) -> Identity:
+    """Build the service; keys are made when missing. Nothing connects to the database yet."""
+    path = key_file(state_dir)
+    ensure_keys(path, clock.wall())
+    tokens = Tokens(KeyRing(path), Revocations(database, clock), clock)
+    login = Login(database, tokens, Throttle(clock), clock, options.token_lifetime_s)
+    return Identity(login=login, tokens=tokens, options=options)

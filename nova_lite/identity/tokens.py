@@ -1,0 +1,225 @@
+"""Tokens: signed, self-contained, checked without I/O.
+
+`nl1.<key id>.<payload>.<MAC>`: the payload is a JSON array in base64url, the MAC is HMAC-SHA256 over all before it. Roles
+are inside; taking a role away revokes the tokens that hold it (decision 0003).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import hmac
+import logging
+import secrets
+import threading
+from typing import Any
+
+import orjson
+
+from nova_lite import errors
+from nova_lite.clock import Clock
+from nova_lite.context import Context
+from nova_lite.identity import revocations
+from nova_lite.identity.keys import KeyRing
+from nova_lite.identity.revocations import Revocations
+from nova_lite.model.identity import Target
+
+LOG = logging.getLogger(__name__)
+PREFIX = "nl1"
+LONGEST = 4096
+METHODS = ("password", "token", "application_credential")
+REFRESH_S = 1.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Claims:
+    """What a token says. Times are epoch seconds; `roles` are names, implied ones included.
+
+    scope: None for an unscoped token, else what kind of thing `scope_id` is
+    audit_ids: the token's own, and that of the first in its chain when it was made from another token
+    """
+
+    user_id: str
+    user_name: str
+    user_domain_id: str
+    methods: tuple[str, ...]
+    issued_at: float
+    expires_at: float
+    audit_ids: tuple[str, ...]
+    scope: Target | None = None
+    scope_id: str | None = None
+    scope_name: str | None = None
+    scope_domain_id: str | None = None
+    roles: tuple[str, ...] = ()
+    application_credential_id: str | None = None
+
+
+def new_audit_id() -> str:
+    """Make the name of a token that logs may show: 16 random bytes."""
+    return secrets.token_urlsafe(16)
+
+
+class Tokens:
+    """Makes and checks tokens."""
+
+    def __init__(self, keys: KeyRing, revoked: Revocations, clock: Clock) -> None:
+        """Nothing is read before the first use or `start`."""
+        self._keys = keys
+        self._revoked = revoked
+        self._clock = clock
+        self._stopping = threading.Event()
+
+    def issue(self, claims: Claims) -> str:
+        """Sign a token."""
+        key = self._keys.signing(self._clock.wall())
+        signed = f"{PREFIX}.{key.id}.{_encode(orjson.dumps(_pack(claims)))}"
+        return f"{signed}.{_encode(_mac(key.secret, signed))}"
+
+    def check(self, token: str, request_id: str) -> Context:
+        """Give who holds the token. Raises: Unauthorized when it is malformed, forged, foreign, expired or revoked."""
+        return context_of(self.read(token), request_id)
+
+    def read(self, token: str) -> Claims:
+        """Give what a valid token says. Raises: Unauthorized as `check`."""
+        claims = _unpack(self._verified(token))
+        if claims.expires_at <= self._clock.wall() or self._is_revoked(claims):
+            raise errors.Unauthorized
+        return claims
+
+    def _verified(self, token: str) -> bytes:
+        """Give the payload when the signature is ours."""
+        if len(token) > LONGEST or not token.isascii():
+            raise errors.Unauthorized
+        signed, _, mac = token.rpartition(".")
+        parts = signed.split(".")
+        if len(parts) != 3 or parts[0] != PREFIX:
+            raise errors.Unauthorized
+        secret = self._keys.secret(parts[1])
+        if secret is None or not hmac.compare_digest(_encode(_mac(secret, signed)), mac):
+            raise errors.Unauthorized
+        return _decode(parts[2])
+
+    def _is_revoked(self, claims: Claims) -> bool:
+        revoked = self._revoked
+        if not revoked.loaded:
+            revoked.refresh()
+        if not revoked.any:
+            return False
+        at = claims.issued_at
+        return (
+            any(revoked.covers(revocations.AUDIT, audit_id, at) for audit_id in claims.audit_ids)
+            or revoked.covers(revocations.USER, claims.user_id, at)
+            or revoked.covers(revocations.DOMAIN, claims.user_domain_id, at)
+            or revoked.covers(revocations.CREDENTIAL, claims.application_credential_id, at)
+            or (claims.scope is not None and self._scope_is_revoked(claims))
+        )
+
+    def _scope_is_revoked(self, claims: Claims) -> bool:
+        revoked, at = self._revoked, claims.issued_at
+        return (
+            revoked.covers(revocations.PROJECT, claims.scope_id, at)
+            or revoked.covers(revocations.DOMAIN, claims.scope_id, at)
+            or revoked.covers(revocations.DOMAIN, claims.scope_domain_id, at)
+            or revoked.covers(revocations.GRANT, revocations.grant_value(claims.user_id, claims.scope_id or ""), at)
+        )
+
+    def refresh(self) -> None:
+        """Read new keys and revocations now. Raises: Unavailable, ConfigError."""
+        self._keys.refresh()
+        self._revoked.refresh()
+
+    def start(self) -> None:
+        """Read keys and revocations once a second beside the requests; after a process has forked."""
+        threading.Thread(target=self._keep_fresh, name="token-revocations", daemon=True).start()
+
+    def stop(self) -> None:
+        """End that."""
+        self._stopping.set()
+
+    def _keep_fresh(self) -> None:
+        while True:
+            try:
+                self.refresh()
+            except errors.NovaLiteError as error:
+                LOG.warning("Keys and revocations could not be read: %s", error.message, extra={"action": "revocations"})
+            if self._stopping.wait(REFRESH_S):
+                return
+
+
+def context_of(claims: Claims, request_id: str) -> Context:
+    """Give the caller that a token speaks of."""
+    in_project = claims.scope == Target.PROJECT
+    return Context(
+        request_id=request_id,
+        user_id=claims.user_id,
+        user_name=claims.user_name,
+        user_domain_id=claims.user_domain_id,
+        project_id=claims.scope_id if in_project else None,
+        project_name=claims.scope_name if in_project else None,
+        project_domain_id=claims.scope_domain_id if in_project else None,
+        domain_id=claims.scope_id if claims.scope == Target.DOMAIN else None,
+        system_scope="all" if claims.scope == Target.SYSTEM else None,
+        roles=frozenset(claims.roles),
+        token_expires_at=claims.expires_at,
+        audit_id=claims.audit_ids[0],
+    )
+
+
+_SCOPES = (None, Target.PROJECT, Target.DOMAIN, Target.SYSTEM)
+
+
+def _pack(claims: Claims) -> list[Any]:
+    """Write claims as an array; new fields go to the end."""
+    return [
+        claims.user_id,
+        claims.user_name,
+        claims.user_domain_id,
+        [METHODS.index(method) for method in claims.methods],
+        claims.issued_at,
+        claims.expires_at,
+        claims.audit_ids,
+        _SCOPES.index(claims.scope),
+        claims.scope_id,
+        claims.scope_name,
+        claims.scope_domain_id,
+        claims.roles,
+        claims.application_credential_id,
+    ]
+
+
+def _unpack(payload: bytes) -> Claims:
+    try:
+        fields = orjson.loads(payload)
+        return Claims(
+            user_id=fields[0],
+            user_name=fields[1],
+            user_domain_id=fields[2],
+            methods=tuple(METHODS[number] for number in fields[3]),
+            issued_at=fields[4],
+            expires_at=fields[5],
+            audit_ids=tuple(fields[6]),
+            scope=_SCOPES[fields[7]],
+            scope_id=fields[8],
+            scope_name=fields[9],
+            scope_domain_id=fields[10],
+            roles=tuple(fields[11]),
+            application_credential_id=fields[12],
+        )
+    except (ValueError, LookupError, TypeError) as error:  # signed by us, so of another release
+        raise errors.Unauthorized from error
+
+
+def _mac(secret: bytes, signed: str) -> bytes:
+    return hmac.digest(secret, signed.encode("ascii"), "sha256")
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as error:
+        raise errors.Unauthorized from error

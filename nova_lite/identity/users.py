@@ -1,0 +1,87 @@
+"""Rules of users and groups. Hashing takes tens of milliseconds: it is done before a transaction, never in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.db import identity as db
+from nova_lite.db.engine import Database, Tx
+from nova_lite.identity import passwords, projects, revocations
+from nova_lite.model.identity import Group, User
+
+
+def create(tx: Tx, user: User) -> User:
+    """Add a user. Raises: NotFound for its domain; Conflict for its name."""
+    projects.get_domain(tx, user.domain_id)
+    if user.default_project_id:
+        _check_default_project(tx, user.default_project_id)
+    return db.USERS.insert(tx, user)
+
+
+def _check_default_project(tx: Tx, project_id: str) -> None:
+    found = db.PROJECTS.find(tx, project_id)
+    if found is not None and found.is_domain:
+        raise errors.BadRequest("The default project must not be a domain.")
+
+
+def update(tx: Tx, user: User, changes: dict[str, Any]) -> User:
+    """Change columns; disabling or a new password ends the user's tokens. Raises: Conflict for the name."""
+    disabled = changes.get("enabled") is False and user.enabled
+    if disabled or "password_hash" in changes:
+        revocations.revoke(tx, revocations.USER, user.id)
+    if changes.get("default_project_id"):
+        _check_default_project(tx, changes["default_project_id"])
+    return db.USERS.update(tx, user.id, **changes)
+
+
+def delete(tx: Tx, user_id: str) -> None:
+    """Remove a user with what it held; its tokens end. Raises: NotFound."""
+    db.USERS.get(tx, user_id)
+    projects.forget_user(tx, user_id)
+
+
+def password_columns(password: str | None, now: float) -> dict[str, Any]:
+    """Give the columns of a new password; None takes the password away."""
+    hashed = None if password is None else passwords.make_hash(password)
+    return {"password_hash": hashed, "password_created_at": now if hashed else None}
+
+
+def change_password(database: Database, user_id: str, original: str, fresh: str) -> None:
+    """Change one's own password. Raises: Unauthorized when the present one is not right; BadRequest when it stays the same."""
+    with database.read() as tx:
+        user = db.USERS.find(tx, user_id)
+    if not passwords.matches(original, user.password_hash if user and user.enabled else None) or user is None:
+        raise errors.Unauthorized
+    if original == fresh:
+        raise errors.BadRequest("The new password must differ from the present one.")
+    columns = password_columns(fresh, database.clock.wall())
+    database.transact(lambda tx: update(tx, db.USERS.get(tx, user_id), columns))
+
+
+def create_group(tx: Tx, group: Group) -> Group:
+    """Add a group. Raises: NotFound for its domain; Conflict for its name."""
+    projects.get_domain(tx, group.domain_id)
+    return db.GROUPS.insert(tx, group)
+
+
+def delete_group(tx: Tx, group_id: str) -> None:
+    """Remove a group with what it held; its members' tokens end. Raises: NotFound."""
+    db.GROUPS.get(tx, group_id)
+    projects.forget_group(tx, group_id)
+
+
+def join(tx: Tx, group_id: str, user_id: str) -> None:
+    """Put a user into a group. May be repeated. Raises: NotFound."""
+    db.GROUPS.get(tx, group_id)
+    db.USERS.get(tx, user_id)
+    db.add_member(tx, group_id, user_id)
+
+
+def leave(tx: Tx, group_id: str, user_id: str) -> None:
+    """Take a user out of a group; its tokens end. Raises: NotFound."""
+    db.GROUPS.get(tx, group_id)
+    db.USERS.get(tx, user_id)
+    if db.remove_members(tx, group_id=group_id, user_id=user_id) == 0:
+        raise errors.NotFound(f"Could not find user {user_id} in the group.")
+    revocations.revoke(tx, revocations.USER, user_id)
