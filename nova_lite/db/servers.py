@@ -11,6 +11,7 @@ from sqlalchemy import exc
 
 from nova_lite import errors
 from nova_lite.db.engine import Tx
+from nova_lite.db.tables.inventory import hosts
 from nova_lite.db.tables.journal import operations, signals, subjects
 from nova_lite.db.tables.servers import servers
 
@@ -18,6 +19,9 @@ Row = sa.RowMapping
 SUBJECT = "server"  # the kind of subject that servers are
 MARIADB_BAD_REGEXP = 1139
 _LONG = ("user_data", "key_data")  # left out of lists that do not show them
+
+_OWN_ZONE = servers.c.availability_zone
+ZONE = sa.func.coalesce(_OWN_ZONE, hosts.c.zone)  # a server that is placed is in its host's zone
 
 # What lists may sort by. NULLs are made the lowest value, so that a marker can be compared with them.
 SORT_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
@@ -30,7 +34,7 @@ SORT_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
     "description": sa.func.coalesce(servers.c.description, ""),
     "hostname": servers.c.hostname,
     "host": sa.func.coalesce(servers.c.host, ""),
-    "availability_zone": sa.func.coalesce(servers.c.availability_zone, ""),
+    "availability_zone": sa.func.coalesce(ZONE, ""),
     "config_drive": servers.c.config_drive,
     "disk_config": servers.c.disk_config,
     "image_id": sa.func.coalesce(servers.c.image_id, ""),
@@ -91,6 +95,9 @@ class ServerPage:
     marker: str | None = None
     limit: int | None = None
     long_columns: bool = False
+
+
+_COLUMNS: Mapping[str, Any] = {"availability_zone": ZONE}
 
 
 def insert_server(tx: Tx, values: Mapping[str, Any]) -> None:
@@ -162,14 +169,19 @@ def usage_of(tx: Tx, project_id: str) -> dict[str, int]:
 
 def _joined() -> sa.FromClause:
     subject = sa.and_(subjects.c.kind == SUBJECT, subjects.c.id == servers.c.id)
-    return servers.outerjoin(subjects, subject).outerjoin(operations, operations.c.id == subjects.c.live_operation)
+    return (
+        servers.outerjoin(subjects, subject)
+        .outerjoin(operations, operations.c.id == subjects.c.live_operation)
+        .outerjoin(hosts, hosts.c.name == servers.c.host)
+    )
 
 
 def _select(*, long_columns: bool) -> sa.Select[Any]:
     asked_to_go = sa.exists().where(signals.c.operation_id == operations.c.id, signals.c.name == "delete").correlate(operations)
-    columns = [column for column in servers.c if long_columns or column.name not in _LONG]
+    columns = [column for column in servers.c if (long_columns or column.name not in _LONG) and column is not _OWN_ZONE]
     return sa.select(
         *(column.label(column.key) for column in columns),
+        ZONE.label("availability_zone"),
         operations.c.id.label("live_id"),
         operations.c.workflow.label("live_workflow"),
         operations.c.step.label("live_step"),
@@ -187,10 +199,10 @@ def _conditions(wanted: ServerFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.ids is not None:
         found.append(servers.c.id.in_(wanted.ids))
     for name, value in wanted.equal.items():
-        column = servers.c[name]
+        column = _COLUMNS.get(name, servers.c.get(name))
         found.append(column.is_(None) if value is None else column == value)
     for name, pattern in wanted.matching.items():
-        found.append(_matches(servers.c[name], pattern))
+        found.append(_matches(_COLUMNS.get(name, servers.c.get(name)), pattern))
     if wanted.ip is not None:
         found.append(_has_address(wanted.ip))
     if wanted.showing is not None:

@@ -106,6 +106,9 @@ class Server:
     disk_config: str = "MANUAL"
     reservation_id: str = ""
     launch_index: int = 0
+    access_ip_v4: str | None = None
+    access_ip_v6: str | None = None
+    scheduler_hints: Mapping[str, object] = dataclasses.field(default_factory=dict)
     fault: Fault | None = None
     addresses: tuple[ServerAddress, ...] = ()
     live: LiveOperation | None = None
