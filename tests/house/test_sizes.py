@@ -70,6 +70,8 @@ def test_no_class_has_more_than_20_methods(sources):
 def test_no_function_is_more_complex_than_12(top):
     ruff = shutil.which("ruff") or f"{sys.prefix}/bin/ruff"
 
-    done = subprocess.run([ruff, "check", "--select", "C901", "nova_lite"], cwd=top, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [ruff, "check", "--select", "C901", "nova_lite"], cwd=top, capture_output=True, text=True, check=False, timeout=60
+    )
 
     assert done.returncode == 0, done.stdout
