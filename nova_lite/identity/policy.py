@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from nova_lite.context import Context
 from nova_lite.identity import policies
 
 READS = frozenset({"GET", "HEAD"})
+RELOAD_S = 5.0
+MOST_ANSWERS = 8192
 
 
 def gather() -> tuple[policy.RuleDefault, ...]:
@@ -29,17 +33,62 @@ def gather() -> tuple[policy.RuleDefault, ...]:
 
 
 class Policy:
-    """The rules in force. Targets say what is acted on: `{"project_id": ..., "user_id": ...}`."""
+    """The rules in force. Targets say what is acted on: `{"project_id": ..., "user_id": ...}`.
+
+    A rule's answer depends on nothing but the caller's scope and roles and the target, so answers are kept: oslo.policy
+    takes 20 microseconds for each check inside a rule. Rules that ask an outside server (`http:`) are asked each time.
+    """
 
     def __init__(self, rules: Iterable[policy.RuleDefault] | None = None, policy_file: Path | None = None) -> None:
-        """`rules` are all of the product's by default. `policy_file` may be missing; it is read again when it changes."""
+        """`rules` are all of the product's by default. `policy_file` may be missing; it is read again when it changes.
+
+        Raises: ConfigError when the file is no policy file.
+        """
         conf = cfg.ConfigOpts()
         conf([], project="nova-lite", default_config_files=[], default_config_dirs=[])
-        self._enforcer = policy.Enforcer(conf, policy_file=str(policy_file or "/nonexistent/policy.yaml"), use_conf=True)
+        self._enforcer = policy.Enforcer(conf, policy_file=str(policy_file or "/nonexistent/policy.yaml"))
         defaults = gather() if rules is None else tuple(rules)
         self._enforcer.register_defaults(list(defaults))
-        self._enforcer.load_rules()
         self._reads = frozenset(rule.name for rule in defaults if _only_reads(rule))
+        self._lock = threading.Lock()
+        self._load()
+
+    def _load(self) -> None:
+        try:
+            self._enforcer.load_rules()
+        except (ValueError, OSError, policy.InvalidDefinitionError) as error:
+            raise errors.ConfigError("The policy file cannot be read.") from error
+        self._rules = dict(self._enforcer.rules)
+        self._asks_outside = any("http" in str(check) for check in self._rules.values())
+        self._answers: dict[Any, bool] = {}
+        self._loaded_at = time.monotonic()
+
+    def _answer(self, rule: str, context: Context, target: Mapping[str, Any]) -> bool:
+        """Evaluate a rule, or remember what it said."""
+        answers = self._answers  # a reload makes a new one
+        who = (context.user_id, context.project_id, context.domain_id, context.system_scope, context.roles)
+        domains = (context.user_domain_id, context.project_domain_id)
+        key = (rule, who, domains, tuple(target.items()))
+        try:
+            known = answers.get(key)
+        except TypeError:  # a target with a list in it
+            known, key = None, None
+        if known is None:
+            known = bool(self._rules[rule](target, _credentials(context), self._enforcer, rule))
+            if key is not None and not self._asks_outside:
+                if len(answers) >= MOST_ANSWERS:
+                    answers.clear()
+                answers[key] = known
+        return known
+
+    def _fresh(self) -> None:
+        """Look at the file every few seconds, in one thread."""
+        if time.monotonic() - self._loaded_at > RELOAD_S and self._lock.acquire(blocking=False):
+            try:
+                self._load()
+            finally:
+                self._loaded_at = time.monotonic()
+                self._lock.release()
 
     def enforce(self, rule: str, context: Context, target: Mapping[str, Any]) -> None:
         """Do nothing when the rule lets the caller through. Raises: Forbidden."""
@@ -48,9 +97,12 @@ class Policy:
 
     def allows(self, rule: str, context: Context, target: Mapping[str, Any]) -> bool:
         """Tell whether a rule lets the caller through; an auditor may read whatever exists."""
+        self._fresh()
+        if rule not in self._rules:
+            raise ValueError(f"no rule is named {rule}")  # ours to mend: every route's rule has a default
         if context.is_auditor and rule in self._reads:
             return True
-        return bool(self._enforcer.enforce(rule, dict(target), _credentials(context)))
+        return self._answer(rule, context, target)
 
 
 def _only_reads(rule: policy.RuleDefault) -> bool:
@@ -73,6 +125,6 @@ def _credentials(context: Context) -> dict[str, Any]:
         "domain_id": context.domain_id,
         "system_scope": context.system_scope,
         "system": context.system_scope,
-        "roles": sorted(context.roles),
+        "roles": list(context.roles),
         "is_admin": context.is_admin,
     }
