@@ -2,6 +2,10 @@
 
 SQLite (WAL, synchronous=FULL, BEGIN IMMEDIATE for writes only) on one machine; PostgreSQL or MariaDB (READ COMMITTED)
 when there is more than one control node. Only `nova_lite.db` imports SQLAlchemy; other rooms pass a `Tx` along.
+
+The ambiguous commit: when the connection breaks between sending COMMIT and its answer, nobody can tell whether the
+transaction happened. It is never rerun here; `transact` raises Unavailable, and whoever called must be able to look:
+an API request by its idempotency key, a runner by the operation's turn, which rises with all that it records.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -21,9 +26,19 @@ from nova_lite.clock import Clock, SystemClock
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-RERUNS = 8
-BUSY_TIMEOUT_S = 30
+RERUNS = 10
+BUSY_TIMEOUT_S = 30  # how long SQLite waits for another writer; each is done in milliseconds
+LOCK_TIMEOUT_S = 10  # how long a server waits for a row's lock before the transaction is rerun
 POOL_SIZE = 16
+DATABASE = "the database"  # what is waited for, as an operation's events say it
+# PostgreSQL: serialization failure, deadlock, lock not available. MariaDB: lock wait, deadlock, record changed.
+RERUN_SQLSTATES = ("40001", "40P01", "55P03")
+RERUN_NUMBERS = (1205, 1213, 1020)
+RERUN_SQLITE = ("SQLITE_BUSY", "SQLITE_LOCKED")
+
+
+class Overtaken(Exception):
+    """Another transaction was first with a row this one wanted to insert: run this one again, it will find that row."""
 
 
 class Tx:
@@ -52,10 +67,14 @@ class Tx:
 class Database:
     """An engine with the two ways to use it: `read()` and `transact()`."""
 
-    def __init__(self, url: str, clock: Clock | None = None, *, echo: bool = False) -> None:
-        """`url` is an SQLAlchemy URL. Nothing connects before the first use, so a process may fork after this."""
+    def __init__(self, url: str, clock: Clock | None = None, *, echo: bool = False, own_time: bool = False) -> None:
+        """`url` is an SQLAlchemy URL. Nothing connects before the first use, so a process may fork after this.
+
+        `own_time` makes `clock` the journal's also where the database has one of its own (a test's simulated clock).
+        """
         self.clock = clock or SystemClock()
         self.engine = _make_engine(url, echo=echo)
+        self.own_time = own_time or self.dialect == "sqlite"
 
     @property
     def dialect(self) -> str:
@@ -81,10 +100,15 @@ class Database:
         for attempt in range(RERUNS):
             try:
                 return self._once(work)
+            except exc.TimeoutError as error:
+                raise errors.Unavailable("All connections to the database are in use.", what=DATABASE) from error
+            except Overtaken as error:
+                if attempt == RERUNS - 1:
+                    raise errors.Unavailable("Too many requests of the same kind at once.", what=DATABASE) from error
             except exc.DBAPIError as error:
                 if not _is_rerunnable(error) or attempt == RERUNS - 1:
-                    raise _unavailable(error) from error
-                time.sleep(random.uniform(0.005, 0.02) * 2**attempt)
+                    raise _translate(error) from error
+            time.sleep(random.uniform(0.5, 1.5) * min(0.5, 0.005 * 2**attempt))
         raise AssertionError("unreachable")
 
     def _once(self, work: Callable[[Tx], T]) -> T:
@@ -105,35 +129,33 @@ class Database:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except exc.TimeoutError as error:
+        raise errors.Unavailable("All connections to the database are in use.", what=DATABASE) from error
     except exc.DBAPIError as error:
-        raise _unavailable(error) from error
+        raise _translate(error) from error
 
 
-def _unavailable(error: exc.DBAPIError) -> Exception:
+def _translate(error: exc.DBAPIError) -> Exception:
     """Make our own error of an outage; leave mistakes (constraint, syntax) as they are."""
-    if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated:
-        return errors.Unavailable("The database does not answer at the moment.")
+    if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated or _is_rerunnable(error):
+        return errors.Unavailable("The database does not answer at the moment.", what=DATABASE)
     return error
 
 
 def _is_rerunnable(error: exc.DBAPIError) -> bool:
     """Whether the engine gave this transaction up so that another could go on."""
-    sqlstate = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    if sqlstate in ("40001", "40P01"):
+    if getattr(error.orig, "sqlstate", None) in RERUN_SQLSTATES:
         return True
     arguments = getattr(error.orig, "args", ())
-    if arguments and arguments[0] in (1205, 1213, 1020):  # MariaDB: lock wait, deadlock, record changed
+    if arguments and arguments[0] in RERUN_NUMBERS:
         return True
-    return getattr(error.orig, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    return getattr(error.orig, "sqlite_errorname", "").startswith(RERUN_SQLITE)
 
 
 def _make_engine(url: str, *, echo: bool) -> sa.Engine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _make_sqlite(parsed, echo=echo)
-    connect_args: dict[str, Any] = {"connect_timeout": 5}
-    if parsed.get_backend_name() in ("mysql", "mariadb"):
-        connect_args |= {"charset": "utf8mb4", "read_timeout": 30, "write_timeout": 30}
     return sa.create_engine(
         parsed,
         echo=echo,
@@ -141,8 +163,28 @@ def _make_engine(url: str, *, echo: bool) -> sa.Engine:
         pool_pre_ping=True,
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
-        connect_args=connect_args,
+        connect_args=_connect_args(parsed.get_backend_name()),
     )
+
+
+def _connect_args(backend: str) -> dict[str, Any]:
+    """Bound every wait: for a connection, for a lock, for a server that is gone without a word."""
+    if backend == "postgresql":
+        return {
+            "connect_timeout": 5,
+            "options": f"-c lock_timeout={LOCK_TIMEOUT_S * 1000}",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30000,
+        }
+    return {
+        "connect_timeout": 5,
+        "charset": "utf8mb4",
+        "read_timeout": 60,
+        "write_timeout": 60,
+        "init_command": f"SET SESSION innodb_lock_wait_timeout={LOCK_TIMEOUT_S}",
+    }
 
 
 def _make_sqlite(url: sa.URL, *, echo: bool) -> sa.Engine:
@@ -159,8 +201,9 @@ def _make_sqlite(url: sa.URL, *, echo: bool) -> sa.Engine:
     def configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_S * 1000}"):
+        for pragma in (f"busy_timeout={BUSY_TIMEOUT_S * 1000}", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
+        _use_wal(cursor)
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -170,3 +213,18 @@ def _make_sqlite(url: sa.URL, *, echo: bool) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch to write-ahead logging; the file remembers it.
+
+    The switch itself needs the file alone and does not wait for it: processes that open a new file together try again.
+    """
+    for attempt in range(RERUNS):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith(RERUN_SQLITE) or attempt == RERUNS - 1:
+                raise
+            time.sleep(random.uniform(0.01, 0.05) * (attempt + 1))

@@ -16,7 +16,7 @@ subjects = sa.Table(
     sa.Column("children", sa.Integer, nullable=False, default=0),
     sa.Column("closed", sa.Boolean, nullable=False, default=False),
     uuid_column("live_operation", unique=True),
-    sa.Column("fence", sa.BigInteger, nullable=False, default=0),
+    sa.Column("fence", sa.BigInteger, nullable=False, default=0),  # while an operation lives: its fence_base + lease_number
 )
 
 # Times here are the database's own clock (ENGINE.md, Time): on SQLite seconds since boot, elsewhere since 1970.
@@ -41,15 +41,16 @@ operations = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False, default=0),
     sa.Column("turn", sa.BigInteger, nullable=False, default=0),
     sa.Column("signal_seq", sa.BigInteger, nullable=False, default=0),
-    sa.Column("signal_read", sa.BigInteger, nullable=False, default=0),
     epoch("wake_at"),  # NULL: held, or ended
-    epoch("deadline_at"),  # of the running step
+    epoch("deadline_at"),  # of the running step; NULL: not begun, or its time stands still (an outage)
     sa.Column("lease_owner", sa.String(128)),
     sa.Column("lease_number", sa.BigInteger, nullable=False, default=0),
+    sa.Column("fence_base", sa.BigInteger, nullable=False, default=0),  # the subject's fence at accept; + lease_number: now
     epoch("lease_until"),
     uuid_column("held_by"),  # the parent operation that releases this one
     sa.Column("boot_id", sa.String(36)),  # SQLite only: whose CLOCK_BOOTTIME the times are
-    sa.Column("state", Json, nullable=False),  # engine's own: backs used, waited seconds, failure, committed
+    sa.Column("state", Json, nullable=False),  # the engine's own: see durable/progress.py
+    sa.Column("events", Json, nullable=False),  # not yet moved to step_events: moved together at the end
     epoch("started_at", nullable=False),  # wall clock
     epoch("ended_at"),  # wall clock
     sa.Column("outcome", sa.String(16)),  # done, failed, cancelled
