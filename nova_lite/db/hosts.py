@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from nova_lite.db import clock
 from nova_lite.db.engine import Tx
 from nova_lite.db.tables.inventory import claims, hosts, services, tombstones
-from nova_lite.db.tables.journal import operations, subjects
+from nova_lite.db.tables.journal import subjects
 from nova_lite.db.tables.servers import servers
 from nova_lite.model import wire
 from nova_lite.model.host import Host, HostFacts
@@ -276,17 +276,6 @@ def live_operations_on(tx: Tx, host: HostName) -> tuple[OperationId, ...]:
         .where(claims.c.host == host, subjects.c.live_operation.is_not(None))
     )
     return tuple(OperationId(value) for value in tx.execute(query).scalars())
-
-
-def wake_operations(tx: Tx, ids: Sequence[OperationId]) -> None:
-    """Make waiting operations due now; held and ended ones are left alone."""
-    if not ids:
-        return
-    tx.execute(
-        operations.update()
-        .where(operations.c.id.in_(ids), operations.c.ended_at.is_(None), operations.c.wake_at.is_not(None))
-        .values(wake_at=clock.now_sql(tx.database))
-    )
 
 
 def servers_on(tx: Tx, host: HostName) -> Sequence[Row]:

@@ -7,6 +7,7 @@ import secrets
 from nova_lite import errors
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db import hosts as queries
+from nova_lite.db import journal
 from nova_lite.db.engine import Tx
 from nova_lite.inventory.liveness import OVERDUE_S
 from nova_lite.model import wire
@@ -72,8 +73,13 @@ def register(tx: Tx, name: HostName, facts: HostFacts, ratios: SchedulerOptions)
         Tombstone(server_id=ServerId(row["server_id"]), fence=row["fence"], turn=row["turn"])
         for row in queries.select_tombstones(tx, name)
     )
-    queries.wake_operations(tx, queries.live_operations_on(tx, name))
+    wake_waiting(tx, name)
     return incarnation, owed
+
+
+def wake_waiting(tx: Tx, name: HostName) -> int:
+    """Make the operations of servers on this host due now; give their number. May be repeated."""
+    return journal.wake(tx, queries.live_operations_on(tx, name))
 
 
 def beat(tx: Tx, name: HostName, incarnation: int) -> bool:

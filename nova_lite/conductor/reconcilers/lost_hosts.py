@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 
-from nova_lite.db import hosts as queries
-from nova_lite.db.engine import Database, Tx
-from nova_lite.inventory.hosts import list_hosts
+from nova_lite.db.engine import Database
+from nova_lite.inventory.hosts import list_hosts, wake_waiting
 from nova_lite.inventory.liveness import LOST_S
 from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName
@@ -30,7 +29,7 @@ class LostHosts:
         lost = {host.name for host in hosts if _is_lost(host)}
         new = lost - self._told
         for name in new:
-            woken = self._database.transact(functools.partial(_wake, name=name))
+            woken = self._database.transact(functools.partial(wake_waiting, name=name))
             LOG.warning("A host is lost.", extra={"host": name, "operations_woken": woken})
         self._told = set(lost)
         return len(new)
@@ -38,9 +37,3 @@ class LostHosts:
 
 def _is_lost(host: Host) -> bool:
     return host.forced_down or (host.last_seen_age_s is not None and host.last_seen_age_s > LOST_S)
-
-
-def _wake(tx: Tx, name: HostName) -> int:
-    ids = queries.live_operations_on(tx, name)
-    queries.wake_operations(tx, ids)
-    return len(ids)

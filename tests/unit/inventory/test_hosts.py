@@ -1,0 +1,143 @@
+"""Hosts: incarnations, liveness, tombstones."""
+
+from __future__ import annotations
+
+import pytest
+
+from nova_lite import errors
+from nova_lite.clock import SimulatedClock
+from nova_lite.conf.scheduler import SchedulerOptions
+from nova_lite.db.engine import Database
+from nova_lite.db.schema import create_all
+from nova_lite.inventory import claims, hosts, services
+from nova_lite.inventory.liveness import OVERDUE_S
+from nova_lite.model.host import HostFacts
+from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.resources import Resources
+
+HOST = HostName("h1")
+FACTS = HostFacts(
+    hypervisor_type="fake",
+    hypervisor_version=1,
+    hypervisor_hostname="h1",
+    architectures=("x86_64",),
+    total=Resources(vcpus=4, ram_mib=1000, disk_gib=100),
+)
+
+
+@pytest.fixture
+def clock():
+    return SimulatedClock()
+
+
+@pytest.fixture
+def database(tmp_path, clock):
+    database = Database(f"sqlite:///{tmp_path}/db", clock)
+    create_all(database)
+    database.transact(lambda tx: hosts.add_host(tx, HOST, zone="east"))
+    yield database
+    database.dispose()
+
+
+def register(database: Database) -> tuple[int, tuple]:
+    return database.transact(lambda tx: hosts.register(tx, HOST, FACTS, SchedulerOptions()))
+
+
+def look(database: Database):
+    with database.read() as tx:
+        return hosts.get_host(tx, HOST)
+
+
+def test_adding_a_host_twice_gives_the_same_key(database):
+    keys = {database.transact(lambda tx: hosts.add_host(tx, HOST)) for _ in range(2)}
+
+    assert len(keys) == 1
+
+
+def test_a_host_that_nobody_added_cannot_register(database):
+    with pytest.raises(errors.NotFound):
+        database.transact(lambda tx: hosts.register(tx, HostName("stranger"), FACTS, SchedulerOptions()))
+
+
+def test_each_start_gets_a_higher_incarnation(database):
+    first, _ = register(database)
+    second, _ = register(database)
+
+    assert second > first
+
+
+def test_the_operator_s_zone_counts_not_the_host_s(database):
+    register(database)
+
+    assert look(database).facts.zone == "east"
+
+
+def test_a_host_is_up_until_two_heartbeats_are_missed(database, clock):
+    incarnation, _ = register(database)
+    clock.now += 15
+    assert database.transact(lambda tx: hosts.beat(tx, HOST, incarnation))
+
+    clock.now += OVERDUE_S
+    assert look(database).up
+    clock.now += 1
+    assert not look(database).up
+
+
+def test_a_heartbeat_of_an_older_incarnation_is_no_sign_of_life(database):
+    old, _ = register(database)
+    register(database)
+
+    assert not database.transact(lambda tx: hosts.beat(tx, HOST, old))
+
+
+def test_after_a_reboot_of_the_control_machine_nobody_counts_as_up_until_seen(database, clock):
+    register(database)
+    clock.boot = "boot-2"
+    clock.now = 5.0
+
+    assert not look(database).up
+
+
+def test_a_tombstone_is_told_at_registration_until_it_is_done(database):
+    register(database)
+    database.transact(lambda tx: hosts.owe_removal(tx, HOST, ServerId("s1"), fence=3, turn=7))
+
+    _, owed = register(database)
+    assert [(stone.server_id, stone.fence, stone.turn) for stone in owed] == [("s1", 3, 7)]
+    assert look(database).tombstones == 1
+
+    database.transact(lambda tx: hosts.removal_done(tx, HOST, ServerId("s1"), fence=3, turn=7))
+    assert register(database)[1] == ()
+
+
+def test_a_newer_tombstone_survives_the_word_that_an_older_one_is_done(database):
+    register(database)
+    database.transact(lambda tx: hosts.owe_removal(tx, HOST, ServerId("s1"), fence=3, turn=7))
+    database.transact(lambda tx: hosts.owe_removal(tx, HOST, ServerId("s1"), fence=4, turn=1))
+
+    database.transact(lambda tx: hosts.removal_done(tx, HOST, ServerId("s1"), fence=3, turn=7))
+
+    assert look(database).tombstones == 1
+
+
+def test_a_host_with_servers_is_not_removed(database):
+    register(database)
+    database.transact(lambda tx: claims.claim(tx, HOST, ServerId("s1"), Resources(vcpus=1)))
+
+    with pytest.raises(errors.Conflict):
+        database.transact(lambda tx: hosts.remove_host(tx, HOST))
+
+
+def test_services_list_control_daemons_and_hosts(database, clock):
+    register(database)
+    database.transact(lambda tx: services.beat(tx, "nova-conductor", "control"))
+    database.transact(lambda tx: services.beat(tx, "nova-conductor", "control"))
+    clock.now += 100
+
+    with database.read() as tx:
+        listed = services.list_services(tx)
+
+    assert [(service.binary, service.host, service.up) for service in listed] == [
+        ("nova-conductor", "control", False),
+        ("nova-compute", "h1", False),
+    ]
