@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 Handler = Callable[[Mapping[str, Any]], Any]
@@ -26,8 +28,28 @@ class Envelope:
     time_left_s: float | None = None  # counted from receipt, never a time of day
 
 
+ENVELOPE: contextvars.ContextVar[Envelope | None] = contextvars.ContextVar("envelope", default=None)
+"""What the work in hand carries: log lines show its ids (runtime/logging.py)."""
+
+
+@contextlib.contextmanager
+def carrying(envelope: Envelope | None) -> Iterator[None]:
+    """Let log lines of this thread name the request and the operation until the block ends."""
+    token = ENVELOPE.set(envelope)
+    try:
+        yield
+    finally:
+        ENVELOPE.reset(token)
+
+
 class Listener(Protocol):
     """A running receiver."""
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until messages can arrive; False when the broker is still away. It goes on trying in any case."""
+
+    def restart(self) -> None:
+        """Build connection and queues anew, for a receiver that hears nothing. Returns at once; may be repeated."""
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Take no more messages, let the handlers in hand finish, close. May be repeated."""

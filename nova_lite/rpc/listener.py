@@ -1,0 +1,106 @@
+"""A receiver on RabbitMQ that can be started, restarted and stopped in bounded time, whatever the broker does.
+
+oslo.messaging's server blocks in start() and stop() while the broker is away. So both run in threads of their own here,
+and one that hangs is left behind: it ends by itself when the broker answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from nova_lite import metrics
+from nova_lite.rpc.trouble import Trouble
+
+LOG = logging.getLogger(__name__)
+RETRY_S = 2.0
+
+
+class RabbitListener:
+    """Keeps one oslo.messaging server running for as long as it is wanted."""
+
+    def __init__(
+        self, make_server: Callable[[], Any], *, threads: int, explain: Callable[[BaseException], str], trouble: Trouble
+    ) -> None:
+        """`make_server` gives a fresh server that was never started; `explain` a sentence for what went wrong."""
+        self._make_server = make_server
+        self._threads = threads
+        self._explain = explain
+        self._trouble = trouble
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._ready = threading.Event()
+        self._generation = 0
+        self._server: Any = None
+
+    def start(self) -> None:
+        """Begin to listen, in the background."""
+        with self._lock:
+            self._generation += 1
+            generation = self._generation
+        threading.Thread(target=self._run, args=(generation,), name="listener-start", daemon=True).start()
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until messages can arrive; False when the broker is still away."""
+        return self._ready.wait(max(timeout_s, 0.0))
+
+    def restart(self) -> None:
+        """Build connection and queues anew. Returns at once."""
+        metrics.LISTENER_RESTARTS.inc()
+        closing = self._detach()
+        if closing is not None:
+            threading.Thread(target=_close, args=(closing,), name="listener-close", daemon=True).start()
+        self.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Take no more messages, let the handlers in hand finish, close. May be repeated."""
+        closing = self._detach()
+        self._wake.set()
+        if closing is None:
+            return
+        closer = threading.Thread(target=_close, args=(closing,), name="listener-close", daemon=True)
+        closer.start()
+        closer.join(timeout_s)
+        if closer.is_alive():
+            LOG.info("A receiver did not end in time; it is left behind.")
+
+    def _detach(self) -> Any:
+        """Take the running server away, and make any start in hand worthless."""
+        with self._lock:
+            self._generation += 1
+            self._ready.clear()
+            server, self._server = self._server, None
+            return server
+
+    def _run(self, generation: int) -> None:
+        while self._is_current(generation):
+            server = self._make_server()
+            try:
+                server.start(override_pool_size=self._threads)
+            except Exception as error:  # an RPC server: whatever the library raises, we try again
+                self._trouble.say(self._explain(error))
+                self._wake.wait(RETRY_S)
+                continue
+            with self._lock:
+                wanted = generation == self._generation
+                if wanted:
+                    self._server = server
+                    self._ready.set()
+            if not wanted:
+                _close(server)
+            return
+
+    def _is_current(self, generation: int) -> bool:
+        with self._lock:
+            return generation == self._generation
+
+
+def _close(server: Any) -> None:
+    """Stop a server of oslo.messaging; it may take as long as the broker is away."""
+    began = time.monotonic()
+    server.stop()
+    server.wait()
+    LOG.debug("A receiver was closed.", extra={"seconds": round(time.monotonic() - began, 3)})
