@@ -101,7 +101,15 @@ class Request:
 
 def own_target(context: Context) -> dict[str, Any]:
     """Give the target of what belongs to the caller: what routes are checked on before a handler runs."""
-    return {"project_id": context.project_id, "user_id": context.user_id, "domain_id": context.domain_id}
+    return {
+        "project_id": context.project_id,
+        "user_id": context.user_id,
+        "domain_id": context.domain_id,
+        "target.user.id": context.user_id,
+        "target.token.user_id": context.user_id,
+        "target.project.id": context.project_id,
+        "target.domain.id": context.domain_id or context.project_domain_id,
+    }
 
 
 Handler = Callable[[Request], Answer]

@@ -6,6 +6,7 @@ import dataclasses
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from nova_lite import errors
 from nova_lite.db import identity as db
@@ -33,18 +34,29 @@ def new_role(name: str, **fields: object) -> Role:
     return dataclasses.replace(Role(id=uuid.uuid4().hex, name=name), **fields)  # type: ignore[arg-type]
 
 
+def check_actor_and_target(tx: Tx, *, actor_kind: str, actor_id: str, target_kind: str, target_id: str) -> None:
+    """Raises: NotFound when the actor or the target does not exist."""
+    if actor_kind == Actor.USER:
+        db.USERS.get(tx, actor_id)
+    else:
+        db.GROUPS.get(tx, actor_id)
+    if target_kind == Target.SYSTEM:
+        return
+    target = db.PROJECTS.get(tx, target_id)
+    if target_kind == Target.DOMAIN and not target.is_domain:
+        raise errors.NotFound(f"Could not find domain: {target_id}.")
+
+
 def check_names(tx: Tx, assignment: Assignment) -> None:
     """Raises: NotFound when the role, the actor or the target does not exist."""
     db.ROLES.get(tx, assignment.role_id)
-    if assignment.actor_kind == Actor.USER:
-        db.USERS.get(tx, assignment.actor_id)
-    else:
-        db.GROUPS.get(tx, assignment.actor_id)
-    if assignment.target_kind == Target.SYSTEM:
-        return
-    target = db.PROJECTS.get(tx, assignment.target_id)
-    if assignment.target_kind == Target.DOMAIN and not target.is_domain:
-        raise errors.NotFound(f"Could not find domain: {assignment.target_id}.")
+    check_actor_and_target(
+        tx,
+        actor_kind=assignment.actor_kind,
+        actor_id=assignment.actor_id,
+        target_kind=assignment.target_kind,
+        target_id=assignment.target_id,
+    )
 
 
 def is_granted(tx: Tx, assignment: Assignment) -> bool:
@@ -68,8 +80,7 @@ def withdraw(tx: Tx, assignment: Assignment) -> None:
 
 
 def _end_tokens(tx: Tx, assignment: Assignment) -> None:
-    group = assignment.actor_kind == Actor.GROUP
-    users = db.member_ids_of(tx, assignment.actor_id) if group else [assignment.actor_id]
+    users = _users(tx, assignment)
     if assignment.inherited:  # holds in many projects
         for user_id in users:
             revocations.revoke(tx, revocations.USER, user_id)
@@ -106,6 +117,44 @@ def expand(tx: Tx, role_ids: Iterable[str]) -> set[str]:
             found.add(role_id)
             waiting += implied[role_id]
     return found
+
+
+def stop_implying(tx: Tx, prior_role_id: str, implied_role_id: str) -> None:
+    """End an implication; tokens of everybody who holds the first role end. Raises: NotFound when there was none."""
+    if db.remove_implications(tx, prior_role_id, implied_role_id) == 0:
+        raise errors.NotFound("The role does not imply the other.")
+    for assignment in db.ASSIGNMENTS.list_by(tx, role_id=list(_priors(tx, prior_role_id))):
+        _end_tokens(tx, assignment)
+
+
+def _priors(tx: Tx, role_id: str) -> set[str]:
+    """List a role and those that imply it, however far."""
+    pairs = db.implications(tx)
+    found, waiting = {role_id}, [role_id]
+    while waiting:
+        implied = waiting.pop()
+        fresh = {prior for prior, other in pairs if other == implied} - found
+        found |= fresh
+        waiting += fresh
+    return found
+
+
+def effective_assignments(tx: Tx, equal: dict[str, Any]) -> list[Assignment]:
+    """List who has which role where, groups and implied roles worked out, as columns `equal` ask."""
+    wanted = {name: value for name, value in equal.items() if name not in ("actor_kind", "actor_id", "role_id")}
+    found: dict[tuple[str, ...], Assignment] = {}
+    for assignment in db.ASSIGNMENTS.list_by(tx, **wanted):
+        for user_id in _users(tx, assignment):
+            for role_id in expand(tx, [assignment.role_id]):
+                one = dataclasses.replace(assignment, actor_kind=Actor.USER, actor_id=user_id, role_id=role_id)
+                if all(getattr(one, name) == value for name, value in equal.items()):
+                    found[(user_id, one.target_kind, one.target_id, role_id)] = one
+    return list(found.values())
+
+
+def _users(tx: Tx, assignment: Assignment) -> list[str]:
+    group = assignment.actor_kind == Actor.GROUP
+    return db.member_ids_of(tx, assignment.actor_id) if group else [assignment.actor_id]
 
 
 def effective(tx: Tx, user_id: str, kind: Target, target: Project | None) -> list[Role]:

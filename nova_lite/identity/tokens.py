@@ -129,6 +129,13 @@ class Tokens:
         self._keys.refresh()
         self._revoked.refresh()
 
+    def catch_up(self) -> None:
+        """Read what was just revoked, so that this process knows at once; others do within a second. Never raises."""
+        try:
+            self.refresh()
+        except errors.NovaLiteError as error:
+            LOG.warning("Keys and revocations could not be read: %s", error.message, extra={"action": "revocations"})
+
     def start(self) -> None:
         """Read keys and revocations once a second beside the requests; after a process has forked."""
         threading.Thread(target=self._keep_fresh, name="token-revocations", daemon=True).start()
@@ -138,13 +145,9 @@ class Tokens:
         self._stopping.set()
 
     def _keep_fresh(self) -> None:
-        while True:
-            try:
-                self.refresh()
-            except errors.NovaLiteError as error:
-                LOG.warning("Keys and revocations could not be read: %s", error.message, extra={"action": "revocations"})
-            if self._stopping.wait(REFRESH_S):
-                return
+        while not self._stopping.is_set():
+            self.catch_up()
+            self._stopping.wait(REFRESH_S)
 
 
 def context_of(claims: Claims, request_id: str) -> Context:

@@ -2,6 +2,146 @@
 
 from __future__ import annotations
 
+from nova_lite.api.identity import auth, catalog, credentials, domains, grants, groups, projects, roles, users
+from nova_lite.api.identity.schemas import auth as auth_schemas
+from nova_lite.api.identity.schemas import catalog as catalog_schemas
+from nova_lite.api.identity.schemas import projects as project_schemas
+from nova_lite.api.identity.schemas import roles as role_schemas
+from nova_lite.api.identity.schemas import users as user_schemas
 from nova_lite.api.route import Route
 
-ROUTES: tuple[Route, ...] = ()
+AUTH = (
+    Route("POST", "/auth/tokens", auth.create_token, token=False, body=auth_schemas.LOGIN),
+    Route("GET", "/auth/tokens", auth.show_token, rule="identity:validate_token"),
+    Route("HEAD", "/auth/tokens", auth.show_token, rule="identity:check_token"),
+    Route("DELETE", "/auth/tokens", auth.revoke_token, rule="identity:revoke_token"),
+    Route("GET", "/auth/catalog", auth.show_catalog, rule="identity:get_auth_catalog"),
+    Route("GET", "/auth/projects", auth.list_projects, rule="identity:get_auth_projects"),
+    Route("GET", "/auth/domains", auth.list_domains, rule="identity:get_auth_domains"),
+    Route("GET", "/auth/system", auth.list_systems, rule="identity:get_auth_system"),
+)
+
+_USER = "/users/{user_id}"
+_CREDENTIALS = _USER + "/application_credentials"
+_CREDENTIAL = _CREDENTIALS + "/{application_credential_id}"
+USERS = (
+    Route("GET", "/users", users.list_users, rule="identity:list_users"),
+    Route("POST", "/users", users.create_user, rule="identity:create_user", body=user_schemas.CREATE_USER),
+    Route("GET", _USER, users.show_user, rule="identity:get_user"),
+    Route("PATCH", _USER, users.update_user, rule="identity:update_user", body=user_schemas.UPDATE_USER),
+    Route("DELETE", _USER, users.delete_user, rule="identity:delete_user"),
+    Route("POST", _USER + "/password", auth.change_password, token=False, body=user_schemas.CHANGE_PASSWORD),
+    Route("GET", _USER + "/projects", auth.list_user_projects, rule="identity:list_user_projects"),
+    Route("GET", _USER + "/groups", groups.list_groups_of_user, rule="identity:list_groups_for_user"),
+    Route("GET", _CREDENTIALS, credentials.list_credentials, rule="identity:list_application_credentials"),
+    Route(
+        "POST",
+        _CREDENTIALS,
+        credentials.create_credential,
+        rule="identity:create_application_credential",
+        body=user_schemas.CREATE_CREDENTIAL,
+    ),
+    Route("GET", _CREDENTIAL, credentials.show_credential, rule="identity:get_application_credential"),
+    Route("DELETE", _CREDENTIAL, credentials.delete_credential, rule="identity:delete_application_credential"),
+)
+
+_GROUP = "/groups/{group_id}"
+_MEMBER = _GROUP + "/users/{user_id}"
+GROUPS = (
+    Route("GET", "/groups", groups.list_groups, rule="identity:list_groups"),
+    Route("POST", "/groups", groups.create_group, rule="identity:create_group", body=user_schemas.CREATE_GROUP),
+    Route("GET", _GROUP, groups.show_group, rule="identity:get_group"),
+    Route("PATCH", _GROUP, groups.update_group, rule="identity:update_group", body=user_schemas.UPDATE_GROUP),
+    Route("DELETE", _GROUP, groups.delete_group, rule="identity:delete_group"),
+    Route("GET", _GROUP + "/users", groups.list_members, rule="identity:list_users_in_group"),
+    Route("GET", _MEMBER, groups.check_member, rule="identity:check_user_in_group"),
+    Route("PUT", _MEMBER, groups.add_member, rule="identity:add_user_to_group"),
+    Route("DELETE", _MEMBER, groups.remove_member, rule="identity:remove_user_from_group"),
+)
+
+_PROJECT, _DOMAIN = "/projects/{project_id}", "/domains/{domain_id}"
+PROJECTS = (
+    Route("GET", "/projects", projects.list_projects, rule="identity:list_projects"),
+    Route("POST", "/projects", projects.create_project, rule="identity:create_project", body=project_schemas.CREATE_PROJECT),
+    Route("GET", _PROJECT, projects.show_project, rule="identity:get_project"),
+    Route("PATCH", _PROJECT, projects.update_project, rule="identity:update_project", body=project_schemas.UPDATE_PROJECT),
+    Route("DELETE", _PROJECT, projects.delete_project, rule="identity:delete_project"),
+    Route("GET", "/domains", domains.list_domains, rule="identity:list_domains"),
+    Route("POST", "/domains", domains.create_domain, rule="identity:create_domain", body=project_schemas.CREATE_DOMAIN),
+    Route("GET", _DOMAIN, domains.show_domain, rule="identity:get_domain"),
+    Route("PATCH", _DOMAIN, domains.update_domain, rule="identity:update_domain", body=project_schemas.UPDATE_DOMAIN),
+    Route("DELETE", _DOMAIN, domains.delete_domain, rule="identity:delete_domain"),
+)
+
+_ROLE = "/roles/{role_id}"
+_IMPLIES = "/roles/{prior_role_id}/implies"
+_IMPLIED = _IMPLIES + "/{implied_role_id}"
+ROLES = (
+    Route("GET", "/roles", roles.list_roles, rule="identity:list_roles"),
+    Route("POST", "/roles", roles.create_role, rule="identity:create_role", body=role_schemas.CREATE_ROLE),
+    Route("GET", _ROLE, roles.show_role, rule="identity:get_role"),
+    Route("PATCH", _ROLE, roles.update_role, rule="identity:update_role", body=role_schemas.UPDATE_ROLE),
+    Route("DELETE", _ROLE, roles.delete_role, rule="identity:delete_role"),
+    Route("GET", _IMPLIES, roles.list_implied, rule="identity:list_implied_roles"),
+    Route("GET", _IMPLIED, roles.show_implied, rule="identity:get_implied_role"),
+    Route("PUT", _IMPLIED, roles.create_implied, rule="identity:create_implied_role"),
+    Route("DELETE", _IMPLIED, roles.delete_implied, rule="identity:delete_implied_role"),
+    Route("GET", "/role_inferences", roles.list_inferences, rule="identity:list_role_inference_rules"),
+    Route("GET", "/role_assignments", grants.list_role_assignments, rule="identity:list_role_assignments"),
+)
+
+
+def _grants(actor: str, rules: tuple[str, str, str, str]) -> tuple[Route, ...]:
+    """Give the four routes of giving roles to one kind of actor; the rules list, check, create and revoke."""
+    one = actor + "/roles/{role_id}"
+    return (
+        Route("GET", actor + "/roles", grants.list_grants, rule=rules[0]),
+        Route("GET", one, grants.check_grant, rule=rules[1]),
+        Route("PUT", one, grants.create_grant, rule=rules[2]),
+        Route("DELETE", one, grants.revoke_grant, rule=rules[3]),
+    )
+
+
+_GRANT = ("identity:list_grants", "identity:check_grant", "identity:create_grant", "identity:revoke_grant")
+_SYSTEM_USER = (
+    "identity:list_system_grants_for_user",
+    "identity:check_system_grant_for_user",
+    "identity:create_system_grant_for_user",
+    "identity:revoke_system_grant_for_user",
+)
+_SYSTEM_GROUP = (
+    "identity:list_system_grants_for_group",
+    "identity:check_system_grant_for_group",
+    "identity:create_system_grant_for_group",
+    "identity:revoke_system_grant_for_group",
+)
+GRANTS = (
+    *_grants(_PROJECT + _USER, _GRANT),
+    *_grants(_PROJECT + _GROUP, _GRANT),
+    *_grants(_DOMAIN + _USER, _GRANT),
+    *_grants(_DOMAIN + _GROUP, _GRANT),
+    *_grants("/system" + _USER, _SYSTEM_USER),
+    *_grants("/system" + _GROUP, _SYSTEM_GROUP),
+)
+
+_REGION, _SERVICE, _ENDPOINT = "/regions/{region_id}", "/services/{service_id}", "/endpoints/{endpoint_id}"
+CATALOG = (
+    Route("GET", "/regions", catalog.list_regions, rule="identity:list_regions"),
+    Route("POST", "/regions", catalog.create_region, rule="identity:create_region", body=catalog_schemas.CREATE_REGION),
+    Route("GET", _REGION, catalog.show_region, rule="identity:get_region"),
+    Route("PUT", _REGION, catalog.create_region, rule="identity:create_region", body=catalog_schemas.CREATE_REGION),
+    Route("PATCH", _REGION, catalog.update_region, rule="identity:update_region", body=catalog_schemas.UPDATE_REGION),
+    Route("DELETE", _REGION, catalog.delete_region, rule="identity:delete_region"),
+    Route("GET", "/services", catalog.list_services, rule="identity:list_services"),
+    Route("POST", "/services", catalog.create_service, rule="identity:create_service", body=catalog_schemas.CREATE_SERVICE),
+    Route("GET", _SERVICE, catalog.show_service, rule="identity:get_service"),
+    Route("PATCH", _SERVICE, catalog.update_service, rule="identity:update_service", body=catalog_schemas.UPDATE_SERVICE),
+    Route("DELETE", _SERVICE, catalog.delete_service, rule="identity:delete_service"),
+    Route("GET", "/endpoints", catalog.list_endpoints, rule="identity:list_endpoints"),
+    Route("POST", "/endpoints", catalog.create_endpoint, rule="identity:create_endpoint", body=catalog_schemas.CREATE_ENDPOINT),
+    Route("GET", _ENDPOINT, catalog.show_endpoint, rule="identity:get_endpoint"),
+    Route("PATCH", _ENDPOINT, catalog.update_endpoint, rule="identity:update_endpoint", body=catalog_schemas.UPDATE_ENDPOINT),
+    Route("DELETE", _ENDPOINT, catalog.delete_endpoint, rule="identity:delete_endpoint"),
+)
+
+ROUTES: tuple[Route, ...] = (*AUTH, *USERS, *GROUPS, *PROJECTS, *ROLES, *GRANTS, *CATALOG)

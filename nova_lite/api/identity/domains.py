@@ -1,0 +1,66 @@
+"""Domains."""
+
+from __future__ import annotations
+
+from nova_lite.api.identity.columns import merged, split
+from nova_lite.api.identity.lists import answer_list, exact
+from nova_lite.api.identity.views import records
+from nova_lite.api.route import Answer, Request
+from nova_lite.db import identity as db
+from nova_lite.db.engine import Tx
+from nova_lite.identity import projects
+from nova_lite.model.identity import ROOT, Project
+
+COLUMNS = ("name", "description", "enabled")
+
+
+def list_domains(request: Request) -> Answer:
+    """GET /domains, with filters."""
+    with request.parts.database.read() as tx:
+        found = db.PROJECTS.list_by(tx, **exact(request, "name"), is_domain=True)
+    return answer_list(request, "domains", [records.domain(request, domain) for domain in found])
+
+
+def show_domain(request: Request) -> Answer:
+    """GET /domains/{domain_id}."""
+    domain_id = request.params["domain_id"]
+    request.enforce(target={"target.domain.id": domain_id})
+    with request.parts.database.read() as tx:
+        return Answer(body={"domain": records.domain(request, projects.get_domain(tx, domain_id))})
+
+
+def create_domain(request: Request) -> Answer:
+    """POST /domains."""
+    body = request.body["domain"]
+    columns, extra = split(body, COLUMNS, apart=("explicit_domain_id",))
+    database = request.parts.database
+    domain = Project(
+        id=body.get("explicit_domain_id") or projects.new_id(),
+        domain_id=ROOT,
+        is_domain=True,
+        created_at=database.clock.wall(),
+        extra=merged({}, extra),
+        **columns,
+    )
+    database.transact(lambda tx: projects.create(tx, domain))
+    return Answer(status=201, body={"domain": records.domain(request, domain)})
+
+
+def update_domain(request: Request) -> Answer:
+    """PATCH /domains/{domain_id}."""
+    columns, extra = split(request.body["domain"], COLUMNS)
+
+    def work(tx: Tx) -> Project:
+        domain = projects.get_domain(tx, request.params["domain_id"])
+        return projects.update(tx, domain, columns | {"extra": merged(domain.extra, extra)})
+
+    changed = request.parts.database.transact(work)
+    request.parts.identity.tokens.catch_up()
+    return Answer(body={"domain": records.domain(request, changed)})
+
+
+def delete_domain(request: Request) -> Answer:
+    """DELETE /domains/{domain_id}."""
+    request.parts.database.transact(lambda tx: projects.delete_domain(tx, request.params["domain_id"]))
+    request.parts.identity.tokens.catch_up()
+    return Answer(status=204)

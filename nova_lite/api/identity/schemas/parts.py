@@ -1,0 +1,25 @@
+"""Pieces that several schemas of Identity use."""
+
+from __future__ import annotations
+
+from nova_lite.api.validate import JsonSchema
+
+ID = {"type": "string", "minLength": 1, "maxLength": 64}
+NAME = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"\S"}
+SHORT_NAME = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"\S"}
+DESCRIPTION = {"type": ["string", "null"], "maxLength": 65535}
+BOOLEAN = {"type": "boolean"}
+OPTIONS = {"type": "object"}
+PASSWORD = {"type": ["string", "null"], "maxLength": 4096}
+
+
+def wrapped(noun: str, properties: JsonSchema, *, required: tuple[str, ...] = (), extra: bool = True) -> JsonSchema:
+    """Make the schema of `{noun: {...}}`; Identity keeps unknown fields of most things (`extra`)."""
+    inner = {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": extra,
+        "minProperties": 1,
+    }
+    return {"type": "object", "properties": {noun: inner}, "required": [noun], "additionalProperties": False}

@@ -1,0 +1,28 @@
+"""Schemas of projects and domains."""
+
+from __future__ import annotations
+
+from nova_lite.api.identity.schemas.parts import BOOLEAN, DESCRIPTION, ID, OPTIONS, SHORT_NAME, wrapped
+
+TAGS = {
+    "type": "array",
+    "items": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^,/]*$"},
+    "maxItems": 80,
+    "uniqueItems": True,
+}
+_PROJECT = {
+    "name": SHORT_NAME,
+    "description": DESCRIPTION,
+    "domain_id": {"type": ["string", "null"], "maxLength": 64},
+    "parent_id": {"type": ["string", "null"], "maxLength": 64},
+    "is_domain": BOOLEAN,
+    "enabled": BOOLEAN,
+    "options": OPTIONS,
+    "tags": TAGS,
+}
+CREATE_PROJECT = wrapped("project", _PROJECT, required=("name",))
+UPDATE_PROJECT = wrapped("project", _PROJECT)
+
+_DOMAIN = {"name": SHORT_NAME, "description": DESCRIPTION, "enabled": BOOLEAN, "options": OPTIONS, "tags": TAGS}
+CREATE_DOMAIN = wrapped("domain", _DOMAIN | {"explicit_domain_id": ID}, required=("name",))
+UPDATE_DOMAIN = wrapped("domain", _DOMAIN)

@@ -1,0 +1,80 @@
+"""How a token looks on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova_lite.api.identity.views.records import time_text
+from nova_lite.db import identity as db
+from nova_lite.db.engine import Tx
+from nova_lite.identity import catalog
+from nova_lite.identity.tokens import Claims
+from nova_lite.model.identity import Project, Target
+
+
+def show(tx: Tx, claims: Claims, *, with_catalog: bool) -> dict[str, Any]:
+    """Give the body of a token: names of domains, ids of roles and the catalog are read, the rest is in the token."""
+    user = db.USERS.find(tx, claims.user_id)
+    view: dict[str, Any] = {
+        "methods": list(claims.methods),
+        "user": {
+            "id": claims.user_id,
+            "name": claims.user_name,
+            "domain": _domain(tx, claims.user_domain_id),
+            "password_expires_at": time_text(user.password_expires_at) if user else None,
+        },
+        "audit_ids": list(claims.audit_ids),
+        "expires_at": time_text(claims.expires_at),
+        "issued_at": time_text(claims.issued_at),
+    }
+    view |= _scope(tx, claims)
+    if claims.scope is not None:
+        view["roles"] = _roles(tx, claims)
+        if with_catalog:
+            view["catalog"] = catalog.show(tx, claims.scope_id if claims.scope == Target.PROJECT else None)
+    if claims.application_credential_id:
+        view["application_credential"] = _credential(tx, claims.application_credential_id)
+    return {"token": view}
+
+
+def _domain(tx: Tx, domain_id: str | None) -> dict[str, Any]:
+    found = db.PROJECTS.find(tx, domain_id) if domain_id else None
+    return {"id": domain_id, "name": found.name if found else domain_id}
+
+
+def _scope(tx: Tx, claims: Claims) -> dict[str, Any]:
+    if claims.scope == Target.PROJECT:
+        project = {"id": claims.scope_id, "name": claims.scope_name, "domain": _domain(tx, claims.scope_domain_id)}
+        return {"project": project, "is_domain": False}
+    if claims.scope == Target.DOMAIN:
+        return {"domain": {"id": claims.scope_id, "name": claims.scope_name}}
+    return {"system": {"all": True}} if claims.scope == Target.SYSTEM else {}
+
+
+def _roles(tx: Tx, claims: Claims) -> list[dict[str, Any]]:
+    found = db.ROLES.list_by(tx, name=list(claims.roles))
+    return [{"id": role.id, "name": role.name} for role in found]
+
+
+def _credential(tx: Tx, credential_id: str) -> dict[str, Any]:
+    found = db.CREDENTIALS.find(tx, credential_id)
+    return {
+        "id": credential_id,
+        "name": found.name if found else None,
+        "restricted": not (found is not None and found.unrestricted),
+    }
+
+
+def short_project(record: Project) -> dict[str, Any]:
+    """Show a project in the list of what one may log in to."""
+    return {
+        "id": record.id,
+        "name": record.name,
+        "domain_id": record.domain_id,
+        "parent_id": record.parent_id or record.domain_id,
+        "description": record.description or "",
+        "enabled": record.enabled,
+        "is_domain": False,
+        "tags": record.extra.get("tags", []),
+        "options": {},
+    }
