@@ -12,6 +12,7 @@ from nova_lite import errors
 from nova_lite.clock import SystemClock
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import database as database_conf
+from nova_lite.db import version
 from nova_lite.db.engine import Database
 from nova_lite.inventory import hosts, services
 from nova_lite.model.host import Host
@@ -41,7 +42,8 @@ class Scheduler:
         self._listener: Listener | None = None
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Begin to answer. Raises: ConfigError for a database that this release cannot serve."""
+        version.require(self._database)
         service = SchedulerService(HostView(self._read_hosts, SystemClock()))
         address = Address(conversation.ADDRESS.topic, self._name)
         self._listener = self._transport.serve(address, {"rank": service.rank}, threads=THREADS)
