@@ -103,6 +103,7 @@ class Server:
     tags: tuple[str, ...] = ()
     locked: bool = False
     locked_reason: str | None = None
+    locked_by: str | None = None  # owner, or admin: then only an admin unlocks it
     disk_config: str = "MANUAL"
     reservation_id: str = ""
     launch_index: int = 0

@@ -36,6 +36,7 @@ servers = sa.Table(
     sa.Column("tags", Json, nullable=False),
     sa.Column("locked", sa.Boolean, nullable=False, default=False),
     sa.Column("locked_reason", sa.String(255)),
+    sa.Column("locked_by", sa.String(16)),  # owner or admin
     sa.Column("disk_config", sa.String(8), nullable=False, default="MANUAL"),
     sa.Column("reservation_id", sa.String(64), nullable=False, default=""),
     sa.Column("launch_index", sa.Integer, nullable=False, default=0),

@@ -322,6 +322,7 @@ sa.Table(
     sa.Column("tags", Json(), nullable=False),
     sa.Column("locked", sa.Boolean(), nullable=False),
     sa.Column("locked_reason", sa.String(length=255)),
+    sa.Column("locked_by", sa.String(length=16)),
     sa.Column("disk_config", sa.String(length=8), nullable=False),
     sa.Column("reservation_id", sa.String(length=64), nullable=False),
     sa.Column("launch_index", sa.Integer(), nullable=False),
