@@ -9,6 +9,7 @@ import falcon
 
 from nova_lite.api import documents
 from nova_lite.api.dispatch import Front, Resource, template
+from nova_lite.api.health import Health, Metrics
 from nova_lite.api.parts import Parts
 from nova_lite.api.route import Route
 from nova_lite.api.service import Service
@@ -27,6 +28,8 @@ def make_app(parts: Parts, services: Iterable[str] | None = None) -> falcon.App:
         _mount(app, front, front.service)
     root = Resource(failures.otherwise, [documents.index_route([service.name for service in served])])
     app.add_route("/", root)
+    app.add_route("/healthz", Health(parts))
+    app.add_route("/metrics", Metrics())
     return app
 
 

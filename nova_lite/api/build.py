@@ -1,0 +1,72 @@
+"""Puts the parts of an API process together from its configuration. Nothing connects or starts a thread here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from oslo_config import cfg
+
+from nova_lite.api.parts import Parts
+from nova_lite.api.transfers import Transfers
+from nova_lite.clock import SystemClock
+from nova_lite.conf import api as api_conf
+from nova_lite.conf import broker as broker_conf
+from nova_lite.conf import daemon as daemon_conf
+from nova_lite.conf import database as database_conf
+from nova_lite.conf import identity as identity_conf
+from nova_lite.db.engine import Database
+from nova_lite.identity.policy import Policy
+from nova_lite.identity.service import make_identity
+from nova_lite.model.ids import OperationId
+from nova_lite.rpc.compute import ComputeClient
+from nova_lite.rpc.conductor import ConductorClient
+from nova_lite.rpc.signing import ControlSigning, ensure_control_key
+from nova_lite.rpc.transport import RabbitTransport
+from nova_lite.runtime.doorbell import DoorbellSender
+from nova_lite.workflows.desk import Desk
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Built:
+    """The parts, and what is to be started in each worker after the fork."""
+
+    parts: Parts
+    start: tuple[Callable[[], None], ...] = ()
+
+
+def build(conf: cfg.ConfigOpts) -> Built:
+    """Build everything the APIs need. Raises: ConfigError."""
+    daemon = daemon_conf.read(conf)
+    options = api_conf.read(conf)
+    identity_options = identity_conf.read(conf)
+    clock = SystemClock()
+    database = Database(database_conf.read(conf).url, clock)
+    identity = make_identity(database, daemon.state_dir, identity_options, clock)
+    ring, compute = _broker(broker_conf.read(conf), daemon.state_dir)
+    parts = Parts(
+        database=database,
+        tokens=identity.tokens,
+        policy=Policy(policy_file=Path(identity_options.policy_file)),
+        options=options,
+        clock=clock,
+        transfers=Transfers(options.threads // 2),
+        identity=identity,
+        desk=Desk(database=database, ring=ring),
+        compute=compute,
+    )
+    return Built(parts=parts, start=(identity.tokens.start,))
+
+
+def _broker(options: broker_conf.BrokerOptions, state_dir: Path) -> tuple[Callable[[OperationId], None], ComputeClient | None]:
+    """Give the doorbell and the client of the hosts; without a broker nobody is rung and no host is asked."""
+    if not options.url:
+        return _no_ring, None
+    signing = ControlSigning(ensure_control_key(state_dir / "keys"), lambda _host: None)
+    transport = RabbitTransport(options.url, signing=signing, ca_file=options.ca_file)
+    return DoorbellSender(ConductorClient(transport)).ring, ComputeClient(transport)
+
+
+def _no_ring(_operation_id: OperationId) -> None:
+    """Ring nobody: conductors look each second anyway."""

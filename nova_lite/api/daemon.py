@@ -1,0 +1,117 @@
+"""`nova-lite-api`: the public APIs under gunicorn, one process that listens and workers with threads."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import falcon
+from gunicorn.app.base import BaseApplication
+
+from nova_lite import errors
+from nova_lite.api.app import make_app
+from nova_lite.api.build import Built, build
+from nova_lite.api.worker import Logger, Worker
+from nova_lite.conf import api as api_conf
+from nova_lite.conf import daemon as daemon_conf
+from nova_lite.conf.load import load
+from nova_lite.runtime import logging as one_line
+
+LOG = logging.getLogger(__name__)
+EXIT_CONFIG = 78
+BACKLOG = 1024
+KEEPALIVE_S = 75
+DRAIN_S = 30
+CONNECTIONS = 1000
+
+
+class Door(BaseApplication):
+    """gunicorn with our settings: no command line, no files and no control socket of its own."""
+
+    def __init__(self, app: falcon.App, built: Built, options: api_conf.ApiOptions, listener: socket.socket) -> None:
+        """`listener` is bound already, so that a taken port is told clearly."""
+        self._app = app
+        self._built = built
+        self._options = options
+        self._listener = listener
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Say how to serve."""
+        settings: dict[str, Any] = {
+            "bind": [f"fd://{self._listener.fileno()}"],
+            "worker_class": Worker,
+            "workers": self._options.workers,
+            "threads": self._options.threads,
+            "worker_connections": CONNECTIONS,
+            "keepalive": KEEPALIVE_S,
+            "graceful_timeout": DRAIN_S,
+            "preload_app": True,
+            "control_socket_disable": True,
+            "logger_class": Logger,
+            "limit_request_line": 8190,
+            "limit_request_fields": 100,
+            "limit_request_field_size": 16384,
+            "proc_name": "nova-lite-api",
+            "when_ready": _when_ready,
+            "post_worker_init": self._after_fork,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> falcon.App:
+        """Give the application, made before the fork."""
+        return self._app
+
+    def _after_fork(self, _worker: Any) -> None:
+        """Start in each worker what has threads."""
+        for start in self._built.start:
+            start()
+
+
+def _when_ready(_arbiter: Any) -> None:
+    """Keep what all workers share out of their garbage collections, so that its pages stay shared."""
+    LOG.info("The APIs are ready.", extra={"action": "start"})
+    gc.collect()
+    gc.freeze()
+
+
+def listen(options: api_conf.ApiOptions) -> socket.socket:
+    """Bind the port. Raises: ConfigError when it is taken, or the address is not this machine's."""
+    family = socket.AF_INET6 if ":" in options.listen else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((options.listen, options.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise errors.ConfigError(f"[api] listen, port: {options.listen}:{options.port}: {error.strerror}.") from error
+    return listener
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; give the exit code, 78 when the configuration is not usable."""
+    parser = argparse.ArgumentParser(prog="nova-lite-api", add_help=False)
+    parser.add_argument("--services", help="Names of the APIs to serve, by commas; all by default.")
+    own, rest = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
+    try:
+        conf = load(rest, program="nova-lite-api")
+        one_line.set_up("api", debug=daemon_conf.read(conf).debug)
+        built = build(conf)
+        app = make_app(built.parts, own.services.split(",") if own.services else None)
+        listener = listen(built.parts.options)
+    except errors.ConfigError as error:
+        sys.stderr.write(f"nova-lite-api: {error.message}\n")
+        return EXIT_CONFIG
+    Door(app, built, built.parts.options, listener).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

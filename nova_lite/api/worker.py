@@ -1,0 +1,84 @@
+"""gunicorn's threaded worker, made safe against slow clients.
+
+A thread waits on a socket only as long as the client keeps up: `GRACE_S` seconds of waiting in all, and one more for each
+`FLOOR` bytes that came. So one byte a second is cut off after ten seconds, and an upload may last for hours.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import time
+from typing import Any
+
+from gunicorn import glogging
+from gunicorn.workers.gthread import ThreadWorker
+
+GRACE_S = 10.0
+FLOOR = 16 * 1024
+SEND_S = 60.0  # for one piece of an answer, at most 1 MiB
+
+
+class PatientSocket(socket.socket):
+    """A connection whose reads and writes end when the client stands still. Too slow looks like a client that left."""
+
+    waited_s = 0.0
+    received = 0
+
+    def setblocking(self, flag: bool) -> None:
+        """Wait for a bounded time where gunicorn asks to wait for ever."""
+        self.settimeout(SEND_S if flag else 0.0)
+
+    def begin(self) -> None:
+        """Start to count anew: a request comes."""
+        self.waited_s = 0.0
+        self.received = 0
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Give what came. Raises: ConnectionResetError when too little came for too long."""
+        left = GRACE_S + self.received / FLOOR - self.waited_s
+        if self.gettimeout() == 0.0:
+            return super().recv(size, flags)
+        if left <= 0:
+            raise _too_slow()
+        self.settimeout(min(left, GRACE_S))
+        started = time.monotonic()
+        try:
+            data = super().recv(size, flags)
+        except TimeoutError as error:
+            raise _too_slow() from error
+        finally:
+            self.waited_s += time.monotonic() - started
+            self.settimeout(SEND_S)
+        self.received += len(data)
+        return data
+
+
+def _too_slow() -> ConnectionResetError:
+    return ConnectionResetError(errno.ECONNRESET, "the client is too slow")
+
+
+class Worker(ThreadWorker):
+    """Gives each connection a patient socket before anything is read from it."""
+
+    def handle(self, conn: Any) -> Any:
+        """Serve what a connection sends; gunicorn's method, in a thread."""
+        if not isinstance(conn.sock, PatientSocket):
+            conn.sock = PatientSocket(fileno=conn.sock.detach())
+        conn.sock.begin()
+        return super().handle(conn)
+
+
+class Logger(glogging.Logger):
+    """gunicorn's log in ours: no handlers and no format of its own."""
+
+    def setup(self, cfg: Any) -> None:
+        """Leave all to the root logger; gunicorn's own news are details."""
+        self.cfg = cfg
+        self.error_log = logging.getLogger("gunicorn.error")
+        self.access_log = logging.getLogger("gunicorn.access")
+        for log in (self.error_log, self.access_log):
+            log.handlers[:] = []
+            log.propagate = True
+            log.setLevel(logging.WARNING)
