@@ -22,6 +22,7 @@ from oslo_service import backend
 
 from nova_lite import errors, metrics
 from nova_lite.rpc.delivery import Delivery, Served
+from nova_lite.rpc.diagnosis import what_is_wrong
 from nova_lite.rpc.letter import Letter, pack, routing_key
 from nova_lite.rpc.listener import RabbitListener
 from nova_lite.rpc.port import ENVELOPE, Address, Envelope, Handler, Listener
@@ -241,20 +242,6 @@ class _Endpoint:
     def deliver(self, _context: Mapping[str, Any], payload: str, proof: list[str] | None = None) -> None:
         """Take a message; never raises."""
         self._delivery.deliver(payload.encode("utf-8"), Proof(by=proof[0], value=proof[1]) if proof else None)
-
-
-def what_is_wrong(error: BaseException, place: str) -> str:
-    """Say in a sentence why the broker cannot be used, without secrets."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, amqp.exceptions.AccessRefused):
-            return f"RabbitMQ at {place} refuses: the user name, the password or the user's rights do not fit."
-        if isinstance(seen, amqp.exceptions.NotAllowed):
-            return f"RabbitMQ at {place} does not know our virtual host, or the user has no rights there."
-        if isinstance(seen, amqp.exceptions.PreconditionFailed):
-            return f"RabbitMQ at {place} has a queue of the same name and another kind: use a fresh virtual host."
-        seen = seen.__cause__ or seen.__context__
-    return f"RabbitMQ at {place} does not answer."
 
 
 def _envelope(envelope: Envelope | None) -> Envelope:
