@@ -55,71 +55,77 @@ class BrokerStatus:
     queues: Mapping[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
 
 
-class BrokerAdmin:
-    """The broker of this machine (or cluster), through `rabbitmqctl`, which only root may call."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ctl:
+    """How to call `rabbitmqctl`, which only root may; tests name another node in `environment`."""
 
-    def __init__(
-        self, options: BrokerOptions, *, ctl: Sequence[str] = ("rabbitmqctl",), environment: Mapping[str, str] | None = None
-    ) -> None:
-        """`ctl` and `environment` name the node in tests."""
-        self._options = options
-        self._ctl = tuple(ctl)
-        self._environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin", **(environment or {})}
+    command: Sequence[str] = ("rabbitmqctl",)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def setup(self) -> str:
-        """Make virtual host, user, rights, queues and policies; give the URL. May be repeated, the password stays.
-
-        Raises: ConfigError; Unavailable when RabbitMQ does not run here.
-        """
-        url = self._options.url or f"amqp://{USER}:{secrets.token_urlsafe(24)}@127.0.0.1:5672/{VHOST}"
-        parts = _parts(url)
-        if not self._options.url:
-            write_secret(self._options.url_file, (url + "\n").encode("utf-8"))
-        self._import(_control_definitions(parts))
-        self._options = dataclasses.replace(self._options, url=url)
-        return url
-
-    def add_host_user(self, name: str, password: str | None = None) -> str:
-        """Make a host's user, or give it a new password; give the password. May be repeated.
-
-        Raises: BadRequest for a name that is no host name; Unavailable.
-        """
-        _check_host_name(name)
-        password = password or secrets.token_urlsafe(24)
-        self._import(_host_definitions(name, password, _parts(self._options.url).vhost))
-        return password
-
-    def remove_host_user(self, name: str) -> None:
-        """Take a host's user away, cut its connections, delete its queues. May be repeated. Raises: Unavailable."""
-        _check_host_name(name)
-        vhost = _parts(self._options.url).vhost
-        self._run("close_all_user_connections", host_user(name), "The host was removed.", must_work=False)
-        self._run("delete_user", host_user(name), must_work=False)
-        for queue in (f"compute.{name}", f"compute.{name}.{name}"):
-            self._run("delete_queue", "--vhost", vhost, queue, must_work=False)
-
-    def _import(self, definitions: Mapping[str, Any]) -> None:
-        self._run("import_definitions", text=json.dumps(definitions))
-
-    def _run(self, *arguments: str, text: str = "", must_work: bool = True) -> None:
+    def run(self, *arguments: str, text: str = "", must_work: bool = True) -> None:
+        """Run one command. Raises: ConfigError when it is not installed; Unavailable."""
+        path = f"{os.environ.get('PATH', '')}:/usr/sbin"
         try:
             done = subprocess.run(
-                [*self._ctl, "--quiet", *arguments],
+                [*self.command, "--quiet", *arguments],
                 input=text,
-                env=self._environment,
+                env={**os.environ, "PATH": path, **self.environment},
                 capture_output=True,
                 text=True,
                 timeout=CTL_S,
                 check=False,
             )
         except FileNotFoundError as error:
-            raise errors.ConfigError(f"{self._ctl[0]} is not installed (Debian package rabbitmq-server).") from error
+            raise errors.ConfigError(f"{self.command[0]} is not installed (Debian package rabbitmq-server).") from error
         except subprocess.TimeoutExpired as error:
             raise errors.Unavailable(f"rabbitmqctl {arguments[0]} took over {CTL_S:.0f} seconds.") from error
         if done.returncode == NODE_DOWN:
             raise errors.Unavailable("RabbitMQ does not run on this machine.")
         if done.returncode != 0 and must_work:  # its words are not shown: definitions have passwords
             raise errors.Unavailable(f"rabbitmqctl {arguments[0]} failed with exit code {done.returncode}; root may call it.")
+
+
+MACHINE = Ctl()
+
+
+def setup(options: BrokerOptions, ctl: Ctl = MACHINE) -> str:
+    """Make virtual host, user, rights, queues and policies; give the URL. May be repeated, the password stays.
+
+    Raises: ConfigError; Unavailable when RabbitMQ does not run here.
+    """
+    url = options.url or f"amqp://{USER}:{secrets.token_urlsafe(24)}@127.0.0.1:5672/{VHOST}"
+    definitions = _control_definitions(_parts(url))
+    if not options.url:
+        write_secret(options.url_file, (url + "\n").encode("utf-8"))
+    ctl.run("import_definitions", text=json.dumps(definitions))
+    return url
+
+
+def add_host_user(options: BrokerOptions, name: str, *, password: str | None = None, ctl: Ctl = MACHINE) -> str:
+    """Make a host's user with that or a new password; give the URL for its join file. May be repeated.
+
+    Raises: BadRequest for a name that is no host name; ConfigError; Unavailable.
+    """
+    check_host_name(name)
+    password = password or secrets.token_urlsafe(24)
+    definitions = _host_definitions(name, password, _parts(options.url).vhost)
+    ctl.run("import_definitions", text=json.dumps(definitions))
+    return host_url(options.url, name, password)
+
+
+def remove_host_user(options: BrokerOptions, name: str, *, ctl: Ctl = MACHINE) -> None:
+    """Take a host's user away, cut its connections, delete its queues. May be repeated. Raises: Unavailable."""
+    check_host_name(name)
+    vhost = _parts(options.url).vhost
+    ctl.run("delete_user", host_user(name), must_work=False)
+    ctl.run("close_all_user_connections", host_user(name), "The host was removed.", must_work=False)
+    for queue in (f"compute.{name}", f"compute.{name}.{name}"):
+        ctl.run("delete_queue", "--vhost", vhost, queue, must_work=False)
+
+
+def password_of(url: str) -> str:
+    """Give the password in a URL: to keep a host's when its join file is written anew. Raises: ConfigError."""
+    return _parts(url).password
 
 
 def broker_status(options: BrokerOptions) -> BrokerStatus:
@@ -266,7 +272,7 @@ def _host_definitions(name: str, password: str, vhost: str) -> dict[str, Any]:
     }
 
 
-def _check_host_name(name: str) -> None:
+def check_host_name(name: str) -> None:
     """Refuse what is no host name, and names whose queues could be another's (`a.a` has the queue of `a` at `a`)."""
     half = len(name) // 2
     doubled = len(name) % 2 == 1 and name[half] == "." and name[:half] == name[half + 1 :]
