@@ -26,6 +26,7 @@ LOG = logging.getLogger(__name__)
 REQUEST_ID = "X-Openstack-Request-Id"
 NO_VERSION: Version = (0, 0)
 MAX_QUERY_FIELDS = 200
+NO_CONTENT = (204, 304)
 _REQUEST_ID_FORM = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _FIELD = re.compile(r"\{([a-z_0-9]+)\}")
 
@@ -212,15 +213,12 @@ def write(response: falcon.Response, answer: Answer) -> None:
     response.status = falcon.code_to_http_status(answer.status)
     for name, value in answer.headers.items():
         response.set_header(name, value)
+    if answer.status not in NO_CONTENT:
+        response.content_type = answer.content_type
     if answer.stream is not None:
-        response.content_type = answer.content_type
         _stream(response, answer)
-    elif answer.body is not None:
-        response.content_type = answer.content_type
-        response.data = _encoded(answer.body)
     else:
-        response.content_type = answer.content_type
-        response.data = b""
+        response.data = b"" if answer.body is None else _encoded(answer.body)
 
 
 def _stream(response: falcon.Response, answer: Answer) -> None:
