@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nova_lite.db import clock
-from nova_lite.db.engine import Overtaken, Tx
+from nova_lite.db.engine import Database, Overtaken, Tx
 from nova_lite.db.tables.journal import idempotency_keys, operations, signals, step_events, subjects
 
 Row = sa.RowMapping
@@ -263,6 +263,11 @@ def record(tx: Tx, guard: Guard, values: Mapping[str, Any], *, lease_s: float | 
     if wake_s is not None:
         changes["wake_at"] = now + wake_s
     return tx.execute(operations.update().where(*fits).values(changes)).rowcount == 1
+
+
+def boot_id(database: Database) -> str | None:
+    """Give the boot whose time the rows carry; None where the database has a clock of its own."""
+    return clock.boot_id(database)
 
 
 def in_seconds(tx: Tx, number: float | None) -> sa.ColumnElement[float] | None:

@@ -39,7 +39,8 @@ class Done:
 class Wait:
     """Nothing to do until a signal comes or the time is over; then the step is called again, same attempt.
 
-    `host` names the host that is waited for: while it is silent, the time does not count against the deadline.
+    Each further wait of the same attempt is twice as long, up to 5 minutes. `host` names the host that is waited for:
+    while it is silent, the time does not count against the deadline.
     """
 
     seconds: float
@@ -157,11 +158,16 @@ class Workflow(Generic[P]):
 
 @dataclasses.dataclass(frozen=True)
 class Signal:
-    """A message to a running operation: `delete`, `cancel`, or a host's report under its step's name."""
+    """A message to a running operation: `delete`, `cancel`, `report`, or a name that its workflow knows."""
 
     seq: int
     name: str
     body: Mapping[str, Any]
+
+
+CANCEL = "cancel"  # stop, undo, nothing else
+DELETE = "delete"  # stop, undo, then `on_delete` begins the subject's end
+REPORT = "report"  # a host's answer: the plain form of nova_lite.rpc.conductor.Report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +194,10 @@ class HostReport:
 
 
 class Run(Generic[P]):
-    """One operation as its steps see it. Made by the runner; a step keeps nothing between calls but its result."""
+    """One operation as its steps see it. Made by the runner; a step keeps nothing between calls but its result.
+
+    `attempt` counts from 1 in each visit of a step. `failure` is set while unwinding from a failure.
+    """
 
     operation_id: OperationId
     subject_kind: str
@@ -221,8 +230,15 @@ class Run(Generic[P]):
         """Give the newest recorded result of that class, or None (an undo: the step may not have happened)."""
         raise NotImplementedError
 
-    def report(self, name: str | None = None) -> HostReport | None:
-        """Give the host's report that answers the current step and direction, or None yet."""
+    def report(self, name: str = REPORT) -> HostReport | None:
+        """Give the host's report that answers the current step and direction, or None yet.
+
+        A fault counts only for the current attempt, a success for any attempt since the step was entered.
+        """
+        raise NotImplementedError
+
+    def ring(self, operation_id: OperationId) -> None:
+        """Tell the runners that another operation is due: at once, or when the open transaction has been committed."""
         raise NotImplementedError
 
     def key(self, suffix: str = "") -> str:
