@@ -47,6 +47,7 @@ SORT_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
     "state": servers.c.state,
     "task": sa.func.coalesce(operations.c.step, ""),
     "locked": servers.c.locked,
+    "requested_zone": sa.func.coalesce(servers.c.requested_zone, ""),
 }
 
 
@@ -75,6 +76,7 @@ class ServerFilter:
     deleted: bool | None = False  # None: both
     equal: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     ids: tuple[str, ...] | None = None
+    within: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)  # column -> from, before
     matching: Mapping[str, str] = dataclasses.field(default_factory=dict)  # column -> regular expression
     ip: str | None = None  # regular expression over each address
     showing: tuple[Showing, ...] | None = None  # any of them
@@ -203,6 +205,8 @@ def _conditions(wanted: ServerFilter) -> list[sa.ColumnElement[bool]]:
         found.append(column.is_(None) if value is None else column == value)
     for name, pattern in wanted.matching.items():
         found.append(_matches(_COLUMNS.get(name, servers.c.get(name)), pattern))
+    for name, (start, end) in wanted.within.items():
+        found.append(sa.and_(servers.c[name] >= start, servers.c[name] < end))
     if wanted.ip is not None:
         found.append(_has_address(wanted.ip))
     if wanted.showing is not None:

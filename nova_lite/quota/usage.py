@@ -64,6 +64,26 @@ def limits_of(tx: Tx, project_id: str) -> dict[str, int]:
     return {**DEFAULT_LIMITS, **queries.select_limits(tx, project_id)}
 
 
+def default_limits(tx: Tx) -> dict[str, int]:
+    """Give the limits of projects that have none of their own."""
+    return limits_of(tx, queries.DEFAULTS)
+
+
+def set_limits(tx: Tx, project_id: str, limits: Mapping[str, int]) -> None:
+    """Give a project limits of its own."""
+    queries.put_limits(tx, project_id, limits)
+
+
+def set_default_limits(tx: Tx, limits: Mapping[str, int]) -> None:
+    """Change the limits of projects that have none of their own."""
+    queries.put_limits(tx, queries.DEFAULTS, limits)
+
+
+def forget_limits(tx: Tx, project_id: str) -> None:
+    """Return a project to the default limits."""
+    queries.drop_limits(tx, project_id)
+
+
 def used_by(tx: Tx, project_id: str) -> dict[str, int]:
     """Give what a project uses of the counted resources, 0 where it never used any."""
     return {"instances": 0, "cores": 0, "ram": 0, **queries.select_usage(tx, project_id)}

@@ -19,8 +19,8 @@ ALLOWED: dict[str, frozenset[ServerState]] = {
     "reboot_hard": _RUNNABLE,
     "console_output": frozenset({ServerState.ACTIVE, ServerState.STOPPED, ServerState.PAUSED, ServerState.RESCUED,
                                  ServerState.RESIZED, ServerState.SUSPENDED, ServerState.ERROR}),
-    "lock": _ALL,
-    "unlock": _ALL,
+    "metadata": frozenset({ServerState.ACTIVE, ServerState.STOPPED, ServerState.PAUSED, ServerState.SUSPENDED}),
+    "tags": _ALL,
 }  # fmt: skip
 
 

@@ -1,0 +1,290 @@
+"""Creating servers: the request is checked against flavor, image, key, networks and limits, then accepted at once."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import hashlib
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from nova_lite import errors
+from nova_lite.api.compute import flags, links
+from nova_lite.api.compute.schemas.servers import USER_DATA_MAX
+from nova_lite.api.microversion import ByVersion
+from nova_lite.api.route import Answer, Request
+from nova_lite.db.engine import Tx
+from nova_lite.inventory import hosts
+from nova_lite.model.flavor import Flavor
+from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId, UserId
+from nova_lite.model.image import Image, ImageStatus
+from nova_lite.model.server import RequestedNetwork, Server, ServerState
+from nova_lite.quota import usage
+from nova_lite.quota.limits import UNLIMITED
+from nova_lite.servers import flavors, keypairs, names
+from nova_lite.servers.keypairs import Keypair
+from nova_lite.workflows import create
+
+MOST_AT_ONCE = 1000
+GIB = 1 << 30
+FORCED_HOST = "os_compute_api:servers:create:forced_host"
+NO_DISK = "os_compute_api:servers:create:zero_disk_flavor"
+DESCRIPTION_IS_NAME = ByVersion({"2.1": True, "2.19": False})  # until one could be given, it was the name
+HINTS = ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints")
+
+
+def create_servers(request: Request) -> Answer:
+    """Accept one server or several alike: 202 once they and their operations are in the database."""
+    asked = request.body["server"]
+    _refuse_unoffered(asked)
+    least, most = _counts(asked)
+    password = asked.get("adminPass") or names.password()
+    server = _server(request, asked, several=most > 1)
+    order = create.CreateOrder(
+        servers=_copies(server, most, own_hostname="hostname" in asked),
+        min_count=least,
+        admin_pass=password,
+        idempotency_key=_key(request),
+        fingerprint=hashlib.sha256(orjson.dumps(request.body, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+    )
+    ids = create.accept(request.parts.desk, request.context, order)
+    if flags.read(asked.get("return_reservation_id", False), "return_reservation_id"):
+        return Answer(status=202, body={"reservation_id": server.reservation_id})
+    body = {"id": ids[0], "links": links.both(request, "servers", ids[0]), "OS-DCF:diskConfig": server.disk_config}
+    if ids[0] == order.servers[0].id:  # else an earlier request's servers were found by its idempotency key
+        body["adminPass"] = password
+    return Answer(status=202, body={"server": body}, headers={"Location": f"{request.service_url}/servers/{ids[0]}"})
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get("IDEMPOTENCY-KEY")
+    if key is not None and not 0 < len(key) <= 255:
+        raise errors.BadRequest("An Idempotency-Key has 1 to 255 characters.")
+    return key
+
+
+def _refuse_unoffered(asked: Mapping[str, Any]) -> None:
+    """Say clearly what this cloud does not do. Raises: BadRequest, Forbidden."""
+    if asked.get("block_device_mapping"):
+        raise errors.BadRequest("Booting from a volume is not offered here: leave block_device_mapping out.")
+    if asked.get("personality"):
+        raise errors.OverQuota("Personality file limit exceeded: this cloud injects no files; use user_data.")
+    if asked.get("trusted_image_certificates"):
+        raise errors.BadRequest("Image certificates are not checked by this cloud; leave trusted_image_certificates out.")
+    for group in asked.get("security_groups", ()):
+        if group.get("name") != "default":
+            raise errors.BadRequest(f"Security group {group.get('name')} not found.")
+
+
+def _counts(asked: Mapping[str, Any]) -> tuple[int, int]:
+    least = int(asked.get("min_count", 1))
+    most = int(asked.get("max_count", least))
+    if least > most:
+        raise errors.BadRequest("min_count must be <= max_count")
+    if least > MOST_AT_ONCE:
+        raise errors.BadRequest(f"At most {MOST_AT_ONCE} servers can be asked for at once.")
+    return least, min(most, MOST_AT_ONCE)
+
+
+def _server(request: Request, asked: Mapping[str, Any], *, several: bool) -> Server:
+    """Make the first server of the request. Raises: BadRequest, Forbidden, NotFound, Conflict."""
+    context, now = request.context, request.parts.clock.wall()
+    image_id = _image_id(asked)
+    user_data = _user_data(asked)
+    if several and "hostname" in asked:
+        raise errors.BadRequest("A hostname can be given to one server only, not to several.")
+    with request.parts.database.read() as tx:
+        flavor = _flavor(tx, request, asked["flavorRef"])
+        key = _keypair(tx, request, asked.get("key_name"))
+        _check_metadata(tx, request, asked.get("metadata", {}))
+        zone, host = _place(tx, request, asked)
+    image = _image(request, image_id, flavor)
+    networks = _networks(request, asked.get("networks"), several=several)
+    server_id = ServerId(str(uuid.uuid4()))
+    described = asked.get("description") if not DESCRIPTION_IS_NAME.at(request.version) else asked["name"]
+    return Server(
+        id=server_id,
+        project_id=ProjectId(context.project_id or ""),
+        user_id=UserId(context.user_id or ""),
+        name=asked["name"],
+        hostname=asked.get("hostname") or names.hostname_of(asked["name"], server_id),
+        description=described,
+        state=ServerState.BUILDING,
+        flavor=flavor,
+        image_id=image.id,
+        image_properties=image.properties,
+        requested_zone=zone,
+        requested_host=host,
+        requested_networks=networks,
+        no_network=not networks,
+        key_name=key.name if key else None,
+        key_type=key.type if key else None,
+        key_data=key.public_key if key else None,
+        user_data=user_data,
+        config_drive=flags.read(asked.get("config_drive", False), "config_drive"),
+        metadata=asked.get("metadata", {}),
+        tags=tuple(dict.fromkeys(asked.get("tags", ()))),
+        disk_config=asked.get("OS-DCF:diskConfig", "MANUAL"),
+        reservation_id=names.reservation(),
+        access_ip_v4=asked.get("accessIPv4") or None,
+        access_ip_v6=asked.get("accessIPv6") or None,
+        scheduler_hints=_hints(request.body),
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _copies(server: Server, count: int, *, own_hostname: bool) -> tuple[Server, ...]:
+    """Make the servers of a request: one as it is, several with numbers behind their names."""
+    if count == 1:
+        return (server,)
+    made = []
+    for index in range(count):
+        server_id = server.id if index == 0 else ServerId(str(uuid.uuid4()))
+        name = f"{server.name[:250]}-{index + 1}"
+        hostname = server.hostname if own_hostname else names.hostname_of(name, server_id)
+        copy = dataclasses.replace(server, id=server_id, name=name, hostname=hostname, launch_index=index)
+        made.append(copy)
+    return tuple(made)
+
+
+def _image_id(asked: Mapping[str, Any]) -> str:
+    """Give the image to boot from; a device mapping may say the same again, and nothing else."""
+    named = asked.get("imageRef") or None
+    for device in asked.get("block_device_mapping_v2", ()):
+        local_image = device.get("source_type") == "image" and device.get("destination_type", "local") == "local"
+        if not local_image or str(device.get("boot_index", 0)) != "0":
+            raise errors.BadRequest("Only an image as the local boot disk is offered here: no volumes or other devices.")
+        device_image = device.get("uuid") or device.get("image_id")
+        if named is not None and device_image != named:
+            raise errors.BadRequest("The image of the boot device and imageRef are not the same.")
+        named = device_image
+    if named is None:
+        raise errors.BadRequest("Missing imageRef attribute")
+    return str(named)
+
+
+def _flavor(tx: Tx, request: Request, reference: object) -> Flavor:
+    flavor_id = str(reference).rstrip("/").rsplit("/", 1)[-1]
+    seen_by = None if request.context.is_admin else request.context.project_id
+    try:
+        flavor = flavors.get(tx, flavor_id, seen_by=seen_by)
+    except errors.NotFound as error:
+        raise errors.BadRequest(error.message) from error
+    if flavor.disabled:
+        raise errors.BadRequest(f"Flavor {flavor_id} is disabled.")
+    return flavor
+
+
+def _keypair(tx: Tx, request: Request, name: str | None) -> Keypair | None:
+    if name is None:
+        return None
+    try:
+        return keypairs.get(tx, request.context.user_id or "", name)
+    except errors.NotFound as error:
+        raise errors.BadRequest("Invalid key_name provided.") from error
+
+
+def _check_metadata(tx: Tx, request: Request, metadata: Mapping[str, str]) -> None:
+    if not metadata:
+        return
+    limit = usage.limits_of(tx, request.context.project_id or "")["metadata_items"]
+    if limit != UNLIMITED and len(metadata) > limit:
+        raise errors.OverQuota(f"Maximum number of metadata items exceeds {limit}")
+
+
+def _place(tx: Tx, request: Request, asked: Mapping[str, Any]) -> tuple[str | None, HostName | None]:
+    """Read the zone (`zone:host` for admins) and the host that are asked for. Raises: BadRequest, Forbidden."""
+    zone, _, host = asked.get("availability_zone", "").partition(":")
+    host = host.partition(":")[0]
+    if host:
+        request.enforce(FORCED_HOST)
+    for field in ("host", "hypervisor_hostname"):
+        if field in asked:
+            request.enforce(FORCED_HOST)
+            host = asked[field]
+    if not zone and not host:
+        return None, None
+    known = hosts.list_hosts(tx)
+    if zone and zone not in {one.facts.zone for one in known}:
+        raise errors.BadRequest("The requested availability zone is not available")
+    if host and host not in {one.name for one in known}:
+        raise errors.BadRequest(f"Compute host {host} could not be found.")
+    return zone or None, HostName(host) if host else None
+
+
+def _image(request: Request, image_id: str, flavor: Flavor) -> Image:
+    """Find the image and see that it fits the flavor. Raises: BadRequest; Forbidden for a flavor without a disk size."""
+    context = request.context
+    try:
+        found: Image = request.parts.images.get_for(context.project_id, ImageId(image_id), admin=context.is_admin)
+    except errors.NotFound as error:
+        raise errors.BadRequest(f"Image {image_id} could not be found.") from error
+    if found.status is not ImageStatus.ACTIVE:
+        raise errors.BadRequest(f"Image {image_id} is not active.")
+    if found.min_ram_mib > flavor.ram_mib:
+        raise errors.BadRequest(
+            f"Flavor's memory is too small for requested image: {flavor.ram_mib} MiB, {found.min_ram_mib} MiB are needed."
+        )
+    if flavor.disk_gib == 0:
+        request.enforce(NO_DISK)
+        return found
+    needed = max(found.min_disk_gib * GIB, found.virtual_size_bytes or 0, found.size_bytes or 0)
+    if needed > flavor.disk_gib * GIB:
+        raise errors.BadRequest(
+            f"Flavor's disk is too small for requested image: {flavor.disk_gib} GiB, {-(-needed // GIB)} GiB are needed."
+        )
+    return found
+
+
+def _networks(request: Request, asked: Any, *, several: bool) -> tuple[RequestedNetwork, ...]:
+    """Read and resolve the networks. Raises: BadRequest, NotFound, Conflict, Forbidden."""
+    if asked == "none":
+        return ()
+    named = () if asked in (None, "auto") else tuple(_network(item) for item in asked)
+    if named:
+        request.enforce("os_compute_api:servers:create:attach_network")
+    if several and any(network.port_id or network.fixed_ip for network in named):
+        raise errors.BadRequest("Several servers cannot share one port or fixed IP address.")
+    project_id = ProjectId(request.context.project_id or "")
+    try:
+        resolved: tuple[RequestedNetwork, ...] = request.parts.network.resolve(project_id, named, auto=asked == "auto")
+    except errors.NotFound as error:
+        raise errors.BadRequest(error.message) from error
+    return resolved
+
+
+def _network(item: Mapping[str, Any]) -> RequestedNetwork:
+    network_id, port_id = item.get("uuid"), item.get("port")
+    if network_id is None and port_id is None:
+        raise errors.BadRequest("Bad network format: missing 'uuid'")
+    if port_id is not None and item.get("fixed_ip"):
+        raise errors.BadRequest(f"Specified Fixed IP '{item['fixed_ip']}' cannot be used with port '{port_id}'.")
+    if port_id is not None:
+        return RequestedNetwork(port_id=port_id, tag=item.get("tag"))
+    return RequestedNetwork(network_id=network_id, fixed_ip=item.get("fixed_ip"), tag=item.get("tag"))
+
+
+def _user_data(asked: Mapping[str, Any]) -> str | None:
+    """Check user data; the message never repeats it. Raises: BadRequest."""
+    text = asked.get("user_data")
+    if text is None:
+        return None
+    try:
+        base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise errors.BadRequest("Invalid input for field/attribute user_data: it is not base64.") from error
+    if len(text) > USER_DATA_MAX:
+        raise errors.BadRequest(f"user_data is longer than {USER_DATA_MAX} characters.")
+    return str(text)
+
+
+def _hints(body: Mapping[str, Any]) -> dict[str, Any]:
+    hints = next((body[name] for name in HINTS if name in body), {})
+    if "group" in hints:
+        raise errors.BadRequest(f"Instance group {hints['group']} could not be found.")
+    return dict(hints)
