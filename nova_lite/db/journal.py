@@ -425,4 +425,5 @@ def _insert_unless_there(tx: Tx, table: sa.Table, row: Mapping[str, Any]) -> boo
         insert = postgresql.insert(table).on_conflict_do_nothing()
     else:
         insert = sqlite.insert(table).on_conflict_do_nothing()
-    return tx.execute(insert.values(dict(row))).rowcount == 1
+    counted = insert.values(dict(row)).execution_options(preserve_rowcount=True)
+    return tx.execute(counted).rowcount == 1
