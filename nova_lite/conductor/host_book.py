@@ -27,10 +27,14 @@ class HostBook:
         silent = found.last_seen_age_s is None or found.last_seen_age_s > LOST_S
         return HostStanding(incarnation=found.incarnation, up=found.up, lost=found.forced_down or silent)
 
-    def is_silent(self, host: HostName) -> bool:
-        """Whether a wait for this host counts as an outage (ENGINE rules, Unavailable)."""
-        standing = self.look(host)
-        return standing is not None and not standing.up
+    def silence_of(self, host: HostName) -> float:
+        """Give the seconds since the last contact with a host whose heartbeat is overdue, else 0 (such waits cost no time)."""
+        with self._database.read() as tx:
+            try:
+                found = hosts.get_host(tx, host)
+            except errors.NotFound:
+                return 0.0
+        return 0.0 if found.up or found.last_seen_age_s is None else found.last_seen_age_s
 
     def owe_removal(self, host: HostName, server_id: ServerId, *, fence: int, turn: int) -> None:
         """Leave a tombstone that the host obeys when it returns. May be repeated."""

@@ -27,6 +27,11 @@ def add_host(tx: Tx, name: HostName, *, zone: str = "nova") -> str:
     return key
 
 
+def find_key(tx: Tx, name: HostName) -> str | None:
+    """Give the key that signs a host's reports (a secret), None for a host that nobody added."""
+    return queries.mac_key(tx, name)
+
+
 def remove_host(tx: Tx, name: HostName) -> None:
     """Forget a host.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
@@ -93,7 +94,7 @@ def _accept(desk: Desk, tx: Tx, context: Context, server_id: ServerId) -> None:
         desk.ring_after(tx, live.id)
 
 
-def begin_after(run: Run[object]) -> None:
+def begin_after(run: Run[Any]) -> None:
     """Begin the delete that was asked while another operation ran: the last act of that one's last transaction."""
     asked = next(signal.body for signal in run.signals if signal.name == "delete")
     server = records.get(run.tx, ServerId(run.subject_id))
@@ -111,6 +112,6 @@ def _begin(tx: Tx, server: Server, *, user_id: str | None, request_id: str | Non
             project_id=server.project_id,
             user_id=user_id,
             request_id=request_id,
-            closes=True,
+            ends=True,
         ),
     )

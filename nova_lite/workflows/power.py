@@ -89,7 +89,9 @@ def _settle(tx: Tx, server_id: ServerId, state: ServerState, power_state: PowerS
     records.update(tx, server_id, state=state, power_state=power_state, fault=None)
 
 
-def _workflow(name: str, step: str, act: Callable[[Run[PowerParams]], Done | Wait], mark: str, shown_as: TaskState) -> Workflow:
+def _workflow(
+    name: str, step: str, act: Callable[[Run[PowerParams]], Done | Wait], mark: str, shown_as: TaskState
+) -> Workflow[PowerParams]:
     settle = {"mark_active": mark_active, "mark_stopped": mark_stopped}[mark]
     return Workflow(
         name=name,

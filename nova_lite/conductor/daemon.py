@@ -1,0 +1,151 @@
+"""nova-lite-conductor: runs operations, takes what hosts say, reconciles. Any number may run side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import socket
+
+from oslo_config import cfg
+
+from nova_lite.clock import SystemClock
+from nova_lite.conductor.host_book import HostBook
+from nova_lite.conductor.housekeeping import Chore, Housekeeping
+from nova_lite.conductor.reconcilers import books, history
+from nova_lite.conductor.reconcilers.lost_hosts import LostHosts
+from nova_lite.conductor.reconcilers.power_states import PowerStates
+from nova_lite.conductor.service import ConductorParts, ConductorService
+from nova_lite.conf import broker as broker_conf
+from nova_lite.conf import database as database_conf
+from nova_lite.conf import scheduler as scheduler_conf
+from nova_lite.conf.scheduler import SchedulerOptions
+from nova_lite.db import version
+from nova_lite.db.engine import Database
+from nova_lite.durable.runner import Runner
+from nova_lite.image.port import ImagePort
+from nova_lite.inventory import hosts, services
+from nova_lite.network.port import NetworkPort
+from nova_lite.rpc import conductor as conversation
+from nova_lite.rpc.compute import ComputeClient
+from nova_lite.rpc.port import Address, Listener, Transport
+from nova_lite.rpc.scheduler import SchedulerClient
+from nova_lite.rpc.signing import ControlSigning, read_control_key
+from nova_lite.rpc.transport import RabbitTransport
+from nova_lite.runtime.daemon import run
+from nova_lite.workflows.ports import Ports
+from nova_lite.workflows.registry import REGISTRY
+
+BINARY = "nova-conductor"  # the Compute API's name of this daemon
+THREADS = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Doors:
+    """Everything a conductor reaches; `name` is the machine's."""
+
+    database: Database
+    transport: Transport
+    network: NetworkPort
+    images: ImagePort
+    ratios: SchedulerOptions
+    name: str
+
+
+class Conductor:
+    """The daemon: a listener, a runner, and the reconcilers' clockwork."""
+
+    def __init__(self, doors: Doors) -> None:
+        """Nothing connects before `start`."""
+        self._doors = doors
+        database = doors.database
+        book = HostBook(database)
+        compute = ComputeClient(doors.transport)
+        ports = Ports(
+            database=database,
+            scheduler=SchedulerClient(doors.transport),
+            compute=compute,
+            network=doors.network,
+            images=doors.images,
+            hosts=book,
+        )
+        self._runner = Runner(database, REGISTRY, ports, silence_of=book.silence_of)
+        self._service = ConductorService(
+            ConductorParts(
+                database=database,
+                compute=compute,
+                ring=self._runner.ring,
+                ratios=doors.ratios,
+                power_states=PowerStates(database),
+            )
+        )
+        lost = LostHosts(database)
+        self._housekeeping = Housekeeping(
+            (
+                Chore(name="beat", every_s=15.0, act=self._beat),
+                Chore(name="lost_hosts", every_s=5.0, act=lost.reconcile),
+                Chore(name="books", every_s=300.0, act=functools.partial(books.reconcile, database)),
+                Chore(name="history", every_s=600.0, act=functools.partial(history.reconcile, database)),
+            ),
+            SystemClock(),
+        )
+        self._listener: Listener | None = None
+
+    def start(self) -> None:
+        """Begin to run and to listen. Raises: ConfigError for a database that this release cannot serve."""
+        version.require(self._doors.database)
+        self._beat()
+        self._runner.start()
+        handlers = {
+            "ring": self._service.ring,
+            "register": self._service.register,
+            "heartbeat": self._service.heartbeat,
+            "report": self._service.report,
+            "power_changed": self._service.power_changed,
+            "tombstone_done": self._service.tombstone_done,
+        }
+        address = Address(conversation.ADDRESS.topic, self._doors.name)
+        self._listener = self._doors.transport.serve(address, handlers, threads=THREADS)
+        self._housekeeping.start()
+
+    def stop(self) -> None:
+        """Take nothing more, let each operation come to its next step border, give all leases back."""
+        if self._listener is not None:
+            self._listener.stop()
+        self._housekeeping.stop()
+        self._runner.stop()
+        self._doors.transport.close()
+        self._doors.database.dispose()
+
+    def alive(self) -> bool:
+        """Whether runner and clockwork come round; a broker or database that is away is not this daemon's death."""
+        return self._runner.alive() and self._housekeeping.alive()
+
+    def _beat(self) -> None:
+        self._doors.database.transact(lambda tx: services.beat(tx, BINARY, self._doors.name))
+
+
+def build(conf: cfg.ConfigOpts) -> Conductor:
+    """Make the daemon with its real doors."""
+    broker = broker_conf.read(conf)
+    database = Database(database_conf.read(conf).url)
+
+    def host_key(name: str) -> str | None:
+        with database.read() as tx:
+            return hosts.find_key(tx, hosts.HostName(name))
+
+    signing = ControlSigning(read_control_key(broker.url_file.parent), host_key)
+    return Conductor(
+        Doors(
+            database=database,
+            transport=RabbitTransport(broker.url, signing=signing, connections=4, ca_file=broker.ca_file),
+            network=None,
+            images=None,
+            ratios=scheduler_conf.read(conf),
+            name=socket.gethostname(),
+        )
+    )
+
+
+def main() -> int:
+    """Run until a signal comes; give the exit code."""
+    return run("conductor", build)
