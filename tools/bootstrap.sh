@@ -34,10 +34,10 @@ wanted_packages() { sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$@" | awk '{print $
 
 # missing_packages LIST...: those of them that are not installed.
 missing_packages() {
-  local package status
+  local installed package
+  installed=$(dpkg-query -W -f '${binary:Package} ${db:Status-Abbrev}\n' $(wanted_packages "$@") 2>/dev/null | awk '$2 ~ /^.i/ {sub(/:.*/, "", $1); print $1}')
   for package in $(wanted_packages "$@"); do
-    status=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null) || true
-    case $status in ?i*) ;; *) printf '%s ' "$package" ;; esac
+    grep -qx -- "$package" <<<"$installed" || printf '%s ' "$package"
   done
 }
 

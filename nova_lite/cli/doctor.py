@@ -1,0 +1,63 @@
+"""`nova-lite doctor`: what is wrong, and what would help. Looks only; changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from nova_lite import errors
+from nova_lite.cli.installation import Installation
+from nova_lite.cli.show import json_option, show_json
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is wrong. `help` is what would help, a sentence or a command."""
+
+    check: str
+    problem: str
+    help: str
+
+
+Check = Callable[[Installation], Iterable[Finding]]
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def command(files: tuple[Path, ...], as_json: bool) -> None:
+    """Look for what is wrong, and say what would help. Exit code 1 when something is."""
+    from nova_lite.cli.checks import CHECKS
+
+    installation = Installation(files)
+    console = Console(highlight=False)
+    findings: list[Finding] = []
+    for name, check in CHECKS.items():
+        found = examine(name, check, installation)
+        findings += found
+        if not as_json:
+            _show(console, name, found)
+    if as_json:
+        show_json([dataclasses.asdict(finding) for finding in findings])
+    elif not findings:
+        console.print("\nNothing is wrong.")
+    raise SystemExit(1 if findings else 0)
+
+
+def examine(name: str, check: Check, installation: Installation) -> list[Finding]:
+    """Run one check; one that cannot be made is a finding too."""
+    try:
+        return list(check(installation))
+    except errors.NovaLiteError as error:
+        return [Finding(check=name, problem=f"could not be looked at: {error.message}", help="mend what is named first")]
+
+
+def _show(console: Console, name: str, found: list[Finding]) -> None:
+    console.print(f"  {'[red]✗[/red]' if found else '[green]✓[/green]'} {name}")
+    for finding in found:
+        console.print(f"      {finding.problem}", markup=False)
+        console.print(f"      [dim]{finding.help}[/dim]")

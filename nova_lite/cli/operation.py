@@ -1,0 +1,92 @@
+"""`nova-lite operation`: what the cloud is doing, step by step, and how it ended."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nova_lite.cli.installation import Installation
+from nova_lite.cli.show import json_option, moment, show_json, show_rows, show_table
+from nova_lite.model.ids import OperationId
+
+if TYPE_CHECKING:
+    from nova_lite.durable.journal import OperationRow
+
+
+@click.group()
+def command() -> None:
+    """Long operations: list, show, cancel."""
+
+
+@command.command("list")
+@click.option("--all", "ended_too", is_flag=True, help="Also those that have ended.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Show at most so many.")
+@json_option
+@click.pass_obj
+def list_operations(files: tuple[Path, ...], ended_too: bool, limit: int, as_json: bool) -> None:
+    """List the operations in hand."""
+    from nova_lite.db import overview
+    from nova_lite.durable import journal
+
+    with Installation(files).database.read() as tx:
+        found = (
+            tuple(journal.operation(tx, OperationId(one)) for one in overview.newest_operations(tx, limit))
+            if ended_too
+            else journal.live(tx, limit)
+        )
+    columns = ("Id", "Workflow", "Subject", "State", "Step", "Attempt", "Started", "Message")
+    rows = [(*_head(one), moment(one.started_at), one.message) for one in found]
+    show_rows("Operations", columns, rows, as_json=as_json)
+
+
+def _head(one: OperationRow) -> tuple[Any, ...]:
+    direction = "unwinding" if one.unwinding else "running"
+    return (one.id, one.workflow, f"{one.subject_kind} {one.subject_id}", one.outcome or direction, one.step, one.attempt)
+
+
+@command.command()
+@click.argument("operation_id")
+@json_option
+@click.pass_obj
+def show(files: tuple[Path, ...], operation_id: str, as_json: bool) -> None:
+    """Show one operation: what it was asked, its steps with their times, and how it ended."""
+    from nova_lite.durable import journal
+
+    with Installation(files).database.read() as tx:
+        one = journal.operation(tx, OperationId(operation_id))
+        events = journal.events(tx, OperationId(operation_id))
+    if as_json:
+        show_json({"operation": dataclasses.asdict(one), "events": [dataclasses.asdict(event) for event in events]})
+        return
+    fields = [(name.replace("_", " "), value) for name, value in dataclasses.asdict(one).items() if not isinstance(value, dict)]
+    timed = [(name, moment(value) if name.endswith(" at") and isinstance(value, float) else value) for name, value in fields]
+    show_table(f"Operation {one.workflow}", ("Field", "Value"), timed)
+    rows = [
+        (
+            *(event.step, "back" if event.unwinding else "forward", event.attempt, moment(event.started_at)),
+            *(_took(event), event.outcome, event.host, event.message),
+        )
+        for event in events
+    ]
+    show_table("Steps", ("Step", "Way", "Attempt", "Started", "Seconds", "Outcome", "Host", "Message"), rows)
+
+
+def _took(event: Any) -> str | None:
+    return None if event.ended_at is None else f"{event.ended_at - event.started_at:.2f}"
+
+
+@command.command()
+@click.argument("operation_id")
+@click.pass_obj
+def cancel(files: tuple[Path, ...], operation_id: str) -> None:
+    """Ask an operation to unwind; one that is past its point of no return goes on to its end."""
+    from nova_lite import errors
+    from nova_lite.durable import journal
+
+    database = Installation(files).database
+    if not database.transact(lambda tx: journal.send_signal(tx, OperationId(operation_id), "cancel", {})):
+        raise errors.Conflict(f"Operation {operation_id} has ended already, or never was.")
+    click.echo(f"Operation {operation_id} is asked to unwind.")

@@ -1,0 +1,54 @@
+"""How commands show things: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Show JSON instead of a table.")
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], console: Console | None = None) -> None:
+    """Print a table; values are shown as text, None as a dash."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(value) for value in row))
+    (console or Console(highlight=False)).print(table)
+
+
+def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool) -> None:
+    """Print rows in one of the two ways; in JSON each row is an object with the columns as keys."""
+    if as_json:
+        keys = [column.lower().replace(" ", "_") for column in columns]
+        show_json([dict(zip(keys, row, strict=True)) for row in rows])
+    else:
+        show_table(title, columns, rows)
+
+
+def moment(epoch_s: float | None) -> str | None:
+    """Give a wall-clock time as text in UTC."""
+    if epoch_s is None:
+        return None
+    return datetime.datetime.fromtimestamp(epoch_s, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _text(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

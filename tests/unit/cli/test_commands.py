@@ -1,0 +1,125 @@
+"""The operator's command as a person calls it, without daemons."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from nova_lite.cli.main import COMMANDS, command
+
+
+@pytest.fixture
+def call(tmp_path):
+    configuration = tmp_path / "nova-lite.conf"
+    configuration.write_text(f"[DEFAULT]\nstate_dir={tmp_path}/state\nrun_dir={tmp_path}/run\nlog_dir={tmp_path}/log\n")
+    (tmp_path / "state").mkdir()
+
+    def run(*arguments):
+        return CliRunner().invoke(command, ["--config-file", str(configuration), *arguments])
+
+    return run
+
+
+def test_help_names_every_command(call):
+    answer = call("--help")
+
+    assert answer.exit_code == 0
+    assert all(name in answer.output for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(call, name):
+    answer = call(name, "--help")
+
+    assert answer.exit_code == 0, answer.output
+    assert "Usage:" in answer.output
+
+
+def test_unknown_command_is_refused(call):
+    assert call("fly").exit_code == 2
+
+
+def test_missing_configuration_file_is_named():
+    answer = CliRunner().invoke(command, ["--config-file", "/no/such.conf", "config", "list"])
+
+    assert answer.exit_code == 2
+    assert "/no/such.conf" in answer.output
+
+
+def test_unknown_option_in_the_file_is_named(call, tmp_path):
+    (tmp_path / "nova-lite.conf").write_text("[api]\nprot=1\n")
+
+    answer = call("config", "list")
+
+    assert answer.exit_code == 2
+    assert "[api] prot" in answer.output
+
+
+def test_value_out_of_range_is_named(call, tmp_path):
+    (tmp_path / "nova-lite.conf").write_text("[api]\nthreads=100000\n")
+
+    answer = call("config", "list")
+
+    assert answer.exit_code == 2
+    assert "threads" in answer.output
+
+
+def test_config_list_says_where_a_value_came_from(call, tmp_path, monkeypatch):
+    monkeypatch.setenv("OS_API__PORT", "9999")
+
+    rows = {(row["group"], row["option"]): row for row in json.loads(call("config", "list", "--json").output)}
+
+    assert rows["api", "port"]["value"] == "9999"
+    assert rows["api", "port"]["source"] == "environment"
+    assert rows["DEFAULT", "state_dir"]["source"].endswith("nova-lite.conf")
+    assert rows["api", "threads"]["source"] == "default"
+
+
+def test_database_goes_from_empty_to_sound(call):
+    before = json.loads(call("db", "version", "--json").output)
+    refused = call("db", "check")
+    upgraded = call("db", "upgrade")
+    again = call("db", "upgrade")
+
+    assert before["database"] is None
+    assert refused.exit_code == 2
+    assert "nova-lite db upgrade" in refused.output
+    assert "Upgraded from nothing" in upgraded.output
+    assert "already" in again.output
+    assert call("db", "check").exit_code == 0
+
+
+def test_empty_cloud_has_no_hosts_and_no_operations(call):
+    call("db", "upgrade")
+
+    assert json.loads(call("host", "list", "--json").output) == []
+    assert json.loads(call("operation", "list", "--json").output) == []
+    assert json.loads(call("operation", "list", "--all", "--json").output) == []
+
+
+def test_unknown_host_and_operation_are_not_found(call):
+    call("db", "upgrade")
+
+    assert "There is no host nowhere" in call("host", "disable", "nowhere").output
+    assert call("operation", "show", "nothing").exit_code == 1
+    assert call("operation", "cancel", "nothing").exit_code == 1
+
+
+def test_status_of_a_cloud_that_does_not_run_says_how_to_start_it(call):
+    call("db", "upgrade")
+
+    answer = call("status")
+
+    assert answer.exit_code == 1
+    assert "nova-lite up" in answer.output
+
+
+def test_doctor_finds_that_nothing_runs(call):
+    call("db", "upgrade")
+
+    answer = call("doctor", "--json")
+
+    assert answer.exit_code == 1
+    assert {"daemons", "broker", "hosts"} <= {finding["check"] for finding in json.loads(answer.output)}
