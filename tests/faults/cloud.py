@@ -1,0 +1,258 @@
+"""A whole cloud of real processes for one test: daemons, RabbitMQ of its own, simulated hosts. Everything is killable."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from nova_lite.cli import keeping, phases
+from nova_lite.cli.installation import Installation
+from nova_lite.cli.steps import Steps
+from nova_lite.inventory import hosts
+from nova_lite.model.ids import HostName
+from nova_lite.rpc import join, signing
+
+HERE = Path(__file__).parent
+READY_S = 60.0
+
+
+def load_rabbit() -> Any:
+    """Load the tests' RabbitMQ (tests have no packages)."""
+    spec = importlib.util.spec_from_file_location("rabbit_of_the_tests", HERE.parent / "real" / "rabbit.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+RABBIT = load_rabbit()
+
+
+class Cloud:
+    """Daemons by name: `api`, `conductor`, `scheduler`, and each host's `compute.<host>`."""
+
+    def __init__(self, root: Path, rabbit: Any, *, host_names: tuple[str, ...], database_url: str = "", api_threads: int = 16):
+        self.root = root
+        self.rabbit = rabbit
+        self.host_names = host_names
+        (self.port,) = RABBIT.free_ports(1)
+        self.broker = rabbit.options(f"cloud{self.port}")
+        self.config = root / "nova-lite.conf"
+        self.config.write_text(
+            f"[DEFAULT]\nstate_dir = {root}/state\nrun_dir = {root}/run\nlog_dir = {root}/log\nhealth_port = 0\n"
+            f"[api]\nport = {self.port}\nthreads = {api_threads}\n"
+            f"[broker]\nurl = {self.broker.url}\n"
+            f"[compute]\ndriver = fake\n" + (f"[database]\nurl = {database_url}\n" if database_url else "")
+        )
+        self.installation = Installation((self.config,))
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._token = ""
+        self.project_id = ""
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def set_up(self) -> None:
+        """Make keys, database, first users, and the hosts' join files."""
+        bringing = phases.Bringing(self.installation, Steps())
+        note = _Silent()
+        bringing.make_keys(note)
+        bringing.migrate(note)
+        bringing.bootstrap(note)
+        public = signing.public_text(signing.read_control_key(self.installation.keys_dir))
+        for name in self.host_names:
+            key = self.database.transact(lambda tx, name=name: hosts.add_host(tx, HostName(name)))
+            join.JoinFile(
+                host=name,
+                broker_url=self.rabbit.host_url(self.broker, name),
+                control_public_key=public,
+                mac_key=key,
+                api_url=self.url,
+            ).write(self.join_file(name))
+
+    def start(self) -> None:
+        """Start everything and wait until it serves."""
+        for name in ("conductor", "scheduler", *(f"compute.{host}" for host in self.host_names), "api"):
+            self.spawn(name)
+        self.wait(self.is_ready, READY_S, "the cloud is ready")
+
+    def spawn(self, name: str) -> None:
+        """Start one daemon; its output goes to a file of its name."""
+        kind, _, host = name.partition(".")
+        command = [str(Path(sys.prefix) / "bin" / f"nova-lite-{kind}"), "--config-file", str(self.config)]
+        if host:
+            command += ["--join", str(self.join_file(host))]
+        with (self.root / f"{name}.log").open("ab") as output:
+            self.processes[name] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_environment()
+            )
+
+    def kill(self, name: str) -> None:
+        """Cut a daemon's power, with all of its children."""
+        process = self.processes[name]
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+    def restart(self, name: str) -> None:
+        """Kill a daemon and start it anew, as its keeper would."""
+        self.kill(name)
+        self.spawn(name)
+
+    def close(self) -> None:
+        """Take everything away."""
+        for name in self.processes:
+            self.kill(name)
+        self.database.dispose()
+
+    # -- use -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def database(self) -> Any:
+        return self.installation.database
+
+    def join_file(self, host: str) -> Path:
+        return join.default_path(self.installation.daemon.state_dir, host)
+
+    def token(self, user: str = "admin") -> str:
+        """Log in, once; admins see and may everything."""
+        if not self._token:
+            password = keeping.passwords(self.installation.keys_dir)[user]
+            domain = {"id": "default"}
+            body = {
+                "auth": {
+                    "identity": {
+                        "methods": ["password"],
+                        "password": {"user": {"name": user, "domain": domain, "password": password}},
+                    },
+                    "scope": {"project": {"name": user, "domain": domain}},
+                }
+            }
+            answer = requests.post(f"{self.url}/identity/v3/auth/tokens", json=body, timeout=30)
+            answer.raise_for_status()
+            self._token = answer.headers["X-Subject-Token"]
+            self.project_id = answer.json()["token"]["project"]["id"]
+        return self._token
+
+    def request(self, method: str, path: str, body: Any = None, *, tries: int = 60, expect: tuple[int, ...] = ()) -> Any:
+        """Ask the API as a patient client does: what does not answer or says 503 is asked again."""
+        for attempt in range(tries):
+            try:
+                answer = requests.request(
+                    method, f"{self.url}{path}", json=body, timeout=30, headers={"X-Auth-Token": self.token()}
+                )
+            except requests.ConnectionError:
+                time.sleep(0.25)
+                continue
+            if answer.status_code == 503 and attempt + 1 < tries:
+                time.sleep(0.25)
+                continue
+            if answer.status_code >= 400 and answer.status_code not in expect:
+                raise AssertionError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
+            return answer.json() if answer.content and "json" in answer.headers.get("Content-Type", "") else None
+        raise AssertionError(f"{method} {path}: no answer")
+
+    def compute(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        return self.request(method, f"/compute/v2.1{path}", body, **options)
+
+    def make_quota_ample(self) -> None:
+        """Let the admin's project have many servers."""
+        self.token()
+        quota = {"instances": 10000, "cores": 100000, "ram": 100_000_000}
+        self.compute("PUT", f"/os-quota-sets/{self.project_id}", {"quota_set": quota})
+
+    def image(self) -> str:
+        """Make a small active image."""
+        made = self.request("POST", "/image/v2/images", {"name": "tiny", "disk_format": "raw", "container_format": "bare"})
+        answer = requests.put(
+            f"{self.url}/image/v2/images/{made['id']}/file",
+            data=b"x" * 65536,
+            headers={"X-Auth-Token": self.token(), "Content-Type": "application/octet-stream"},
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return str(made["id"])
+
+    def boot(self, name: str, image: str, flavor: str = "1") -> str:
+        """Have a server accepted."""
+        body = {"server": {"name": name, "imageRef": image, "flavorRef": flavor}}
+        return str(self.compute("POST", "/servers", body)["server"]["id"])
+
+    def servers(self) -> dict[str, dict[str, Any]]:
+        """List all servers of the project by id."""
+        return {server["id"]: server for server in self.compute("GET", "/servers/detail?limit=1000")["servers"]}
+
+    def is_ready(self) -> bool:
+        try:
+            answered = requests.get(f"{self.url}/identity/v3", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+        with self.database.read() as tx:
+            up = sum(host.up for host in hosts.list_hosts(tx))
+        return answered and up == len(self.host_names)
+
+    def wait(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {timeout_s} s: {what}\n{self.last_words()}")
+            time.sleep(0.2)
+
+    def last_words(self) -> str:
+        """Give the last lines of every log."""
+        words = []
+        for path in sorted(self.root.glob("*.log")):
+            lines = path.read_text(errors="replace").splitlines()[-8:]
+            words.append(f"--- {path.name}\n" + "\n".join(lines))
+        return "\n".join(words)
+
+    def guests(self) -> dict[str, list[str]]:
+        """Look into the hypervisors of all simulated hosts: server id to the hosts that have such a guest."""
+        found: dict[str, list[str]] = {}
+        for host in self.host_names:
+            for path in (self.installation.daemon.state_dir / "compute" / host).glob("hypervisor.json"):
+                for server_id in json.loads(path.read_text())["guests"]:
+                    found.setdefault(server_id, []).append(host)
+        return found
+
+
+class _Silent:
+    def say(self, _word: str) -> None:
+        """Say nothing."""
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    return {**kept, "PYTHONUNBUFFERED": "1"}
+
+
+@contextlib.contextmanager
+def running(root: Path, *, host_names: tuple[str, ...], database_url: str = "") -> Iterator[Cloud]:
+    """Have a cloud with a RabbitMQ of its own."""
+    rabbit = RABBIT.Rabbit()
+    try:
+        rabbit.start()
+        cloud = Cloud(root, rabbit, host_names=host_names, database_url=database_url)
+        try:
+            cloud.set_up()
+            cloud.start()
+            yield cloud
+        finally:
+            cloud.close()
+    finally:
+        rabbit.remove()
