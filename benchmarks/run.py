@@ -1,0 +1,68 @@
+"""Times and rates on this machine: a table for people, JSON for machines.
+
+    tox -e bench                       everything
+    tox -e bench -- burst lists        some of it
+    tox -e bench -- --json FILE        also write the figures there
+
+Machines are shared and noisy: compare figures of one run, or of runs side by side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).resolve().parent
+Figures = dict[str, tuple[float, str, str]]  # name -> (value, unit, aim)
+
+
+def load(path: Path) -> Any:
+    """Load a Python file that is in no package."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{path} cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="which benchmarks; all without any")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    arguments = parser.parse_args()
+    known: dict[str, Callable[[Path], Figures]] = {path.stem: load(path).run for path in sorted((HERE / "cases").glob("*.py"))}
+    figures: Figures = {}
+    for name in arguments.names or known:
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="nova-lite-bench-") as folder:
+            figures |= {f"{name}: {key}": value for key, value in known[name](Path(folder)).items()}
+        Console(stderr=True).print(f"[dim]{name}: {time.monotonic() - started:.0f} s[/dim]")
+    show(figures)
+    if arguments.json:
+        plain = {name: {"value": value, "unit": unit, "aim": aim} for name, (value, unit, aim) in figures.items()}
+        arguments.json.write_text(json.dumps(plain, indent=2) + "\n")
+    return 0
+
+
+def show(figures: Figures) -> None:
+    """Print the table."""
+    table = Table("figure", "value", "unit", "aim")
+    for name, (value, unit, aim) in figures.items():
+        table.add_row(name, f"{value:,.2f}".rstrip("0").rstrip("."), unit, aim)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
