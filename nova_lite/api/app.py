@@ -18,7 +18,11 @@ from nova_lite.api.services import DOCUMENTS_SERVICE, load
 
 def make_app(parts: Parts, services: Iterable[str] | None = None) -> falcon.App:
     """Build the application. `services` are the names to serve (`conf.api.SERVICES`), all by default."""
-    served = load(services)
+    return assemble(parts, load(services))
+
+
+def assemble(parts: Parts, served: list[Service]) -> falcon.App:
+    """Build an application of these services."""
     app = falcon.App(media_type=falcon.MEDIA_JSON, cors_enable=False)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.keep_blank_qs_values = True

@@ -1,7 +1,8 @@
 """gunicorn's threaded worker, made safe against slow clients.
 
-A thread waits on a socket only as long as the client keeps up: `GRACE_S` seconds of waiting in all, and one more for each
-`FLOOR` bytes that came. So one byte a second is cut off after ten seconds, and an upload may last for hours.
+A connection that says nothing has no thread. A thread waits only as long as the client keeps up: `HEADERS_S` seconds for
+the headers and `BODY_S` for the body in all, and one more for each `FLOOR` bytes that came. So one byte a second is cut off
+after some seconds, and an upload may last for hours.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import time
 from typing import Any
 
 from gunicorn import glogging
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
-GRACE_S = 10.0
+SILENT_S = 0.05
+HEADERS_S = 4.0
+BODY_S = 10.0
 FLOOR = 16 * 1024
 SEND_S = 60.0  # for one piece of an answer, at most 1 MiB
 
@@ -23,6 +26,7 @@ SEND_S = 60.0  # for one piece of an answer, at most 1 MiB
 class PatientSocket(socket.socket):
     """A connection whose reads and writes end when the client stands still. Too slow looks like a client that left."""
 
+    grace_s = HEADERS_S
     waited_s = 0.0
     received = 0
 
@@ -30,19 +34,20 @@ class PatientSocket(socket.socket):
         """Wait for a bounded time where gunicorn asks to wait for ever."""
         self.settimeout(SEND_S if flag else 0.0)
 
-    def begin(self) -> None:
-        """Start to count anew: a request comes."""
+    def begin(self, grace_s: float) -> None:
+        """Start to count anew: the headers come, or the body does."""
+        self.grace_s = grace_s
         self.waited_s = 0.0
         self.received = 0
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Give what came. Raises: ConnectionResetError when too little came for too long."""
-        left = GRACE_S + self.received / FLOOR - self.waited_s
+        left = self.grace_s + self.received / FLOOR - self.waited_s
         if self.gettimeout() == 0.0:
             return super().recv(size, flags)
         if left <= 0:
             raise _too_slow()
-        self.settimeout(min(left, GRACE_S))
+        self.settimeout(min(left, self.grace_s))
         started = time.monotonic()
         try:
             data = super().recv(size, flags)
@@ -66,8 +71,15 @@ class Worker(ThreadWorker):
         """Serve what a connection sends; gunicorn's method, in a thread."""
         if not isinstance(conn.sock, PatientSocket):
             conn.sock = PatientSocket(fileno=conn.sock.detach())
-        conn.sock.begin()
+        if not conn.initialized and not conn.wait_for_data(SILENT_S):
+            return _DEFER  # gunicorn's poller waits for the first byte
+        conn.sock.begin(HEADERS_S)
         return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Serve a request whose headers are here; gunicorn's method."""
+        conn.sock.begin(BODY_S)
+        return super().handle_request(req, conn)
 
 
 class Logger(glogging.Logger):

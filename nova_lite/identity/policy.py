@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
 import threading
 import time
@@ -17,6 +18,7 @@ from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.identity import policies
 
+LOG = logging.getLogger(__name__)
 READS = frozenset({"GET", "HEAD"})
 RELOAD_S = 5.0
 MOST_ANSWERS = 8192
@@ -86,6 +88,8 @@ class Policy:
         if time.monotonic() - self._loaded_at > RELOAD_S and self._lock.acquire(blocking=False):
             try:
                 self._load()
+            except errors.ConfigError as error:
+                LOG.error("%s The rules stay as they were.", error.message, extra={"action": "policy"})
             finally:
                 self._loaded_at = time.monotonic()
                 self._lock.release()

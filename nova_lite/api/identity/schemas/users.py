@@ -41,6 +41,7 @@ CREATE_CREDENTIAL = wrapped(
         "expires_at": {"type": ["string", "null"], "maxLength": 64},
         "unrestricted": {"type": ["boolean", "null"]},
         "project_id": ID,
+        "access_rules": {"type": ["array", "null"], "maxItems": 0},  # rules on single requests are not offered
     },
     required=("name",),
     extra=False,

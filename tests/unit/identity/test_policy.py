@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+from oslo_policy import policy as oslo
+
+from nova_lite import errors
+from nova_lite.context import Context
+from nova_lite.identity import policy as ours
+from nova_lite.identity.policy import Policy
+
+RULES = (
+    oslo.RuleDefault("admin_required", "role:admin"),
+    oslo.DocumentedRuleDefault("thing:get", "project_id:%(project_id)s", "Show.", [{"path": "/x", "method": "GET"}]),
+    oslo.DocumentedRuleDefault("thing:delete", "rule:admin_required", "Delete.", [{"path": "/x", "method": "DELETE"}]),
+)
+
+
+def context(*roles, **more):
+    return Context(request_id="req-1", user_id="u", roles=frozenset(roles), **more)
+
+
+def test_a_rule_compares_caller_and_target():
+    policy = Policy(RULES)
+    member = context("member", project_id="p")
+
+    policy.enforce("thing:get", member, {"project_id": "p"})
+
+    assert not policy.allows("thing:get", member, {"project_id": "q"})
+    with pytest.raises(errors.Forbidden) as refused:
+        policy.enforce("thing:delete", member, {"project_id": "p"})
+    assert "thing:delete" in refused.value.message
+
+
+def test_an_auditor_reads_everything_and_does_nothing():
+    policy = Policy(RULES)
+    auditor = context("reader", system_scope="all")
+
+    assert policy.allows("thing:get", auditor, {"project_id": "q"})
+    assert not policy.allows("thing:delete", auditor, {"project_id": "q"})
+
+
+def test_a_rule_without_a_definition_is_a_mistake_of_ours():
+    with pytest.raises(ValueError):
+        Policy(RULES).allows("thing:fly", context("admin"), {})
+
+
+def test_an_operators_file_replaces_a_rule_and_is_read_again_when_it_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(ours, "RELOAD_S", -1.0)
+    file = tmp_path / "policy.yaml"
+    file.write_text('"thing:delete": "role:member"\n', encoding="ascii")
+    policy = Policy(RULES, file)
+    member = context("member", project_id="p")
+
+    assert policy.allows("thing:delete", member, {})
+
+    file.write_text('"thing:delete": "role:nobody"\n\n', encoding="ascii")
+    policy.allows("thing:delete", member, {})
+    assert not policy.allows("thing:delete", member, {})
+
+
+def test_a_policy_file_that_is_none_is_told(tmp_path):
+    file = tmp_path / "policy.yaml"
+    file.write_text("[not: a: policy", encoding="ascii")
+
+    with pytest.raises(errors.ConfigError):
+        Policy(RULES, file)
+
+
+def test_every_rule_of_identity_is_there():
+    assert {"identity:list_users", "identity:validate_token", "admin_required"} <= {rule.name for rule in ours.gather()}

@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import base64
+import time
+
+import pytest
+
+from nova_lite import errors
+from nova_lite.clock import SimulatedClock
+from nova_lite.conf.identity import IdentityOptions
+from nova_lite.db import identity as db
+from nova_lite.identity import keys, projects, revocations, roles, users
+from nova_lite.identity.service import make_identity
+
+
+def check(cloud, token):
+    return cloud.identity.tokens.check(token, "req-1")
+
+
+def test_a_token_says_who_holds_it_and_where(cloud):
+    token, _ = cloud.log_in()
+
+    context = check(cloud, token)
+
+    assert (context.user_name, context.project_name, context.request_id) == ("demo", "demo", "req-1")
+    assert context.roles == {"member", "reader"}
+    assert context.user_domain_id == context.project_domain_id == "default"
+    assert not context.is_admin
+
+
+def test_a_token_is_short(cloud):
+    token, _ = cloud.log_in("admin", "admin-pw")
+
+    assert len(token) < 600
+
+
+def test_an_expired_token_is_refused(cloud):
+    token, claims = cloud.log_in()
+    cloud.clock.now = claims.expires_at - 0.01
+    check(cloud, token)
+
+    cloud.clock.now = claims.expires_at
+
+    with pytest.raises(errors.Unauthorized):
+        check(cloud, token)
+
+
+def forgeries(token):
+    prefix, key_id, payload, mac = token.split(".")
+    text = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    forged = base64.urlsafe_b64encode(text.replace(b'"member"', b'"admin"')).rstrip(b"=").decode()
+    flipped = ("B" if mac[0] == "A" else "A") + mac[1:]
+    return {
+        "empty": "",
+        "words": "not a token",
+        "other payload": f"{prefix}.{key_id}.{forged}.{mac}",
+        "other mac": f"{prefix}.{key_id}.{payload}.{flipped}",
+        "no mac": f"{prefix}.{key_id}.{payload}.",
+        "cut": token[:-1],
+        "longer": token + "A",
+        "unknown key": f"{prefix}.00000000.{payload}.{mac}",
+        "other kind": f"nl2.{key_id}.{payload}.{mac}",
+        "too many parts": token + ".x",
+        "not ascii": token + "é",
+        "huge": token + "A" * 100_000,
+        "fernet": "gAAAAABn" + "x" * 180,
+    }
+
+
+@pytest.mark.parametrize("kind", list(forgeries("a.b.WyJtZW1iZXIiXQ.d")))
+def test_a_forged_token_is_refused(cloud, kind):
+    token, _ = cloud.log_in()
+
+    with pytest.raises(errors.Unauthorized):
+        check(cloud, forgeries(token)[kind])
+
+
+def test_a_token_of_another_cloud_is_refused(cloud, tmp_path):
+    elsewhere = make_identity(cloud.database, tmp_path / "elsewhere", IdentityOptions(), cloud.clock)
+    _, claims = cloud.log_in()
+
+    with pytest.raises(errors.Unauthorized):
+        check(cloud, elsewhere.tokens.issue(claims))
+
+
+def test_checking_takes_no_io_and_under_150_microseconds(cloud, monkeypatch):
+    token, _ = cloud.log_in()
+    check(cloud, token)
+    cloud.transact(lambda tx: revocations.revoke(tx, revocations.USER, "somebody"))
+    cloud.identity.tokens.refresh()
+    monkeypatch.setattr(cloud.database, "read", None)
+    cloud.keys.unlink()
+
+    started = time.process_time()
+    for _ in range(2000):
+        check(cloud, token)
+
+    assert (time.process_time() - started) / 2000 < 150e-6
+
+
+def test_tokens_outlive_a_rotation_and_die_with_the_second_one_after_their_time(cloud):
+    old, _ = cloud.log_in()
+    cloud.clock.now += 60
+    keys.rotate(cloud.keys, cloud.clock.now, 3600)
+    cloud.identity.tokens.refresh()
+    cloud.clock.now += keys.LEAD_S
+    new, _ = cloud.log_in()
+
+    assert old.split(".")[1] != new.split(".")[1]
+    check(cloud, old)
+    check(cloud, new)
+
+    cloud.clock.now += 3600 + keys.SLACK_S + 1
+    keys.rotate(cloud.keys, cloud.clock.now, 3600)
+    assert old.split(".")[1] not in [key.id for key in keys.read(cloud.keys)]
+    assert new.split(".")[1] in [key.id for key in keys.read(cloud.keys)]
+
+
+def test_a_new_key_does_not_sign_before_every_process_can_know_it(cloud):
+    before, _ = cloud.log_in()
+    keys.rotate(cloud.keys, cloud.clock.now, 3600)
+    cloud.identity.tokens.refresh()
+
+    after, _ = cloud.log_in()
+
+    assert before.split(".")[1] == after.split(".")[1]
+
+
+def test_the_key_file_is_its_owners_alone(cloud):
+    assert cloud.keys.stat().st_mode & 0o777 == 0o600
+    assert cloud.keys.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_broken_key_file_is_told_and_the_known_keys_stay(cloud):
+    token, _ = cloud.log_in()
+    cloud.keys.write_text("{}", encoding="ascii")
+
+    with pytest.raises(errors.ConfigError):
+        cloud.identity.tokens.refresh()
+
+    check(cloud, token)
+
+
+def demo(tx):
+    return db.USERS.find_by(tx, name="demo")
+
+
+def project(tx):
+    return db.PROJECTS.find_by(tx, name="demo")
+
+
+def withdraw(tx):
+    user = demo(tx)
+    (held,) = db.ASSIGNMENTS.list_by(tx, actor_id=user.id)
+    roles.withdraw(tx, held)
+
+
+ENDINGS = {
+    "its user is disabled": lambda tx: users.update(tx, demo(tx), {"enabled": False}),
+    "its user gets a new password": lambda tx: users.update(tx, demo(tx), {"password_hash": "x"}),
+    "its user is deleted": lambda tx: users.delete(tx, demo(tx).id),
+    "its project is disabled": lambda tx: projects.update(tx, project(tx), {"enabled": False}),
+    "its project is deleted": lambda tx: projects.delete_project(tx, project(tx).id),
+    "its role is withdrawn": withdraw,
+    "its role is deleted": lambda tx: roles.delete(tx, db.ROLES.find_by(tx, name="member").id),
+}
+
+
+@pytest.mark.parametrize("ending", list(ENDINGS))
+def test_a_token_ends_when(cloud, ending):
+    token, _ = cloud.log_in()
+    admin, _ = cloud.log_in("admin", "admin-pw")
+    check(cloud, token)
+    cloud.clock.now += 1
+
+    cloud.transact(ENDINGS[ending])
+    cloud.identity.tokens.refresh()
+
+    with pytest.raises(errors.Unauthorized):
+        check(cloud, token)
+    check(cloud, admin)
+
+
+def test_a_token_made_after_a_revocation_is_good(cloud):
+    cloud.transact(lambda tx: revocations.revoke(tx, revocations.USER, demo(tx).id))
+    cloud.clock.now += 0.001
+
+    token, _ = cloud.log_in()
+    cloud.identity.tokens.refresh()
+
+    check(cloud, token)
+
+
+def test_revocations_are_forgotten_when_no_token_can_be_that_old(cloud):
+    cloud.transact(lambda tx: revocations.revoke(tx, revocations.USER, "long ago"))
+    cloud.clock.now += revocations.LONGEST_TOKEN_S + 1
+
+    cloud.transact(lambda tx: revocations.revoke(tx, revocations.USER, "now"))
+
+    with cloud.database.read() as tx:
+        _, found = db.revocations_since(tx, 0)
+    assert [each.value for each in found] == ["now"]
+
+
+def test_another_process_learns_of_a_revocation_at_its_next_look(cloud):
+    other = make_identity(cloud.database, cloud.folder, IdentityOptions(), cloud.clock)
+    token, claims = cloud.log_in()
+    other.tokens.check(token, "req-1")
+    cloud.clock.now += 1
+
+    cloud.transact(lambda tx: revocations.revoke(tx, revocations.AUDIT, claims.audit_ids[0]))
+    other.tokens.refresh()
+
+    with pytest.raises(errors.Unauthorized):
+        other.tokens.check(token, "req-1")
+
+
+def test_logging_out_ends_the_tokens_made_from_that_one(cloud):
+    first, claims = cloud.log_in()
+    auth = {"identity": {"methods": ["token"], "token": {"id": first}}, "scope": "unscoped"}
+    second, second_claims = cloud.identity.login.authenticate(auth, "192.0.2.1")
+    assert second_claims.audit_ids[1] == claims.audit_ids[0]
+    assert second_claims.expires_at == claims.expires_at
+    cloud.clock.now += 1
+
+    cloud.transact(lambda tx: revocations.revoke(tx, revocations.AUDIT, claims.audit_ids[0]))
+    cloud.identity.tokens.refresh()
+
+    with pytest.raises(errors.Unauthorized):
+        check(cloud, second)
+
+
+def test_a_database_that_is_away_at_the_start_is_an_outage_not_a_pass(cloud, tmp_path):
+    away = type(cloud.database)(f"sqlite:///{tmp_path / 'missing' / 'x.db'}", SimulatedClock(cloud.clock.now))
+    token, _ = cloud.log_in()
+    started = make_identity(away, cloud.folder, IdentityOptions(), cloud.clock)
+
+    with pytest.raises(errors.Unavailable):
+        started.tokens.check(token, "req-1")
