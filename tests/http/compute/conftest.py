@@ -1,0 +1,168 @@
+"""A small world for the Compute API: images, a network, two hosts, and servers in several states."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from nova_lite import errors
+from nova_lite.conf.scheduler import SchedulerOptions
+from nova_lite.durable import journal
+from nova_lite.inventory import hosts
+from nova_lite.model.guest import PowerState
+from nova_lite.model.host import HostFacts
+from nova_lite.model.image import Image, ImageStatus, Visibility
+from nova_lite.model.resources import Resources
+from nova_lite.model.server import Fault, RequestedNetwork, Server, ServerAddress, ServerState
+from nova_lite.servers import flavors, records
+from nova_lite.workflows.power import REBOOT, PowerParams
+
+GIB = 1 << 30
+IMAGES = {
+    "image": {"properties": {"os_distro": "tiny"}},
+    "queued_image": {"status": ImageStatus.QUEUED},
+    "large_image": {"virtual_size_bytes": 3 * GIB},
+    "hungry_image": {"min_ram_mib": 4096},
+    "roomy_image": {"min_disk_gib": 2},
+}
+NETWORK = str(uuid.UUID(int=500))
+PORT = str(uuid.UUID(int=501))
+
+
+def number(index):
+    return str(uuid.UUID(int=index))
+
+
+class Images:
+    """Images by name, each with an id that stories know."""
+
+    def __init__(self):
+        self.ids = {name: number(900 + index) for index, name in enumerate(IMAGES)}
+
+    def get_for(self, project_id, image_id, *, admin=False):
+        for name, fields in IMAGES.items():
+            if self.ids[name] == image_id:
+                usual = {
+                    "status": ImageStatus.ACTIVE,
+                    "visibility": Visibility.PUBLIC,
+                    "owner": None,
+                    "disk_format": "qcow2",
+                    "container_format": "bare",
+                    "size_bytes": 1 << 20,
+                    "virtual_size_bytes": 41 << 20,
+                }
+                return Image(id=image_id, name=name, **(usual | fields))
+        raise errors.NotFound(f"No image {image_id}.")
+
+
+class Network:
+    """One network with one free port."""
+
+    def resolve(self, project_id, requested, *, auto):
+        if not requested:
+            return (RequestedNetwork(network_id=NETWORK),)
+        for one in requested:
+            if one.port_id not in (None, PORT) or one.network_id not in (None, NETWORK):
+                raise errors.NotFound(f"Network or port {one.network_id or one.port_id} could not be found.")
+        return requested
+
+
+class Compute:
+    """A host that answers with the end of a console."""
+
+    def get_console_output(self, host, message, *, timeout_s=5.0):
+        text = "one\ntwo\nlogin: "
+        return text if message.lines is None else "\n".join(text.split("\n")[-message.lines :])
+
+
+@pytest.fixture
+def extra_parts():
+    return {"images": Images(), "network": Network(), "compute": Compute()}
+
+
+@pytest.fixture
+def variables(database, world):
+    flavors.bootstrap(database)
+    known = {name: number(900 + index) for index, name in enumerate(IMAGES)} | {"network": NETWORK, "port": PORT}
+    database.transact(_add_hosts)
+    return known | database.transact(lambda tx: _add_servers(tx, world.names)) | _of_hosts(database)
+
+
+def _add_hosts(tx):
+    for name, zone in (("host1", "nova"), ("host2", "simulated")):
+        hosts.add_host(tx, name, zone=zone)
+        facts = HostFacts(
+            hypervisor_type="QEMU",
+            hypervisor_version=7002022,
+            hypervisor_hostname=name,
+            architectures=("x86_64",),
+            cpu_info='{"model": "qemu64"}',
+            total=Resources(vcpus=4, ram_mib=8192, disk_gib=100),
+            reserved=Resources(ram_mib=512),
+            zone=zone,
+        )
+        hosts.register(tx, name, facts, SchedulerOptions())
+
+
+def _of_hosts(database):
+    with database.read() as tx:
+        return {f"{host.name}_uuid": host.uuid for host in hosts.list_hosts(tx)}
+
+
+def _add_servers(tx, names):
+    flavor = flavors.get(tx, "1")
+    address = ServerAddress(network="private", ip_address="10.0.0.5", mac_address="fa:16:3e:00:00:05")
+    made = {}
+
+    def add(name, **fields):
+        server_id = number(100 + len(made))
+        usual = {
+            "project_id": names["demo_project"],
+            "user_id": names["demo_user"],
+            "state": ServerState.ACTIVE,
+            "power_state": PowerState.RUNNING,
+            "flavor": flavor,
+            "image_id": number(900),
+            "image_properties": {"os_distro": "tiny"},
+            "created_at": 1_700_000_000.0 + len(made),
+            "updated_at": 1_700_000_100.0 + len(made),
+        }
+        records.insert(tx, Server(id=server_id, name=name, hostname=name, **(usual | fields)))
+        made[name] = server_id
+
+    add(
+        "active",
+        host="host1",
+        addresses=(address,),
+        metadata={"color": "red"},
+        tags=("one", "two"),
+        key_name="key",
+        user_data="IyEvYmluL3NoCg==",
+        launched_at=1_700_000_050.5,
+        reservation_id="r-12345678",
+        description="the first",
+        requested_zone="nova",
+        scheduler_hints={"query": "[]"},
+    )
+    add("stopped", host="host1", state=ServerState.STOPPED, power_state=PowerState.SHUTDOWN)
+    fault = Fault(code=500, message="No host can take the server.", details="host1: lacks memory", created_at=1_700_000_060.0)
+    add("broken", state=ServerState.ERROR, power_state=PowerState.NOSTATE, fault=fault)
+    add("building", state=ServerState.BUILDING, power_state=PowerState.NOSTATE)
+    add("gone", state=ServerState.DELETED, power_state=PowerState.NOSTATE, terminated_at=1_700_000_090.0)
+    add("foreign", project_id=names["other_project"], user_id=names["other_user"], host="host2")
+    add("locked", host="host1", locked=True, locked_reason="because", locked_by="admin")
+    add("rebooting", host="host1")
+    journal.accept(
+        tx,
+        journal.NewOperation(
+            workflow=REBOOT,
+            subject_kind="server",
+            subject_id=made["rebooting"],
+            params=PowerParams(server_id=made["rebooting"], host="host1"),
+            project_id=names["demo_project"],
+            user_id=names["demo_user"],
+            request_id="req-00000000-0000-0000-0000-000000000001",
+        ),
+    )
+    return made
