@@ -32,7 +32,7 @@ EXCHANGE = "amq.topic"
 CTL_S = 60.0
 CONNECT_S = 3.0
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-HOST_NAME = re.compile(r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$")
+HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 NODE_DOWN = 69  # sysexits.h: EX_UNAVAILABLE
 MINUTE_MS = 60_000
 # What waits for a daemon that is away is repeated by its sender anyway; without limits a dead host's queue would only grow.
@@ -265,7 +265,7 @@ def _host_definitions(name: str, password: str, vhost: str) -> dict[str, Any]:
                 "user": user,
                 "vhost": vhost,
                 "exchange": EXCHANGE,
-                "write": rf"^(conductor|reply\.[0-9a-f]+|compute\.{quoted}\.{quoted})$",
+                "write": rf"^(conductor|reply\.[0-9a-f]+\.caller|compute\.{quoted}\.{quoted})$",
                 "read": rf"^compute\.{quoted}(\.{quoted})?$",
             }
         ],
@@ -276,7 +276,7 @@ def check_host_name(name: str) -> None:
     """Refuse what is no host name, and names whose queues could be another's (`a.a` has the queue of `a` at `a`)."""
     half = len(name) // 2
     doubled = len(name) % 2 == 1 and name[half] == "." and name[:half] == name[half + 1 :]
-    if not HOST_NAME.match(name) or doubled:
+    if not HOST_NAME.fullmatch(name) or doubled:
         raise errors.BadRequest(f"{name!r} cannot be the name of a host: letters, digits, dots and dashes, at most 63.")
 
 

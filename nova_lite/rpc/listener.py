@@ -6,6 +6,7 @@ and one that hangs is left behind: it ends by itself when the broker answers.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
@@ -19,16 +20,26 @@ LOG = logging.getLogger(__name__)
 RETRY_S = 2.0
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Doors:
+    """What a listener needs of its transport.
+
+    `make_server` gives a fresh server of oslo.messaging; `nudge` sends it an empty message, which ends its wait for one
+    (else a stop takes some seconds); `explain` gives a sentence for what went wrong.
+    """
+
+    make_server: Callable[[], Any]
+    nudge: Callable[[], None]
+    explain: Callable[[BaseException], str]
+
+
 class RabbitListener:
     """Keeps one oslo.messaging server running for as long as it is wanted."""
 
-    def __init__(
-        self, make_server: Callable[[], Any], *, threads: int, explain: Callable[[BaseException], str], trouble: Trouble
-    ) -> None:
-        """`make_server` gives a fresh server that was never started; `explain` a sentence for what went wrong."""
-        self._make_server = make_server
+    def __init__(self, doors: Doors, *, threads: int, trouble: Trouble) -> None:
+        """Nothing starts yet. `threads` bounds the handlers that run at once."""
+        self._doors = doors
         self._threads = threads
-        self._explain = explain
         self._trouble = trouble
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -50,22 +61,26 @@ class RabbitListener:
     def restart(self) -> None:
         """Build connection and queues anew. Returns at once."""
         metrics.LISTENER_RESTARTS.inc()
-        closing = self._detach()
-        if closing is not None:
-            threading.Thread(target=_close, args=(closing,), name="listener-close", daemon=True).start()
+        self._close_in_background()
         self.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Take no more messages, let the handlers in hand finish, close. May be repeated."""
-        closing = self._detach()
+        closer = self._close_in_background()
         self._wake.set()
-        if closing is None:
-            return
-        closer = threading.Thread(target=_close, args=(closing,), name="listener-close", daemon=True)
+        if closer is not None:
+            closer.join(timeout_s)
+            if closer.is_alive():
+                LOG.info("A receiver did not end in time; it is left behind.")
+
+    def _close_in_background(self) -> threading.Thread | None:
+        server = self._detach()
+        if server is None:
+            return None
+        closer = threading.Thread(target=_close, args=(server,), name="listener-close", daemon=True)
         closer.start()
-        closer.join(timeout_s)
-        if closer.is_alive():
-            LOG.info("A receiver did not end in time; it is left behind.")
+        threading.Thread(target=self._doors.nudge, name="listener-nudge", daemon=True).start()
+        return closer
 
     def _detach(self) -> Any:
         """Take the running server away, and make any start in hand worthless."""
@@ -77,11 +92,11 @@ class RabbitListener:
 
     def _run(self, generation: int) -> None:
         while self._is_current(generation):
-            server = self._make_server()
+            server = self._doors.make_server()
             try:
                 server.start(override_pool_size=self._threads)
             except Exception as error:  # an RPC server: whatever the library raises, we try again
-                self._trouble.say(self._explain(error))
+                self._trouble.say(self._doors.explain(error))
                 self._wake.wait(RETRY_S)
                 continue
             with self._lock:

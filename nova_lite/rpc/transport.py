@@ -8,6 +8,7 @@ that two transports of one process can differ.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -24,7 +25,7 @@ from nova_lite import errors, metrics
 from nova_lite.rpc.delivery import Delivery, Served
 from nova_lite.rpc.diagnosis import what_is_wrong
 from nova_lite.rpc.letter import Letter, pack, routing_key
-from nova_lite.rpc.listener import RabbitListener
+from nova_lite.rpc.listener import Doors, RabbitListener
 from nova_lite.rpc.port import ENVELOPE, Address, Envelope, Handler, Listener
 from nova_lite.rpc.replies import METHOD, Replies, new_address
 from nova_lite.rpc.sender import Sender
@@ -58,10 +59,10 @@ SETTINGS = {
     "kombu_missing_consumer_retry_timeout": "5",
 }
 NOISY = (
-    "oslo_messaging._drivers.impl_rabbit",
+    "oslo.messaging._drivers.impl_rabbit",  # as oslo.log names it
+    "oslo.messaging._drivers.pool",
     "oslo_messaging._drivers.amqpdriver",
-    "oslo_messaging._drivers.amqp",
-    "oslo_messaging._drivers.pool",
+    "oslo_messaging._drivers.common",
     "oslo_messaging.rpc.server",
     "oslo_messaging.server",
     "oslo_utils.excutils",
@@ -154,8 +155,11 @@ class RabbitTransport:
         """Close all connections. What hangs on a broker that is away is left behind after some seconds."""
         with self._lock:
             listeners, self._listeners = self._listeners, []
-        for listener in listeners:
-            listener.stop()
+        stops = [threading.Thread(target=listener.stop, name="listener-stop", daemon=True) for listener in listeners]
+        for stop in stops:
+            stop.start()
+        for stop in stops:
+            stop.join()
         if self._sender.close(CAST_S):
             self._library.cleanup()
 
@@ -168,12 +172,12 @@ class RabbitTransport:
         )
         endpoint = _Endpoint(Delivery(served))
         target = oslo_messaging.Target(exchange=EXCHANGE, topic=address.topic, server=address.server)
-        listener = RabbitListener(
-            lambda: oslo_messaging.get_rpc_server(self._library, target, [endpoint]),
-            threads=threads,
+        doors = Doors(
+            make_server=lambda: oslo_messaging.get_rpc_server(self._library, target, [endpoint]),
+            nudge=lambda: self._nudge(routing_key(address)),
             explain=lambda error: what_is_wrong(error, self._place),
-            trouble=TROUBLE,
         )
+        listener = RabbitListener(doors, threads=threads, trouble=TROUBLE)
         with self._lock:
             self._listeners.append(listener)
         listener.start()
@@ -218,6 +222,10 @@ class RabbitTransport:
         metrics.MESSAGES_SENT.labels(letter.method).inc()
         TROUBLE.over("RabbitMQ takes messages again.")
 
+    def _nudge(self, key: str) -> None:
+        with contextlib.suppress(errors.Unavailable):
+            self._sender.run(lambda: self._publish(key, {"payload": ""}), 1.0)
+
     def _publish(self, key: str, arguments: Mapping[str, Any]) -> None:
         """Publish once; once more when the connection turns out to be an old one that the broker has left."""
         target = oslo_messaging.Target(exchange=EXCHANGE, topic=key)
@@ -240,8 +248,9 @@ class _Endpoint:
         self._delivery = delivery
 
     def deliver(self, _context: Mapping[str, Any], payload: str, proof: list[str] | None = None) -> None:
-        """Take a message; never raises."""
-        self._delivery.deliver(payload.encode("utf-8"), Proof(by=proof[0], value=proof[1]) if proof else None)
+        """Take a message; never raises. An empty one is our own nudge (listener.py)."""
+        if payload:
+            self._delivery.deliver(payload.encode("utf-8"), Proof(by=proof[0], value=proof[1]) if proof else None)
 
 
 def _envelope(envelope: Envelope | None) -> Envelope:

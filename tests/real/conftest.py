@@ -1,0 +1,21 @@
+"""Services of the tests' own, one for each test process, started when the first test asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from real.rabbit import Rabbit, installation
+
+
+@pytest.fixture(scope="session")
+def rabbit() -> Iterator[Rabbit]:
+    """A running RabbitMQ; a test that stops it starts it again. Use virtual hosts of your own: `rabbit.options(name)`."""
+    if installation() is None:
+        pytest.skip("RabbitMQ is not installed (Debian package rabbitmq-server)")
+    node = Rabbit()
+    try:
+        node.start()
+        yield node
+    finally:
+        node.remove()

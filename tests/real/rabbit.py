@@ -1,0 +1,146 @@
+"""A RabbitMQ of the tests' own: node name, ports, epmd and folders of its own. The machine's is never touched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from nova_lite.conf.broker import BrokerOptions
+from nova_lite.rpc import broker
+
+BOOT_S = 90.0
+
+
+def installation() -> Path | None:
+    """Find the scripts that do not insist on the machine's own node."""
+    found = sorted(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin"))
+    return found[-1] if found else None
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        channels = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for channel in channels:
+            channel.bind(("127.0.0.1", 0))
+        return [channel.getsockname()[1] for channel in channels]
+
+
+class Rabbit:
+    """One node. `start` and `stop` keep its data; `remove` takes everything away."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="nova-lite-rabbit-"))
+        self.port, self._distribution, self._epmd = free_ports(3)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sbin = installation()
+        (self.home / "plugins").write_text("[].\n")
+        (self.home / "rabbit.conf").write_text("vm_memory_high_watermark.absolute = 2GB\ndisk_free_limit.absolute = 50MB\n")
+        self.environment = {
+            "HOME": str(self.home),
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "RABBITMQ_NODENAME": f"test{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._distribution),
+            "RABBITMQ_MNESIA_BASE": str(self.home / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.home / "log"),
+            "RABBITMQ_PID_FILE": str(self.home / "pid"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.home / "plugins"),
+            "RABBITMQ_CONF_ENV_FILE": str(self.home / "none"),
+            "RABBITMQ_CONFIG_FILE": str(self.home / "rabbit"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.home / "none.config"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
+            "ERL_EPMD_PORT": str(self._epmd),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+        command = str(self._sbin / "rabbitmqctl") if self._sbin else "rabbitmqctl"
+        self.ctl = broker.Ctl(command=(command,), environment=self.environment)
+
+    def start(self) -> None:
+        """Boot, or boot again, and wait until it takes connections."""
+        with (self.home / "out.log").open("ab") as output:
+            self._process = subprocess.Popen(
+                [str(self._sbin / "rabbitmq-server")],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + BOOT_S
+        while not self._accepts():
+            assert self._process.poll() is None, (self.home / "out.log").read_text()[-2000:]
+            assert time.monotonic() < deadline, "RabbitMQ did not boot in time"
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Cut its power."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Let it hang: connections stay open, nothing answers."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def run_ctl(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*self.ctl.command, "--quiet", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        return done.stdout
+
+    def remove(self) -> None:
+        """Take node, epmd and data away."""
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+        for erlang in (Path("/usr/bin/epmd"), *Path("/usr/lib/erlang").glob("erts-*/bin/epmd")):
+            if erlang.exists():
+                subprocess.run([str(erlang), "-kill"], env=self.environment, capture_output=True, timeout=10, check=False)
+                break
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def options(self, vhost: str = "nova-lite") -> BrokerOptions:
+        """Give the options of a control side with a virtual host and user of its own, set up."""
+        url = f"amqp://{vhost}:{secrets.token_hex(8)}@127.0.0.1:{self.port}/{vhost}"
+        options = BrokerOptions(url=url, url_file=self.home / f"{vhost}.url")
+        broker.setup(options, self.ctl)
+        return options
+
+    def host_url(self, options: BrokerOptions, name: str) -> str:
+        """Make a host's user and give its URL."""
+        return broker.add_host_user(options, name, ctl=self.ctl)
+
+    def _accepts(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as channel:
+                channel.sendall(b"AMQP\x00\x00\x09\x01")
+                return bool(channel.recv(1))
+        except OSError:
+            return False
+
+    def _end(self, how: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, how)
+        self._process.wait(30)
+        deadline = time.monotonic() + 30
+        while self._accepts() and time.monotonic() < deadline:
+            time.sleep(0.1)
