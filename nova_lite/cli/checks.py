@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
-from nova_lite.cli.doctor import Finding
+from nova_lite.cli.findings import Check, Finding
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.keepers import keeper_of
 from nova_lite.conf import broker as broker_conf
@@ -108,7 +108,7 @@ def ports(installation: Installation) -> Iterator[Finding]:
             yield Finding(check="ports", problem=f"Port {port_id} belongs to a server that is gone.", help="delete the port")
 
 
-CHECKS: dict[str, Callable[[Installation], Iterable[Finding]]] = {
+CHECKS: dict[str, Check] = {
     "daemons": daemons,
     "broker": broker,
     "database": database,

@@ -50,10 +50,17 @@ class Keeper(Protocol):
         """Give the last lines that a program wrote, for an operator whom it failed."""
 
 
-def program(kind: str, files: Sequence[Path], *, name: str | None = None, **environment: str) -> Program:
-    """Describe one of our daemons; `files` are the configuration to give it instead of the default one."""
+def program(
+    kind: str, files: Sequence[Path], *, name: str | None = None, join_files: Sequence[Path] = (), **environment: str
+) -> Program:
+    """Describe one of our daemons.
+
+    files: the configuration to give it instead of the default one
+    join_files: for compute, the hosts that it is
+    """
     executable = Path(sys.prefix) / "bin" / f"nova-lite-{kind}"
     arguments = [part for path in files for part in ("--config-file", str(path.resolve()))]
+    arguments += [part for path in join_files for part in ("--join", str(path))]
     return Program(
         name=name or f"nova-lite-{kind}",
         kind=kind,

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from nova_lite import errors
+from nova_lite.cli.findings import Check, Finding
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.show import json_option, show_json
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing that is wrong. `help` is what would help, a sentence or a command."""
-
-    check: str
-    problem: str
-    help: str
-
-
-Check = Callable[[Installation], Iterable[Finding]]
 
 
 @click.command()

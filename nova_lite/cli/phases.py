@@ -24,7 +24,7 @@ from nova_lite.identity import bootstrap as identity_bootstrap
 from nova_lite.identity import keys as token_keys
 from nova_lite.inventory import hosts
 from nova_lite.network import bootstrap as network_bootstrap
-from nova_lite.rpc import broker, signing
+from nova_lite.rpc import broker, join, signing
 from nova_lite.servers import flavors
 
 READY_S = 60
@@ -57,7 +57,7 @@ class Bringing:
         programs = self.programs()
         if simulate.count:
             with self.steps.step(f"{simulate.count} simulated hosts") as note:
-                programs += simulation.prepare(self.installation, simulate)
+                programs += simulation.prepare(self.installation, simulate, broker_knows_them=self.broker_was_well)
                 note.say("one process each" if simulate.processes else "in one process")
         with self.steps.step("Daemons") as note:
             self.start_daemons(programs, note)
@@ -123,7 +123,9 @@ class Bringing:
 
     def programs(self) -> list[Program]:
         """List the daemons of this machine."""
-        return [program(kind, self.installation.files) for kind in ORDER]
+        own = [join.default_path(self.installation.daemon.state_dir, self.installation.host)]
+        joins = {"compute": own}
+        return [program(kind, self.installation.files, join_files=joins.get(kind, ())) for kind in ORDER]
 
     def start_daemons(self, programs: Sequence[Program], note: Note) -> None:
         """Have the daemons run, and wait until they serve."""
