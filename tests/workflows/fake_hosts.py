@@ -1,0 +1,119 @@
+"""Hosts as the workflows see them: commands are kept until the test delivers them, in any order and as often as it likes.
+
+A host keeps the rule of the ledger: the greatest pair (fence, turn) per server, written down before it acts; a lower one
+is refused. What it has done it reports; a command that comes again joins what is done and is reported again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections import defaultdict
+from typing import Any
+
+from nova_lite.model.guest import PowerState
+from nova_lite.model.ids import HostName, ServerId
+from nova_lite.rpc.compute import EnsureGuest, EnsurePower, Power, RebootGuest, RemoveGuest
+from nova_lite.rpc.conductor import Fault, Report
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A command that was sent to a host."""
+
+    number: int
+    host: HostName
+    verb: str
+    message: Any
+
+
+class FakeHost:
+    """One host: its guests by server, and its ledger."""
+
+    def __init__(self, name: HostName) -> None:
+        self.name = name
+        self.incarnation = 1
+        self.guests: dict[ServerId, PowerState] = {}
+        self.ledger: dict[ServerId, tuple[int, int]] = {}
+        self.faults: dict[str, list[Fault]] = defaultdict(list)  # by verb: what the next ones end with
+        self.reboots: set[tuple[str, str]] = set()
+        self.refused = 0
+
+    def obey(self, command: Command) -> Report | None:
+        """Take one delivery of a command; give the report, or None when it is refused."""
+        head = command.message.head
+        pair = (head.fence, head.turn)
+        if head.incarnation != self.incarnation or pair < self.ledger.get(head.server_id, (0, 0)):
+            self.refused += 1
+            return None
+        self.ledger[head.server_id] = pair
+        faults = self.faults[command.verb]
+        fault = faults.pop(0) if faults else getattr(self, f"_{command.verb}")(command.message)
+        return Report(
+            id=str(uuid.uuid4()),
+            host=self.name,
+            incarnation=self.incarnation,
+            server_id=head.server_id,
+            operation_id=head.operation_id,
+            step=head.step,
+            unwinding=head.unwinding,
+            attempt=head.attempt,
+            fence=head.fence,
+            turn=head.turn,
+            fault=fault,
+            power_state=self.guests.get(head.server_id),
+        )
+
+    def _ensure_guest(self, message: EnsureGuest) -> None:
+        self.guests[message.head.server_id] = PowerState.RUNNING
+
+    def _remove_guest(self, message: RemoveGuest) -> None:
+        self.guests.pop(message.head.server_id, None)
+
+    def _ensure_power(self, message: EnsurePower) -> Fault | None:
+        if message.head.server_id not in self.guests:
+            return Fault(code="no_guest", message="There is no such guest.")
+        on = message.power is Power.ON
+        self.guests[message.head.server_id] = PowerState.RUNNING if on else PowerState.SHUTDOWN
+        return None
+
+    def _reboot_guest(self, message: RebootGuest) -> Fault | None:
+        if message.head.server_id not in self.guests:
+            return Fault(code="no_guest", message="There is no such guest.")
+        self.reboots.add((message.head.server_id, message.head.operation_id))
+        self.guests[message.head.server_id] = PowerState.RUNNING
+        return None
+
+
+class FakeHosts:
+    """The hosts and the wire to them; a `ComputePort`."""
+
+    def __init__(self, *names: str) -> None:
+        self.hosts = {HostName(name): FakeHost(HostName(name)) for name in names}
+        self.sent: list[Command] = []
+
+    def __getitem__(self, name: str) -> FakeHost:
+        return self.hosts[HostName(name)]
+
+    def ensure_guest(self, host: HostName, message: EnsureGuest) -> None:
+        self._send(host, "ensure_guest", message)
+
+    def remove_guest(self, host: HostName, message: RemoveGuest) -> None:
+        self._send(host, "remove_guest", message)
+
+    def ensure_power(self, host: HostName, message: EnsurePower) -> None:
+        self._send(host, "ensure_power", message)
+
+    def reboot_guest(self, host: HostName, message: RebootGuest) -> None:
+        self._send(host, "reboot_guest", message)
+
+    def deliver(self, command: Command) -> Report | None:
+        """Let a command arrive (once more)."""
+        return self.hosts[command.host].obey(command)
+
+    def with_guest(self, server_id: str) -> list[str]:
+        """List the hosts that have a guest of a server."""
+        return [name for name, host in self.hosts.items() if server_id in host.guests]
+
+    def _send(self, host: HostName, verb: str, message: object) -> None:
+        self.sent.append(Command(len(self.sent), host, verb, message))

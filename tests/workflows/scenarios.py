@@ -1,0 +1,8 @@
+"""How each registered workflow is set up for the generated tests; a workflow without an entry here fails a test."""
+
+from __future__ import annotations
+
+from workflows import demo
+from workflows.engine_harness import Scenario
+
+SCENARIOS: tuple[Scenario, ...] = demo.SCENARIOS
