@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ Row = sa.RowMapping
 SUBJECT = "server"  # the kind of subject that servers are
 MARIADB_BAD_REGEXP = 1139
 _LONG = ("user_data", "key_data")  # left out of lists that do not show them
+_NEVER_LISTED = ("requested_networks",)  # of use to a boot only
 
 _OWN_ZONE = servers.c.availability_zone
 ZONE = sa.func.coalesce(_OWN_ZONE, hosts.c.zone)  # a server that is placed is in its host's zone
@@ -114,7 +116,7 @@ def update_server(tx: Tx, server_id: str, values: Mapping[str, Any]) -> bool:
 
 def find_server(tx: Tx, server_id: str) -> Row | None:
     """Read a row with its live operation, deleted or not."""
-    query = _select(long_columns=True).where(servers.c.id == server_id)
+    query = _select(frozenset()).where(servers.c.id == server_id)
     return tx.execute(query).mappings().one_or_none()
 
 
@@ -123,7 +125,8 @@ def list_servers(tx: Tx, wanted: ServerFilter, page: ServerPage) -> Sequence[Row
 
     Raises: NotFound when the marker is no server; BadRequest when the engine does not take a regular expression.
     """
-    query = _select(long_columns=page.long_columns).where(*_conditions(wanted))
+    left_out = frozenset(_NEVER_LISTED if page.long_columns else (*_NEVER_LISTED, *_LONG))
+    query = _select(left_out).where(*_conditions(wanted))
     if page.marker is not None:
         query = query.where(_after(tx, page, wanted))
     query = query.order_by(*(SORT_KEYS[key].desc() if down else SORT_KEYS[key].asc() for key, down in page.sort))
@@ -178,9 +181,10 @@ def _joined() -> sa.FromClause:
     )
 
 
-def _select(*, long_columns: bool) -> sa.Select[Any]:
+@functools.cache
+def _select(left_out: frozenset[str]) -> sa.Select[Any]:
     asked_to_go = sa.exists().where(signals.c.operation_id == operations.c.id, signals.c.name == "delete").correlate(operations)
-    columns = [column for column in servers.c if (long_columns or column.name not in _LONG) and column is not _OWN_ZONE]
+    columns = [column for column in servers.c if column.name not in left_out and column is not _OWN_ZONE]
     return sa.select(
         *(column.label(column.key) for column in columns),
         ZONE.label("availability_zone"),

@@ -97,16 +97,26 @@ def of_row(row: Row) -> Server:
     fields["state"] = _STATES[fields["state"]]
     fields["power_state"] = _POWER_STATES[fields["power_state"]]
     fields["tags"] = tuple(fields["tags"])
-    fields["requested_networks"] = tuple(wire.from_plain(RequestedNetwork, item) for item in fields["requested_networks"])
-    fields["addresses"] = tuple(ServerAddress(**item) for item in fields["addresses"])
+    networks = fields.get("requested_networks", ())
+    fields["requested_networks"] = tuple(wire.from_plain(RequestedNetwork, item) for item in networks)
+    fields["addresses"] = tuple(_address(item) for item in fields["addresses"])
     if fields["fault"] is not None:
-        fields["fault"] = Fault(**fields["fault"])
+        fields["fault"] = wire.from_plain(Fault, fields["fault"])
     fields["host_up"] = None
     fields.setdefault("user_data", None)
     fields.setdefault("key_data", None)
     server = object.__new__(Server)
     server.__dict__.update(fields)
     return server
+
+
+def _address(item: dict[str, Any]) -> ServerAddress:
+    return ServerAddress(
+        network=item["network"],
+        ip_address=item["ip_address"],
+        mac_address=item["mac_address"],
+        version=item.get("version", 4),
+    )
 
 
 _FLAVOR_DEFAULTS = {

@@ -12,13 +12,19 @@ from nova_lite.clock import SimulatedClock
 from nova_lite.db import schema
 from nova_lite.db.engine import Database
 from nova_lite.db.servers import Doing, ServerFilter, ServerPage, Showing
-from nova_lite.db.tables.journal import operations, signals, subjects
+from nova_lite.durable import journal
+from nova_lite.durable.workflow import Done, Outside, Workflow, seconds
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.guest import PowerState
 from nova_lite.model.server import Fault, RequestedNetwork, Server, ServerAddress, ServerState, TaskState
 from nova_lite.servers import records, states
 
 FLAVOR = Flavor(id="1", name="m1.tiny", vcpus=1, ram_mib=128, disk_gib=1, extra_specs={"a": "b"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Nothing:
+    """Parameters of a workflow that needs none."""
 
 
 @pytest.fixture
@@ -54,27 +60,14 @@ def names(database, wanted=None, **page):
 
 
 def make_live(database, server_id, workflow="boot", step="start_guest", *, delete_asked=False):
+    steps = (Outside(step, lambda run: Done(), None, None, seconds(60)),)
+    made = Workflow(name=workflow, version=1, params=Nothing, steps=steps)
+
     def work(tx):
-        operation = str(uuid.uuid4())
-        tx.execute(subjects.insert(), {"kind": "server", "id": server_id, "live_operation": operation})
-        tx.execute(
-            operations.insert(),
-            {
-                "id": operation,
-                "workflow": workflow,
-                "version": 1,
-                "subject_kind": "server",
-                "subject_id": server_id,
-                "params": {},
-                "results": {},
-                "state": {},
-                "step": step,
-                "started_at": 1.0,
-            },
-        )
+        new = journal.NewOperation(workflow=made, subject_kind="server", subject_id=server_id, params=Nothing())
+        operation = journal.accept(tx, new)
         if delete_asked:
-            row = {"operation_id": operation, "seq": 1, "name": "delete", "body": {}, "created_at": 1.0}
-            tx.execute(signals.insert(), row)
+            journal.send_signal(tx, operation, "delete", {})
 
     database.transact(work)
 
