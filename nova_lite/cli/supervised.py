@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -85,7 +86,7 @@ class Supervised:
             environment |= dict(program.environment)
             text += PROGRAM.format(
                 name=program.name,
-                command=_escaped(" ".join(program.command)),
+                command=_escaped(shlex.join(program.command)),
                 environment=",".join(f'{key}="{_escaped(value)}"' for key, value in environment.items()),
                 priority=(ORDER.index(program.kind) + 1) * 100,
                 log_dir=self.log_dir,
