@@ -20,6 +20,7 @@ from nova_lite.api.worker import Logger, Worker
 from nova_lite.conf import api as api_conf
 from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf.load import load
+from nova_lite.db import version
 from nova_lite.runtime import logging as one_line
 
 LOG = logging.getLogger(__name__)
@@ -104,11 +105,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         conf = load(rest, program="nova-lite-api")
         one_line.set_up("api", debug=daemon_conf.read(conf).debug)
         built = build(conf)
+        version.require(built.parts.database)
+        built.parts.database.dispose()  # a connection must not live through the fork
         app = make_app(built.parts, own.services.split(",") if own.services else None)
         listener = listen(built.parts.options)
     except errors.ConfigError as error:
         sys.stderr.write(f"nova-lite-api: {error.message}\n")
         return EXIT_CONFIG
+    except errors.Unavailable as error:
+        LOG.error("The APIs cannot start: %s", error.message)
+        return 1
     Door(app, built, built.parts.options, listener).run()
     return 0
 

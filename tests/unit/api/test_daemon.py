@@ -15,8 +15,8 @@ import pytest
 from keystoneauth1 import exceptions, session
 from keystoneauth1.identity import v3
 
+from nova_lite.db import migrate
 from nova_lite.db.engine import Database
-from nova_lite.db.schema import create_all
 from nova_lite.identity.bootstrap import bootstrap
 
 READY_S = 60
@@ -56,7 +56,7 @@ def cloud(tmp_path_factory):
     folder = tmp_path_factory.mktemp("api")
     port = free_port()
     database = Database(f"sqlite:///{folder / 'nova-lite.db'}")
-    create_all(database)
+    migrate.upgrade(database)
     bootstrap(
         database,
         admin_password="admin-pw",
@@ -244,13 +244,23 @@ def test_a_taken_port_is_told_by_its_option(cloud):
     assert f"[api] listen, port: 127.0.0.1:{port}: Address already in use." in (folder / "log").read_text(encoding="utf-8")
 
 
+def test_an_empty_database_is_told_with_what_to_do(tmp_path):
+    assert start(tmp_path, free_port()).wait(60) == 78
+    assert "Run: nova-lite db upgrade" in (tmp_path / "log").read_text(encoding="utf-8")
+
+
+def test_an_option_out_of_range_is_told_by_its_name(tmp_path):
+    assert start(tmp_path, free_port(), OS_API__THREADS="1").wait(60) == 78
+    assert "[api] threads" in (tmp_path / "log").read_text(encoding="utf-8")
+
+
 def test_an_unknown_service_is_told(cloud):
     folder, _, _ = cloud
 
     assert start(folder, free_port(), "--services", "identity,weather").wait(60) == 78
 
 
-def test_a_request_in_hand_is_finished_when_the_daemon_ends(tmp_path, cloud):
+def test_a_request_in_hand_is_finished_when_the_daemon_ends(cloud):
     folder, _, _ = cloud
     port = free_port()
     process = start(folder, port)
