@@ -10,3 +10,8 @@ MESSAGES_HANDLED = Counter("nova_lite_messages_handled", "Messages whose handler
 MESSAGES_REFUSED = Counter("nova_lite_messages_refused", "Messages dropped before any handler saw them.", ["reason"])
 DOORBELLS_LOST = Counter("nova_lite_doorbells_lost", "Doorbells dropped because the broker was slow or away.")
 LISTENER_RESTARTS = Counter("nova_lite_listener_restarts", "Rebuilt receiving connections.")
+OPERATIONS_ENDED = Counter(
+    "nova_lite_operations_ended", "Operations that ended, by workflow and outcome.", ["workflow", "outcome"]
+)
+LEASES_LOST = Counter("nova_lite_leases_lost", "Operations that another runner took from this process.")
+REPORTS_DROPPED = Counter("nova_lite_reports_dropped", "Hosts' reports that came again, too late, or for an ended operation.")

@@ -297,18 +297,23 @@ def wake(tx: Tx, ids: Sequence[str]) -> int:
     return tx.execute(_woken(tx).where(operations.c.id.in_(sorted(ids)))).rowcount
 
 
-def add_signal(tx: Tx, operation_id: str, row: Mapping[str, Any]) -> bool:
-    """Write a signal and wake its operation; False when that has ended. A report's id is stored once."""
+def add_signal(tx: Tx, operation_id: str, row: Mapping[str, Any], place: tuple[str, bool] | None = None) -> bool | None:
+    """Write a signal and wake its operation; None when that has ended, False when the signal was dropped.
+
+    Dropped is a report whose id is there already, and one that is not of `place`: the step and direction it answers.
+    """
     if tx.execute(_woken(tx).where(operations.c.id == operation_id)).rowcount == 0:
-        return False
+        return None
     values = dict(row) | {"operation_id": operation_id, "seq": operations.c.signal_seq}
     columns = list(values)
     chosen = sa.select(*(_as_column(signals.c[name], values[name]) for name in columns)).where(operations.c.id == operation_id)
     if row.get("report_id") is not None:
         there = sa.select(sa.literal(1)).where(signals.c.report_id == row["report_id"])
         chosen = chosen.where(sa.not_(sa.exists(there)))
-    tx.execute(signals.insert().from_select(columns, chosen))
-    return True
+    if place is not None:
+        chosen = chosen.where(operations.c.step == place[0], operations.c.unwinding == place[1])
+    counted = signals.insert().from_select(columns, chosen).execution_options(preserve_rowcount=True)
+    return tx.execute(counted).rowcount == 1
 
 
 def _woken(tx: Tx) -> sa.Update:

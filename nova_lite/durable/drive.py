@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nova_lite import errors
+from nova_lite import errors, metrics
 from nova_lite.clock import Clock
 from nova_lite.db import journal as queries
 from nova_lite.db.engine import Database, Tx
@@ -252,6 +252,7 @@ class Drive:
                 "message": failure.message if failure and move.outcome == moves.FAILED else None,
                 "wake_at": None,
                 "deadline_at": None,
+                "params": _without_secrets(self._lease.params),
             }
         return values, moved
 
@@ -285,6 +286,7 @@ class Drive:
         left_s = self._step(progress).deadline_s if move.left_s is None else move.left_s
         self._left_from(left_s if frozen is None else frozen)
         if move.outcome is not None:
+            metrics.OPERATIONS_ENDED.labels(self._workflow.name, move.outcome).inc()
             LOG.info("An operation has ended.", extra=self._words(outcome=move.outcome))
 
     def _let_go(self) -> None:
@@ -305,6 +307,7 @@ class Drive:
             row = queries.standing(tx, self._lease.operation_id)
             signals = queries.select_signals(tx, [self._lease.operation_id])
         if row is None or row["ended_at"] is not None or row["lease_number"] != self._lease.number:
+            metrics.LEASES_LOST.inc()
             LOG.warning("A lease was lost: nothing is recorded.", extra=self._words())
             self._held = False
         elif row["turn"] != self._progress.turn or row["signal_seq"] == self._seq:
@@ -350,6 +353,12 @@ class Drive:
             "subject_id": self._lease.subject_id,
             **more,
         }
+
+
+def _without_secrets(params: Any) -> Any:
+    """Give the plain form that the history keeps: fields with the metadata `secret` are emptied."""
+    secret = {field.name: None for field in dataclasses.fields(params) if field.metadata.get("secret")}
+    return wire.to_plain(dataclasses.replace(params, **secret))
 
 
 def _leave_parent(tx: Tx, kind: str, subject_id: str) -> None:

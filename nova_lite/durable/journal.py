@@ -10,13 +10,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nova_lite import errors
+from nova_lite import errors, metrics
 from nova_lite.db import journal as queries
 from nova_lite.db.engine import Tx
 from nova_lite.durable import idempotency
 from nova_lite.durable.progress import State, Tried
 from nova_lite.durable.signals import from_rows
-from nova_lite.durable.workflow import CANCEL, Priority, Signal, Workflow
+from nova_lite.durable.workflow import CANCEL, REPORT, Priority, Signal, Workflow
 from nova_lite.model import wire
 from nova_lite.model.ids import HostName, OperationId
 
@@ -185,10 +185,15 @@ def release(tx: Tx, parent_operation_id: OperationId) -> tuple[OperationId, ...]
 def send_signal(tx: Tx, operation_id: OperationId, name: str, body: Mapping[str, Any], report_id: str | None = None) -> bool:
     """Tell a running operation something; it is read at its next step border, and never slept through.
 
-    With a `report_id` it may be repeated: each id is stored once. False: the operation has ended, the caller decides anew.
+    With a `report_id` it may be repeated: each id is stored once. A `report` of a past step is dropped.
+    False: the operation has ended, the caller decides anew.
     """
     row = {"name": name, "body": dict(body), "report_id": report_id, "created_at": tx.database.clock.wall()}
-    return queries.add_signal(tx, operation_id, row)
+    place = (str(body.get("step")), bool(body.get("unwinding"))) if name == REPORT else None
+    stored = queries.add_signal(tx, operation_id, row, place)
+    if name == REPORT and not stored:
+        metrics.REPORTS_DROPPED.inc()
+    return stored is not None
 
 
 def wake(tx: Tx, ids: Sequence[OperationId]) -> int:

@@ -26,9 +26,8 @@ from nova_lite.db.engine import Database, Overtaken, Tx
 from nova_lite.durable import signals as reading
 from nova_lite.durable import turns
 from nova_lite.durable.drive import Drive, Means, Stale
-from nova_lite.durable.progress import State, Unexpected
+from nova_lite.durable.progress import Unexpected
 from nova_lite.durable.workflow import Back, Registry, Signal, StepFailed, Transient
-from nova_lite.model import wire
 from nova_lite.model.ids import HostName, OperationId
 
 LOG = logging.getLogger(__name__)
@@ -162,7 +161,7 @@ class Runner:
         for thread in self._threads:
             thread.join(timeout_s)
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(wait=False)
             end = self._clock.monotonic() + timeout_s
             while self._free() < self._options.slots and self._clock.monotonic() < end:
                 self._clock.sleep(0.02)
@@ -215,8 +214,8 @@ class Runner:
                     self._yielding = frozenset()
                     return
         while not self._stopping.is_set():
+            self._hungry = True  # before counting: a slot that gets free from here on rings
             if self._free() <= 0:
-                self._hungry = True
                 self._see_who_waits()
                 return
             taken = self._take(self._fair)
@@ -287,7 +286,7 @@ class Runner:
 
     def _deadline(self, row: Row) -> float | None:
         """Give the deadline to lease a row with: time without any runner is not counted; None while it stands still."""
-        if wire.from_plain(State, row["state"]).frozen_left_s is not None:
+        if row["state"].get("frozen_left_s") is not None:
             return None
         if row["deadline_at"] is None:
             workflow = self._workflows[row["workflow"], row["version"]]

@@ -51,11 +51,6 @@ def answer(signals: Sequence[Signal], name: str, place: Place) -> HostReport | N
     return faults[0] if faults else None
 
 
-def is_late(signal: Signal, place: Place) -> bool:
-    """Whether a report is of another step, direction or visit than the current one."""
-    return not _is_of(signal.body, place)
-
-
 def _is_of(body: Mapping[str, Any], place: Place) -> bool:
     if body.get("step") != place.step or bool(body.get("unwinding")) != place.unwinding:
         return False

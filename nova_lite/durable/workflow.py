@@ -132,6 +132,7 @@ class Priority(enum.IntEnum):
 class Workflow(Generic[P]):
     """A table of steps and what its last transaction does.
 
+    `params` is a frozen dataclass; its fields with the metadata `{"secret": True}` are emptied when the operation ends.
     `on_success`, `on_failure` (after unwinding; `run.failure` says why), `on_cancel` (after unwinding for a `cancel`
     or `delete` signal) and `on_delete` (a `delete` was asked meanwhile: starts that operation) run inside the
     transaction that ends the operation, `on_delete` last.
