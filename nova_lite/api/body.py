@@ -112,7 +112,7 @@ def _depth_over(value: Any, limit: int) -> bool:
     """Look level by level, so that no depth of input can exhaust the stack."""
     level = [value]
     for _ in range(limit):
-        inner = []
+        inner: list[Any] = []
         for item in level:
             children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
             inner.extend(child for child in children if isinstance(child, dict | list))

@@ -21,6 +21,7 @@ from nova_lite.api.parts import Parts
 from nova_lite.api.route import Answer, Request, Route, own_target
 from nova_lite.api.service import Service
 from nova_lite.context import Context, new_request_id
+from nova_lite.rpc.port import Envelope, carrying
 
 LOG = logging.getLogger(__name__)
 REQUEST_ID = "X-Openstack-Request-Id"
@@ -59,7 +60,8 @@ class Front:
         choice, content, upload = _choose(present, choices, raw)
         request = self._request(choice, raw, context, version, fields)
         request.body, request.upload = content, upload
-        answer = self._answer(request)
+        with carrying(Envelope(request_id=context.request_id)):
+            answer = self._answer(request)
         write(response, answer)
         self._sign(response, raw)
         LOG.info(

@@ -17,7 +17,7 @@ from nova_lite.identity.port import TokenChecker
 class Parts:
     """The doors of an API process. A service's own part may be missing where that service is not served here.
 
-    desk: workflows' Desk; identity: IdentityService; images: the image room's service; network: the network room's
+    desk: workflows' Desk; identity: identity.service's Identity; images: the image room's service; network: the network room's
     service; compute: ComputeClient or None (no broker: what needs a host at once answers 503)
     transfers: slots for moving image bytes
     """

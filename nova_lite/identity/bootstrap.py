@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Any
 
 from nova_lite.db import identity as db
 from nova_lite.db.engine import Database, Tx
@@ -112,7 +113,7 @@ def _ensure_person(tx: Tx, person: Person, password_hash: str | None, held: dict
         Project(id=projects.new_id(), name=person.name, domain_id=DEFAULT_DOMAIN, parent_id=DEFAULT_DOMAIN, created_at=now),
     )
     user = db.USERS.find_by(tx, name=person.name, domain_id=DEFAULT_DOMAIN)
-    columns = {"password_hash": password_hash, "password_created_at": now}
+    columns: dict[str, Any] = {"password_hash": password_hash, "password_created_at": now}
     if user is None:
         user = users.create(
             tx,

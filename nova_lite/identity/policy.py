@@ -70,7 +70,7 @@ class Policy:
         answers = self._answers  # a reload makes a new one
         who = (context.user_id, context.project_id, context.domain_id, context.system_scope, context.roles)
         domains = (context.user_domain_id, context.project_domain_id)
-        key = (rule, who, domains, tuple(target.items()))
+        key: Any = (rule, who, domains, tuple(target.items()))
         try:
             known = answers.get(key)
         except TypeError:  # a target with a list in it

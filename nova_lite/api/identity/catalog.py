@@ -129,7 +129,9 @@ def show_endpoint(request: Request) -> Answer:
 
 
 def _endpoint_columns(body: dict[str, Any]) -> dict[str, Any]:
-    columns = {name: body[name] for name in ("service_id", "interface", "url", "region_id", "enabled") if name in body}
+    columns: dict[str, Any] = {
+        name: body[name] for name in ("service_id", "interface", "url", "region_id", "enabled") if name in body
+    }
     if "region" in body and "region_id" not in body:
         columns["region_id"] = body["region"]
     return columns

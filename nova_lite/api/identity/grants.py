@@ -82,10 +82,10 @@ def _filters(request: Request) -> dict[str, Any]:
     if len(actors) > 1 or len(targets) > 1:
         raise errors.BadRequest("Only one user or group, and one scope, can be asked for at a time.")
     equal: dict[str, Any] = {}
-    for kind, value in actors:
-        equal |= {"actor_kind": kind, "actor_id": value}
-    for kind, value in targets:
-        equal |= {"target_kind": kind, "target_id": value}
+    for actor, value in actors:
+        equal |= {"actor_kind": actor, "actor_id": value}
+    for target, value in targets:
+        equal |= {"target_kind": target, "target_id": value}
     if first("role.id"):
         equal["role_id"] = first("role.id")
     if first("scope.OS-INHERIT:inherited_to"):

@@ -19,5 +19,6 @@ RULES = (
     rule("os-services:delete", ADMIN, "Forget a service.", "DELETE /os-services/{service_id}"),
     rule("os-availability-zone:list", ANYONE, "List availability zones.", "GET /os-availability-zone"),
     rule("os-availability-zone:detail", ADMIN, "List zones with their hosts.", "GET /os-availability-zone/detail"),
+    rule("os-aggregates:index", ADMIN, "List host aggregates.", "GET /os-aggregates"),
     rule("extensions", ANYONE, "List the extensions of old clients.", "GET /extensions"),
 )
