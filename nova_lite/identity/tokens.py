@@ -1,7 +1,7 @@
 """Tokens: signed, self-contained, checked without I/O.
 
 `nl1.<key id>.<payload>.<MAC>`: the payload is a JSON array in base64url, the MAC is HMAC-SHA256 over all before it. Roles
-are inside; taking a role away revokes the tokens that hold it (decision 0010).
+are inside; taking a role away revokes the tokens that hold it (decision 0006).
 """
 
 from __future__ import annotations
