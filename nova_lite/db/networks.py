@@ -1,0 +1,145 @@
+"""Queries on networks, subnets, ports and addresses."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from nova_lite.db.engine import Tx
+from nova_lite.db.tables.networks import addresses, networks, ports, subnets
+
+Row = sa.RowMapping
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PortFilter:
+    """Which ports are wanted; None: any. `project_id` also lets ports of nobody's pass not."""
+
+    id: str | None = None
+    project_id: str | None = None
+    server_id: str | None = None
+    keys: tuple[str, ...] = ()
+
+
+def insert_network(tx: Tx, row: Mapping[str, Any]) -> None:
+    """Add a network."""
+    tx.execute(networks.insert(), dict(row))
+
+
+def insert_subnet(tx: Tx, row: Mapping[str, Any]) -> None:
+    """Add a subnet."""
+    tx.execute(subnets.insert(), dict(row))
+
+
+def select_networks(tx: Tx, network_id: str | None = None) -> Sequence[Row]:
+    """Read networks, oldest first."""
+    query = sa.select(networks).order_by(networks.c.created_at, networks.c.id)
+    if network_id is not None:
+        query = query.where(networks.c.id == network_id)
+    return tx.execute(query).mappings().all()
+
+
+def select_subnets(tx: Tx, network_id: str | None = None) -> Sequence[Row]:
+    """Read subnets, oldest first."""
+    query = sa.select(subnets).order_by(subnets.c.created_at, subnets.c.id)
+    if network_id is not None:
+        query = query.where(subnets.c.network_id == network_id)
+    return tx.execute(query).mappings().all()
+
+
+def select_with_subnets(tx: Tx) -> Sequence[Row]:
+    """Read every subnet with its network's columns, labelled `network_*`; networks without subnet are left out."""
+    labelled = [column.label(f"network_{column.name}") for column in networks.c if column.name != "id"]
+    joined = subnets.join(networks, networks.c.id == subnets.c.network_id)
+    query = sa.select(subnets, *labelled).select_from(joined).order_by(networks.c.created_at, subnets.c.created_at)
+    return tx.execute(query).mappings().all()
+
+
+def select_ports(tx: Tx, wanted: PortFilter) -> Sequence[Row]:
+    """Read ports with one row for each address (`subnet_id` and `ip_address` are None without any), oldest first."""
+    joined = ports.outerjoin(addresses, addresses.c.port_id == ports.c.id)
+    query = (
+        sa.select(ports, addresses.c.subnet_id, addresses.c.ip_address)
+        .select_from(joined)
+        .order_by(ports.c.created_at, ports.c.id, addresses.c.ip_number)
+    )
+    for column, value in (
+        (ports.c.id, wanted.id),
+        (ports.c.project_id, wanted.project_id),
+        (ports.c.server_id, wanted.server_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.keys:
+        query = query.where(ports.c.owned_by_operation.in_(wanted.keys))
+    return tx.execute(query).mappings().all()
+
+
+def insert_port(tx: Tx, row: Mapping[str, Any]) -> None:
+    """Add a port."""
+    tx.execute(ports.insert(), dict(row))
+
+
+def take_address(tx: Tx, subnet_id: str, port_id: str, number: int, text: str) -> bool:
+    """Take one address; False when another port has it."""
+    row = {"subnet_id": subnet_id, "port_id": port_id, "ip_number": number, "ip_address": text}
+    try:
+        with tx.connection.begin_nested():
+            tx.execute(addresses.insert(), row)
+    except exc.IntegrityError:
+        return False
+    return True
+
+
+def lowest_free(tx: Tx, subnet_id: str, first: int, last: int) -> int | None:
+    """Find the lowest free address of a range, as a number; None when all are taken."""
+    taken = addresses.alias("taken")
+    nearest = sa.select(sa.literal(1)).where(taken.c.subnet_id == subnet_id, taken.c.ip_number == addresses.c.ip_number + 1)
+    behind = sa.select(sa.func.min(addresses.c.ip_number + 1)).where(
+        addresses.c.subnet_id == subnet_id,
+        addresses.c.ip_number >= first,
+        addresses.c.ip_number < last,
+        sa.not_(sa.exists(nearest)),
+    )
+    at_first = sa.select(sa.literal(1)).where(addresses.c.subnet_id == subnet_id, addresses.c.ip_number == first)
+    found = tx.execute(sa.select(sa.exists(at_first), behind.scalar_subquery())).one()
+    return first if not found[0] else found[1]
+
+
+def bind_port(tx: Tx, port_id: str, values: Mapping[str, Any]) -> bool:
+    """Give a free port to a server; False when a server has it already."""
+    change = ports.update().where(ports.c.id == port_id, ports.c.server_id.is_(None)).values(dict(values))
+    return tx.execute(change).rowcount == 1
+
+
+def update_port(tx: Tx, port_id: str, values: Mapping[str, Any]) -> bool:
+    """Change a port's columns."""
+    return tx.execute(ports.update().where(ports.c.id == port_id).values(dict(values))).rowcount == 1
+
+
+def update_server_ports(tx: Tx, server_id: str, values: Mapping[str, Any]) -> None:
+    """Change columns of all ports of a server."""
+    tx.execute(ports.update().where(ports.c.server_id == server_id).values(dict(values)))
+
+
+def delete_port(tx: Tx, port_id: str) -> bool:
+    """Remove a port with its addresses."""
+    return tx.execute(ports.delete().where(ports.c.id == port_id)).rowcount == 1
+
+
+def delete_server_ports(tx: Tx, server_id: str, key: str | None) -> None:
+    """Remove the ports that were made for a server: all, or those whose key begins with `key`."""
+    change = ports.delete().where(ports.c.server_id == server_id, ports.c.owned_by_operation.is_not(None))
+    if key is not None:
+        change = change.where(ports.c.owned_by_operation.startswith(key, autoescape=True))
+    tx.execute(change)
+
+
+def free_server_ports(tx: Tx, server_id: str, wall: float) -> None:
+    """Give the users' own ports of a server back to them."""
+    change = ports.update().where(ports.c.server_id == server_id, ports.c.owned_by_operation.is_(None))
+    tx.execute(change.values(server_id=None, host=None, device_owner="", status="DOWN", updated_at=wall))

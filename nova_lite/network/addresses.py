@@ -1,0 +1,55 @@
+"""Addresses: the lowest free one, or one asked for; MAC addresses of our own range."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+
+from nova_lite import errors
+from nova_lite.db import networks as queries
+from nova_lite.db.engine import Tx
+from nova_lite.model.ids import PortId
+from nova_lite.model.network import FixedIp, Subnet
+
+TRIES = 32
+
+
+def new_mac() -> str:
+    """Make a MAC address in the range that OpenStack's clouds use."""
+    return "fa:16:3e:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
+
+
+def take(tx: Tx, subnet: Subnet, port_id: PortId, wanted: str | None = None) -> FixedIp:
+    """Take an address of the subnet for a port: the one wanted, or the lowest free one of the pool.
+
+    Raises: BadRequest when the wanted one is not of the subnet; Conflict when it is in use, or when none is free.
+    """
+    if wanted is not None:
+        address = check(subnet, wanted)
+        if not queries.take_address(tx, subnet.id, port_id, int(address), str(address)):
+            raise errors.Conflict(f"The address {address} is in use.", type="IpAddressInUse")
+        return FixedIp(subnet_id=subnet.id, ip_address=str(address))
+    first, last = (int(ipaddress.IPv4Address(text)) for text in (subnet.pool_start, subnet.pool_end))
+    for _ in range(TRIES):  # elsewhere than on SQLite another transaction may be faster
+        number = queries.lowest_free(tx, subnet.id, first, last)
+        if number is None:
+            break
+        text = str(ipaddress.IPv4Address(number))
+        if queries.take_address(tx, subnet.id, port_id, number, text):
+            return FixedIp(subnet_id=subnet.id, ip_address=text)
+        first = number + 1
+    raise errors.Conflict(f"The network has no free address left in {subnet.cidr}.", type="IpAddressGenerationFailure")
+
+
+def check(subnet: Subnet, wanted: str) -> ipaddress.IPv4Address:
+    """Check that an address can be a port's in this subnet. Raises: BadRequest; Conflict for the gateway's."""
+    try:
+        address = ipaddress.IPv4Address(wanted)
+    except ValueError as error:
+        raise errors.BadRequest(f"{wanted!r} is not an IPv4 address.") from error
+    network = ipaddress.IPv4Network(subnet.cidr)
+    if address not in network or address in (network.network_address, network.broadcast_address):
+        raise errors.BadRequest(f"{address} is not an address of {subnet.cidr}.", type="InvalidIpForSubnet")
+    if str(address) == subnet.gateway_ip:
+        raise errors.Conflict(f"The address {address} is the gateway's.", type="IpAddressInUse")
+    return address

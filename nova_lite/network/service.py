@@ -1,0 +1,165 @@
+"""The embedded network service: one flat network, ports with fixed addresses (the port of DESIGN section 2)."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Sequence
+
+from nova_lite import errors
+from nova_lite.db import networks as queries
+from nova_lite.db.engine import Database, Tx
+from nova_lite.db.networks import PortFilter, Row
+from nova_lite.model.guest import GuestInterface
+from nova_lite.model.ids import NetworkId, PortId, ProjectId, ServerId
+from nova_lite.model.network import Port
+from nova_lite.model.server import RequestedNetwork
+from nova_lite.network import addresses, records
+from nova_lite.network.port import BoundPort, PortOrder
+
+OWNER = "compute:"  # and the zone: who a server's port belongs to, as the Network API shows it
+
+
+class Networks:
+    """The NetworkPort of the embedded service. Also what its API stands on."""
+
+    def __init__(self, database: Database) -> None:
+        """Reads and writes through `database`."""
+        self.database = database
+
+    def resolve(
+        self, project_id: ProjectId, requested: tuple[RequestedNetwork, ...], *, auto: bool
+    ) -> tuple[RequestedNetwork, ...]:
+        """Check what a create request asks, and fill in the network when none is named.
+
+        Raises: BadRequest, Conflict as the Compute API answers them.
+        """
+        with self.database.read() as tx:
+            usable = _usable(tx, project_id)
+            if not requested:
+                return _only(usable)
+            return tuple(self._resolve_one(tx, project_id, one, usable) for one in requested)
+
+    def _resolve_one(self, tx: Tx, project_id: ProjectId, one: RequestedNetwork, usable: Sequence[Row]) -> RequestedNetwork:
+        if one.port_id is None:
+            subnet = next((row for row in usable if row["network_id"] == one.network_id), None)
+            if subnet is None:
+                raise errors.BadRequest(f"Network {one.network_id} could not be found.")
+            if one.fixed_ip is not None:
+                addresses.check(records.subnet_of(subnet), one.fixed_ip)
+            return one
+        try:
+            port = records.get_port(tx, one.port_id, project_id=project_id)
+        except errors.NotFound as error:
+            raise errors.BadRequest(f"Port {one.port_id} could not be found.") from error
+        if port.server_id is not None:
+            raise errors.Conflict(f"Port {port.id} is in use by a server.")
+        return RequestedNetwork(network_id=port.network_id, port_id=port.id, tag=one.tag)
+
+    def ensure_ports(self, order: PortOrder) -> tuple[BoundPort, ...]:
+        """Make or find the server's ports, bind them to the host, in the order asked. May be repeated.
+
+        Raises: Unavailable; Conflict when no address is free or a named port was taken meanwhile; NotFound.
+        """
+        return self.database.transact(lambda tx: self._ensure(tx, order))
+
+    def _ensure(self, tx: Tx, order: PortOrder) -> tuple[BoundPort, ...]:
+        there = records.list_ports(tx, PortFilter(server_id=order.server_id))
+        present = {port.owned_by_operation or port.id: port for port in there}
+        subnets = {row["network_id"]: row for row in queries.select_with_subnets(tx)}
+        bound = []
+        for index, one in enumerate(order.requested):
+            if one.port_id is not None:
+                port = present.get(one.port_id) or self._bind(tx, order, one.port_id)
+            else:
+                key = f"{order.key}:{index}"
+                port = present.get(key) or self._make(tx, order, key, one, subnets)
+            bound.append(_bound(port, subnets[port.network_id]))
+        if any(port.host != order.host for port in there):
+            queries.update_server_ports(tx, order.server_id, {"host": order.host})
+        return tuple(bound)
+
+    def _bind(self, tx: Tx, order: PortOrder, port_id: str) -> Port:
+        values = {
+            "server_id": order.server_id,
+            "host": order.host,
+            "device_owner": OWNER + order.zone,
+            "updated_at": tx.database.clock.wall(),
+        }
+        if not queries.bind_port(tx, port_id, values):
+            raise errors.Conflict(f"Port {port_id} is in use by another server, or gone.")
+        return records.get_port(tx, port_id)
+
+    def _make(self, tx: Tx, order: PortOrder, key: str, one: RequestedNetwork, subnets: dict[str, Row]) -> Port:
+        if one.network_id not in subnets:
+            raise errors.NotFound(f"There is no network {one.network_id} any more.")
+        wall = tx.database.clock.wall()
+        port = Port(
+            id=PortId(str(uuid.uuid4())),
+            network_id=NetworkId(one.network_id),
+            project_id=order.project_id,
+            name="",
+            mac_address=addresses.new_mac(),
+            fixed_ips=(),
+            server_id=order.server_id,
+            host=order.host,
+            device_owner=OWNER + order.zone,
+            owned_by_operation=key,
+            created_at=wall,
+            updated_at=wall,
+        )
+        return records.insert_port(tx, port, ((records.subnet_of(subnets[one.network_id]), one.fixed_ip),))
+
+    def remove_ports(self, server_id: ServerId, key: str | None = None) -> None:
+        """Delete the ports made for the server, give back those of the user's own. May be repeated."""
+
+        def remove(tx: Tx) -> None:
+            queries.delete_server_ports(tx, server_id, key)
+            queries.free_server_ports(tx, server_id, tx.database.clock.wall())
+
+        self.database.transact(remove)
+
+    def mark_active(self, server_id: ServerId) -> None:
+        """Show the server's ports as ACTIVE. May be repeated."""
+        self.database.transact(lambda tx: queries.update_server_ports(tx, server_id, {"status": "ACTIVE"}))
+
+    def network_name(self, network_id: NetworkId) -> str:
+        """Give a network's name. Raises: NotFound."""
+        with self.database.read() as tx:
+            found = queries.select_networks(tx, network_id)
+        if not found:
+            raise errors.NotFound(f"There is no network {network_id}.")
+        return str(found[0]["name"])
+
+    def server_port_ids(self, server_id: ServerId) -> tuple[PortId, ...]:
+        """List the ports of a server in the order they were attached."""
+        with self.database.read() as tx:
+            return tuple(port.id for port in records.list_ports(tx, PortFilter(server_id=server_id)))
+
+
+def _usable(tx: Tx, project_id: ProjectId) -> list[Row]:
+    rows = queries.select_with_subnets(tx)
+    return [row for row in rows if row["network_shared"] or row["network_project_id"] == project_id]
+
+
+def _only(usable: Sequence[Row]) -> tuple[RequestedNetwork, ...]:
+    """Give the network of a request that names none: there must be just one to choose from."""
+    ids = list(dict.fromkeys(row["network_id"] for row in usable))
+    if len(ids) > 1:
+        raise errors.Conflict("Several networks are possible: name the ones that the server is to have.")
+    return tuple(RequestedNetwork(network_id=network_id) for network_id in ids)
+
+
+def _bound(port: Port, subnet: Row) -> BoundPort:
+    interface = GuestInterface(
+        port_id=port.id,
+        network_id=port.network_id,
+        bridge=subnet["network_bridge"],
+        mac_address=port.mac_address,
+        ip_address=port.fixed_ips[0].ip_address,
+        prefix_length=ipaddress.IPv4Network(subnet["cidr"]).prefixlen,
+        gateway_ip=subnet["gateway_ip"],
+        dns_nameservers=tuple(subnet["dns_nameservers"]),
+        mtu=subnet["network_mtu"],
+    )
+    return BoundPort(interface=interface, network_name=subnet["network_name"])
