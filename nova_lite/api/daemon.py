@@ -12,6 +12,7 @@ from typing import Any
 
 import falcon
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from nova_lite import errors
 from nova_lite.api.app import make_app
@@ -22,6 +23,7 @@ from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf.load import load
 from nova_lite.db import version
 from nova_lite.runtime import logging as one_line
+from nova_lite.runtime.sd_notify import notify
 
 LOG = logging.getLogger(__name__)
 EXIT_CONFIG = 78
@@ -29,6 +31,15 @@ BACKLOG = 1024
 KEEPALIVE_S = 75
 DRAIN_S = 30
 CONNECTIONS = 1000
+
+
+class Watched(Arbiter):  # type: ignore[misc]
+    """gunicorn's first process, which looks after the workers and tells systemd's watchdog so."""
+
+    def murder_workers(self) -> None:
+        """End workers that give no sign of life any more; about once a second."""
+        super().murder_workers()
+        notify("WATCHDOG=1")
 
 
 class Door(BaseApplication):
@@ -64,6 +75,10 @@ class Door(BaseApplication):
         }
         for name, value in settings.items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """Serve until a signal comes."""
+        Watched(self).run()
 
     def load(self) -> falcon.App:
         """Give the application, made before the fork."""

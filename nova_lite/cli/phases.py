@@ -92,6 +92,9 @@ class Bringing:
 
     def migrate(self, note: Note) -> None:
         """Bring the database to this release's version."""
+        file = self.installation.database.engine.url.database
+        if self.installation.database.dialect == "sqlite" and file:
+            Path(file).touch(mode=0o600)  # before anything is in it: hashes and hosts' keys will be
         before, after = migrate.upgrade(self.installation.database)
         note.say(f"version {after}" if before == after else f"{before or 'empty'} to version {after}")
 

@@ -42,11 +42,11 @@ class Units:
             self._remove(name)
         if changed or changed_target:
             _ctl("daemon-reload")
-        idle = [one.name for one in self.list_running() if one.state != "running"]
+        idle = [one.name for one in self.list_running() if one.state not in ("running", "starting")]
         if changed or idle:
             _ctl("enable", "--quiet", TARGET, *names)
             _ctl("reset-failed", *names, must_work=False)
-            _ctl("restart", *(name for name in names if name in {*changed, *idle}))
+            _ctl("restart", "--no-block", *(name for name in names if name in {*changed, *idle}))
         return bool(changed or idle)
 
     def stop(self) -> int:
