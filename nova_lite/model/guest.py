@@ -71,6 +71,7 @@ class GuestSpec:
     admin_pass: str | None = None  # never logged; only on the config drive
     launch_index: int = 0
     reservation_id: str = ""
+    flavor_name: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
