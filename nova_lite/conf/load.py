@@ -23,6 +23,7 @@ ROOMS: tuple[ModuleType, ...] = (
     daemon,
     api,
     broker,
+    compute,
     database,
     identity,
     scheduler,
