@@ -23,8 +23,8 @@ SORT_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
     "ephemeral_gb": flavors.c.ephemeral_gib,
     "swap": flavors.c.swap_mib,
     "rxtx_factor": flavors.c.rxtx_factor,
-    "is_public": flavors.c.is_public,
-    "disabled": flavors.c.disabled,
+    "is_public": sa.case((flavors.c.is_public, 1), else_=0),
+    "disabled": sa.case((flavors.c.disabled, 1), else_=0),
     "created_at": flavors.c.created_at,
     "updated_at": sa.func.coalesce(flavors.c.updated_at, 0.0),
 }

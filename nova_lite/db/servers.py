@@ -37,7 +37,7 @@ SORT_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
     "hostname": servers.c.hostname,
     "host": sa.func.coalesce(servers.c.host, ""),
     "availability_zone": sa.func.coalesce(ZONE, ""),
-    "config_drive": servers.c.config_drive,
+    "config_drive": sa.case((servers.c.config_drive, 1), else_=0),
     "disk_config": servers.c.disk_config,
     "image_id": sa.func.coalesce(servers.c.image_id, ""),
     "flavor_id": servers.c.flavor_id,
@@ -48,7 +48,7 @@ SORT_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
     "user_id": servers.c.user_id,
     "state": servers.c.state,
     "task": sa.func.coalesce(operations.c.step, ""),
-    "locked": servers.c.locked,
+    "locked": sa.case((servers.c.locked, 1), else_=0),
     "requested_zone": sa.func.coalesce(servers.c.requested_zone, ""),
 }
 

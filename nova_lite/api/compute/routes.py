@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nova_lite.api.compute import (
+    aggregates,
     availability_zones,
     extensions,
     flavors,
@@ -170,6 +171,7 @@ _OPERATORS = (
     _r("DELETE", "/os-services/{service_id}", services.delete_service, "os-services:delete"),
     _r("GET", "/os-availability-zone", availability_zones.list_zones, "os-availability-zone:list"),
     _r("GET", "/os-availability-zone/detail", availability_zones.list_details, "os-availability-zone:detail"),
+    _r("GET", "/os-aggregates", aggregates.list_aggregates, "os-aggregates:index"),
     _r("GET", "/extensions", extensions.list_extensions, "extensions"),
     _r("GET", "/extensions/{alias}", extensions.show_extension, "extensions"),
 )  # fmt: skip

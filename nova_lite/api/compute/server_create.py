@@ -20,6 +20,7 @@ from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.inventory import hosts
 from nova_lite.model.flavor import Flavor
+from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId, UserId
 from nova_lite.model.image import Image, ImageStatus
 from nova_lite.model.server import RequestedNetwork, Server, ServerState
@@ -32,6 +33,7 @@ from nova_lite.workflows import create
 MOST_AT_ONCE = 1000
 GIB = 1 << 30
 FORCED_HOST = "os_compute_api:servers:create:forced_host"
+DESTINATION = "compute:servers:create:requested_destination"
 NO_DISK = "os_compute_api:servers:create:zero_disk_flavor"
 DESCRIPTION_IS_NAME = ByVersion({"2.1": True, "2.19": False})  # until one could be given, it was the name
 HINTS = ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints")
@@ -200,21 +202,30 @@ def _check_metadata(tx: Tx, request: Request, metadata: Mapping[str, str]) -> No
 def _place(tx: Tx, request: Request, asked: Mapping[str, Any]) -> tuple[str | None, HostName | None]:
     """Read the zone (`zone:host` for admins) and the host that are asked for. Raises: BadRequest, Forbidden."""
     zone, _, host = asked.get("availability_zone", "").partition(":")
-    host = host.partition(":")[0]
-    if host:
+    named = [host] if (host := host.partition(":")[0]) else []
+    destination = [asked[field] for field in ("host", "hypervisor_hostname") if field in asked]
+    if named:
         request.enforce(FORCED_HOST)
-    for field in ("host", "hypervisor_hostname"):
-        if field in asked:
-            request.enforce(FORCED_HOST)
-            host = asked[field]
-    if not zone and not host:
+    if destination:
+        request.enforce(DESTINATION)
+    if named and destination:
+        raise errors.BadRequest("A host can be named with the availability zone or by itself, not both.")
+    if not zone and not named and not destination:
         return None, None
     known = hosts.list_hosts(tx)
     if zone and zone not in {one.facts.zone for one in known}:
         raise errors.BadRequest("The requested availability zone is not available")
-    if host and host not in {one.name for one in known}:
-        raise errors.BadRequest(f"Compute host {host} could not be found.")
-    return zone or None, HostName(host) if host else None
+    return zone or None, _known_host(known, [*named, *destination])
+
+
+def _known_host(known: tuple[Host, ...], wanted: list[str]) -> HostName | None:
+    """Find the one host that all the names mean. Raises: BadRequest."""
+    if not wanted:
+        return None
+    for host in known:
+        if all(name in (host.name, host.facts.hypervisor_hostname) for name in wanted):
+            return host.name
+    raise errors.BadRequest(f"Compute host {wanted[0]} could not be found.")
 
 
 def _image(request: Request, image_id: str, flavor: Flavor) -> Image:

@@ -34,9 +34,6 @@ _IGNORED = (
         "user_data",
         "vcpus",
         "vm_mode",
-        "locked",
-        "name",
-        "status",
     ),
 )
 _FILTERS = (

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from oslo_policy import policy
+
 from nova_lite.identity.policies.compute.rules import ADMIN, MEMBER, READER, rule
 
 _ACTION = "POST /servers/{server_id}/action"
 
 RULES = (
+    policy.DocumentedRuleDefault(
+        "compute:servers:create:requested_destination",
+        ADMIN,
+        "Create a server on a named host (the fields host and hypervisor_hostname).",
+        [{"method": "POST", "path": "/servers"}],
+    ),
     rule("servers:index", READER, "List servers.", "GET /servers"),
     rule("servers:detail", READER, "List servers with their details.", "GET /servers/detail"),
     rule("servers:index:get_all_tenants", ADMIN, "List the servers of all projects.", "GET /servers"),
