@@ -19,9 +19,11 @@ from nova_lite.cli.steps import Note, Steps
 from nova_lite.clock import SystemClock
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
+from nova_lite.conf import network as network_conf
 from nova_lite.db import migrate
 from nova_lite.identity import bootstrap as identity_bootstrap
 from nova_lite.identity import keys as token_keys
+from nova_lite.image import tickets
 from nova_lite.inventory import hosts
 from nova_lite.network import bootstrap as network_bootstrap
 from nova_lite.rpc import broker, join, signing
@@ -72,6 +74,7 @@ class Bringing:
             folder.chmod(mode)
         signing.ensure_control_key(self.installation.keys_dir)
         token_keys.ensure_keys(token_keys.key_file(options.state_dir), SystemClock().wall())
+        tickets.ensure_key(tickets.key_file(options.state_dir))
         keeping.passwords(self.installation.keys_dir)
         note.say(str(options.state_dir))
 
@@ -110,7 +113,7 @@ class Bringing:
             public_url=installation.public_url,
         )
         flavors.bootstrap(installation.database)
-        network_bootstrap.bootstrap(installation.database)
+        network_bootstrap.bootstrap(installation.database, network_conf.read(installation.conf))
 
     def start_libvirt(self, note: Note) -> None:
         """Have libvirt answer, where this machine's driver needs it."""
