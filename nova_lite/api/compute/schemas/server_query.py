@@ -45,11 +45,13 @@ _FILTERS = (
     *("access_ip_v4", "access_ip_v6", "instance_type_id", "launched_on"),
 )
 _TAGS = ("tags", "tags-any", "not-tags", "not-tags-any")
+_TAG_LIST: JsonSchema = {"type": "string", "maxLength": 4096}
 _DIRECTIONS: JsonSchema = {"enum": ["asc", "desc"]}
 
 
 def _list(filters: tuple[str, ...], sortable: tuple[str, ...], *, extra: bool) -> JsonSchema:
-    made = query({"limit": COUNT, "marker": TEXT}, several={name: TEXT for name in filters}, extra=extra)
+    several = {name: _TAG_LIST if name in _TAGS else TEXT for name in filters}
+    made = query({"limit": COUNT, "marker": TEXT}, several=several, extra=extra)
     keys = {"enum": list(dict.fromkeys((*sortable, *_IGNORED)))}
     made["properties"] |= {
         "sort_key": {"type": "array", "items": keys, "maxItems": 32},

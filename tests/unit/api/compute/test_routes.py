@@ -45,12 +45,13 @@ def test_every_rule_is_used_or_asked_for_by_a_handler():
 def test_every_version_in_the_history_is_told_in_a_story():
     """The first new version of each line, and the last old one."""
     told = {
-        parse(str(value).removeprefix("compute ").replace("latest", versions.MAX))
+        parse(found)
         for path in (ROOT / "tests/http/compute").glob("*.yaml")
         for story in yaml.safe_load(path.read_text())["stories"]
         for step in story["steps"]
         for name, value in step.get("headers", {}).items()
         if "API-Version" in name
+        for found in re.findall(r"2\.\d+", str(value).replace("latest", versions.MAX))
     }
     history = (ROOT / "docs/develop/compute-api.md").read_text()
     lines = [parse(found) for row in re.findall(r"^\| ([0-9., ]+) \|", history, re.M) for found in row.split(", ")]
