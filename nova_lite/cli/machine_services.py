@@ -18,7 +18,8 @@ from nova_lite.cli.daemons import systemd_runs
 from nova_lite.cli.footprint import Footprint
 
 STARTED = "started"  # the footprint's kind for services that `up` started
-RABBITMQ, LIBVIRT, VIRTLOGD = "rabbitmq-server", "libvirtd", "virtlogd"
+RABBITMQ, EPMD, LIBVIRT, VIRTLOGD = "rabbitmq-server", "epmd", "libvirtd", "virtlogd"
+EPMD_ADDRESS = ("127.0.0.1", 4369)  # Erlang's name service, which RabbitMQ starts and leaves running
 START_S = 90
 LIBVIRT_SOCKET = Path("/run/libvirt/libvirt-sock")
 VIRTLOGD_SOCKET = Path("/run/libvirt/virtlogd-sock")
@@ -42,6 +43,8 @@ def ensure_rabbitmq(address: tuple[str, int], footprint: Footprint) -> str:
     if not _is_here(host):
         raise errors.Unavailable(f"The broker at {host}:{port} does not answer.")
     _must_have(RABBITMQ, "/usr/sbin/rabbitmq-server")
+    if not systemd_runs() and not _connects(EPMD_ADDRESS):
+        footprint.add(STARTED, EPMD)
     footprint.add(STARTED, RABBITMQ)
     if systemd_runs():
         _run("systemctl", "start", "rabbitmq-server")
@@ -86,6 +89,8 @@ def _stop(name: str) -> None:
         _run("systemctl", "stop", name)
     elif name == RABBITMQ:
         _run("/usr/sbin/rabbitmqctl", "stop")
+    elif name == EPMD:
+        _run("/usr/bin/epmd", "-kill", must_work=False)  # it refuses while another node is registered
     else:
         _end(PIDS[name], name)
 
@@ -113,6 +118,14 @@ def _answers(host: str, port: int) -> bool:
         return False
 
 
+def _connects(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
 def _listens(path: Path) -> bool:
     try:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -133,7 +146,7 @@ def _must_have(package: str, program: str) -> str:
     return program
 
 
-def _run(*command: str, **environment: str) -> None:
+def _run(*command: str, must_work: bool = True, **environment: str) -> None:
     # The output goes to a file: a daemon that goes to the background would keep a pipe open, and us waiting.
     with tempfile.TemporaryFile() as output:
         try:
@@ -151,7 +164,7 @@ def _run(*command: str, **environment: str) -> None:
             raise errors.Unavailable(f"{' '.join(command)}: {error}") from error
         output.seek(0)
         words = output.read().decode(errors="replace").strip()
-    if done.returncode != 0:
+    if done.returncode != 0 and must_work:
         raise errors.Unavailable(f"{' '.join(command)} failed: {words[-300:]}")
 
 

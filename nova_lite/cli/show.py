@@ -11,6 +11,7 @@ import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Show JSON instead of a table.")
 
@@ -46,9 +47,17 @@ def moment(epoch_s: float | None) -> str | None:
     return datetime.datetime.fromtimestamp(epoch_s, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _text(value: Any) -> str:
+def coloured(text: str, colour: str) -> Text:
+    """Give a cell with a colour."""
+    return Text(text, style=colour)
+
+
+def _text(value: Any) -> Text:
+    """Make a cell; brackets in names and messages are no markup."""
+    if isinstance(value, Text):
+        return value
     if value is None or value == "":
-        return "-"
+        return Text("-")
     if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+        return Text("yes" if value else "no")
+    return Text(str(value))

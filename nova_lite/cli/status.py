@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from nova_lite import errors
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.keepers import keeper_of
-from nova_lite.cli.show import json_option, show_json, show_table
+from nova_lite.cli.show import coloured, json_option, show_json, show_table
 
 
 @click.command()
@@ -129,9 +130,9 @@ def _show(found: dict[str, Any], console: Console) -> None:
     console.print(f"Servers: {counts}. Operations in hand: {found['operations']}.")
 
 
-def _colour(state: str) -> str:
+def _colour(state: str) -> Text:
     colours = {"running": "green", "up": "green", "starting": "yellow"}
-    return f"[{colours.get(state, 'red')}]{state}[/]"
+    return coloured(state, colours.get(state, "red"))
 
 
 def _age(seconds: float | None) -> str | None:
