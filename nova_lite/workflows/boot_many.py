@@ -40,7 +40,7 @@ class BootManyParams:
     request: PlacementRequest
 
 
-def choose_hosts(run: Run[BootManyParams]) -> Done:
+def choose_for_all(run: Run[BootManyParams]) -> Done:
     """Ask the scheduler once for all. Raises: StepFailed when no host fits even one; Unavailable."""
     ports: Ports = run.ports
     ranking = ports.scheduler.rank(run.params.request, Envelope(request_id=run.request_id))
@@ -49,7 +49,7 @@ def choose_hosts(run: Run[BootManyParams]) -> Done:
     return Done(Chosen(hosts=ranking.hosts, counts=ranking.counts, hosts_seen=ranking.hosts_seen))
 
 
-def claim_and_release(run: Run[BootManyParams]) -> Done:
+def claim_for_all(run: Run[BootManyParams]) -> Done:
     """Claim for every server that fits and let all boots run; those without room are told so.
 
     Raises: Back to choose anew when fewer than `min_count` fit the ranking (three times, then the request fails).
@@ -58,7 +58,7 @@ def claim_and_release(run: Run[BootManyParams]) -> Done:
     hosts = list(run.out(Chosen).hosts)
     placed = _place(run, waiting, hosts)
     if len(placed) < min(run.params.min_count, len(waiting)):
-        raise Back("choose_hosts", f"Only {len(placed)} of {len(waiting)} servers fit.")
+        raise Back("choose_for_all", f"Only {len(placed)} of {len(waiting)} servers fit.")
     for member in waiting:
         if member.server_id not in placed:
             _refuse(run.tx, member, f"{len(placed)} of {len(waiting)} servers fit on the hosts; this one did not.")
@@ -107,9 +107,9 @@ BOOT_MANY = Workflow(
     version=1,
     params=BootManyParams,
     steps=(
-        Outside("choose_hosts", choose_hosts, None, None, seconds(60)),  # reads only: nothing to undo
+        Outside("choose_for_all", choose_for_all, None, None, seconds(60)),  # reads only: nothing to undo
         # The last step, all in one transaction: failing it leaves nothing to undo.
-        Record("claim_and_release", claim_and_release, None, None, seconds(60)),
+        Record("claim_for_all", claim_for_all, None, None, seconds(60)),
     ),
     priority=Priority.BOOT,
     on_failure=refuse_all,
