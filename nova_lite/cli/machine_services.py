@@ -88,7 +88,7 @@ def _stop(name: str) -> None:
     if systemd_runs():
         _run("systemctl", "stop", name)
     elif name == RABBITMQ:
-        _run("/usr/sbin/rabbitmqctl", "stop")
+        _run("/usr/sbin/rabbitmqctl", "--quiet", "shutdown", "--timeout", "60")
     elif name == EPMD:
         _run("/usr/bin/epmd", "-kill", must_work=False)  # it refuses while another node is registered
     else:
