@@ -240,7 +240,7 @@ class Drive:
             "turn": progress.turn,
             "priority": moves.priority(self._workflow, progress),
             "results": progress.results,
-            "state": wire.to_plain(progress.state),
+            "state": moves.plain_state(progress.state),
             "events": [] if moved else progress.events,
             "deadline_at": queries.in_seconds(tx, left_s),
         }

@@ -14,7 +14,7 @@ from nova_lite import errors, metrics
 from nova_lite.db import journal as queries
 from nova_lite.db.engine import Tx
 from nova_lite.durable import idempotency
-from nova_lite.durable.progress import State, Tried
+from nova_lite.durable.progress import State, Tried, plain_state
 from nova_lite.durable.signals import from_rows
 from nova_lite.durable.workflow import CANCEL, REPORT, Priority, Signal, Workflow
 from nova_lite.model import wire
@@ -137,7 +137,7 @@ def accept(tx: Tx, new: NewOperation) -> OperationId:
         "attempt": 1,
         "turn": 1,
         "held_by": new.held_by,
-        "state": wire.to_plain(state),
+        "state": plain_state(state),
         "events": [],
         "started_at": tx.database.clock.wall(),
     }

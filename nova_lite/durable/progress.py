@@ -74,6 +74,15 @@ class State:
     reopens: bool = False  # the subject was closed at accept and opens at the end
 
 
+_INITIAL = State()
+
+
+def plain_state(state: State) -> dict[str, Any]:
+    """Give what differs from the initial state, in plain form: most of it mostly does not."""
+    names = [field.name for field in dataclasses.fields(State)]
+    return {name: wire.to_plain(getattr(state, name)) for name in names if getattr(state, name) != getattr(_INITIAL, name)}
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Progress:
     """Where an operation stands. `results` are by step: the class's name and the plain form of what it returned."""
