@@ -295,7 +295,7 @@ def _user_data(asked: Mapping[str, Any]) -> str | None:
 
 
 def _hints(body: Mapping[str, Any]) -> dict[str, Any]:
-    hints = next((body[name] for name in HINTS if name in body), {})
+    hints: Mapping[str, Any] = next((body[name] for name in HINTS if name in body), {})
     if "group" in hints:
         raise errors.BadRequest(f"Instance group {hints['group']} could not be found.")
     return dict(hints)

@@ -100,7 +100,8 @@ def _usable(request: Request, *, everything: bool) -> dict[str, list[str]]:
 def _project(request: Request, asked: Mapping[str, list[str]], rule: str) -> str | None:
     """Give the only project whose servers are listed; None for all of them."""
     own = request.context.project_id or ""
-    named = (asked.get("project_id") or asked.get("tenant_id") or [None])[0]
+    projects = asked.get("project_id") or asked.get("tenant_id")
+    named = projects[0] if projects else None
     text = (asked.get("all_tenants") or ["false"])[0]
     every = True if text == "" else flags.read(text, "all_tenants")
     if "all_tenants" not in asked and named is not None and request.may(rule):
