@@ -195,3 +195,48 @@ def test_a_callers_queues_go_away(cloud, rabbit):
     replies = [line for line in policies if line.startswith("reply.") and "_fanout" not in line]
     assert replies
     assert all(line.endswith("\tanswers") for line in replies)
+
+
+def test_a_receiver_whose_binding_is_gone_hears_again_after_a_restart(cloud):
+    inbox = Mailbox()
+    listener = cloud.host("h1", host_signing()).serve(H1, {"remove_guest": inbox})
+    sender = cloud.control(control_signing())
+    with kombu.Connection(cloud.options.url, connect_timeout=3) as connection:
+        connection.channel().queue_unbind("compute.h1.h1", "amq.topic", "compute.h1.h1")
+    sender.cast(H1, "remove_guest", {"deaf": True})
+
+    listener.restart()
+    listener.wait_ready(SOON_S)
+    sender.cast(H1, "remove_guest", {"deaf": False})
+
+    assert inbox.wait_for(1) == [{"deaf": False}]
+
+
+def test_a_receiver_whose_queue_is_gone_hears_again(cloud):
+    inbox = Mailbox()
+    listener = cloud.host("h1", host_signing()).serve(H1, {"remove_guest": inbox})
+    sender = cloud.control(control_signing())
+    with kombu.Connection(cloud.options.url, connect_timeout=3) as connection:
+        connection.channel().queue_delete("compute.h1.h1")
+
+    listener.restart()
+    listener.wait_ready(SOON_S)
+    sender.cast(H1, "remove_guest", {"again": True})
+
+    assert inbox.wait_for(1) == [{"again": True}]
+
+
+def test_a_restart_does_not_leave_connections_behind(cloud, rabbit):
+    host = cloud.host("h1", host_signing())
+    listener = host.serve(H1, {"self_test": Mailbox()})
+    host.cast(H1, "self_test", {})
+
+    for _ in range(3):
+        listener.restart()
+        assert listener.wait_ready(SOON_S)
+
+    def connections():
+        lines = rabbit.run_ctl("list_connections", "user", "vhost").split("\n")
+        return len([line for line in lines if line.startswith("host-h1\t") and cloud.vhost.name in line])
+
+    assert wait_until(lambda: connections() == 2)
