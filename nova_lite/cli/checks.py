@@ -88,8 +88,8 @@ def claim_books(installation: Installation) -> Iterator[Finding]:
     repair = "a conductor mends it within a minute"
     for host, used, claimed, _ in differing:
         yield Finding(check="claims", problem=f"Host {host}: {used} is booked, {claimed} is claimed.", help=repair)
-    for server_id, host in ownerless:
-        yield Finding(check="claims", problem=f"A claim on {host} for server {server_id}, which is gone.", help=repair)
+    for server_id, place in ownerless:
+        yield Finding(check="claims", problem=f"A claim on {place} for server {server_id}, which is gone.", help=repair)
     for server_id in homeless:
         yield Finding(check="claims", problem=f"Server {server_id} holds no claim on its host.", help="delete and rebuild it")
 

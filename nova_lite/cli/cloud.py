@@ -21,7 +21,7 @@ class Cloud:
     def __init__(self, entry: dict[str, Any]) -> None:
         """`entry` is the user's entry in clouds.yaml."""
         auth = v3.Password(**entry["auth"])
-        self._session = session.Session(auth=auth, timeout=TIMEOUT_S, connect_retries=3, connect_retry_delay=0.2)
+        self._session = session.Session(auth=auth, timeout=TIMEOUT_S, connect_retries=2)
 
     def get(self, service: str, path: str) -> Any:
         """Read."""

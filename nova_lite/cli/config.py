@@ -64,7 +64,7 @@ def reference() -> None:
             click.echo(f"\n## [{name}]\n\n| option | type | default | what |\n|---|---|---|---|")
             group = name
         default = f"`{_default(option)}`" if _default(option) != "" else "-"
-        click.echo(f"| `{option.dest}` | {_kind(option)} | {default} | {option.help.replace('|', '&#124;')} |")
+        click.echo(f"| `{option.dest}` | {_kind(option)} | {default} | {(option.help or '').replace('|', '&#124;')} |")
 
 
 def _default(option: cfg.Opt) -> str:
@@ -88,6 +88,7 @@ def _kind(option: cfg.Opt) -> str:
         return "list with commas"
     if isinstance(kind, types.URI):
         return "URL"
-    if getattr(kind, "choices", None):
-        return "one of " + ", ".join(str(choice) for choice in kind.choices)
+    choices = getattr(kind, "choices", None)
+    if choices:
+        return "one of " + ", ".join(str(choice) for choice in choices)
     return "text"
