@@ -55,14 +55,19 @@ def test_running_broker_is_left_alone(broker, tmp_path):
 def test_broker_elsewhere_is_not_started(tmp_path):
     footprint = Footprint(tmp_path)
 
-    with pytest.raises(errors.Unavailable, match=r"broker at 192\.0\.2\.1:1 does not answer"):
-        machine_services.ensure_rabbitmq(("192.0.2.1", 1), footprint)
+    with pytest.raises(errors.Unavailable, match=r"broker at 127\.0\.0\.2:1 does not answer"):
+        machine_services.ensure_rabbitmq(("127.0.0.2", 1), footprint)
     assert footprint.names(machine_services.STARTED) == ()
 
 
 def test_another_service_on_the_port_is_not_a_broker():
     listener = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
+
+    def hang_up():
+        connection, _ = listener.accept()
+        connection.close()
+
+    threading.Thread(target=hang_up, daemon=True).start()
 
     assert not machine_services._answers(*listener.getsockname())
     listener.close()
