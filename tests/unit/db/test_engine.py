@@ -1,0 +1,205 @@
+"""Transactions on SQLite: many writers, reruns, outages, what happens after the commit; and the journal's clock."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from nova_lite import errors
+from nova_lite.clock import SimulatedClock
+from nova_lite.db import clock
+from nova_lite.db.engine import Database, Overtaken
+
+TABLE = sa.Table("counts", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer))
+WRITERS, ROUNDS = 8, 40
+
+
+@pytest.fixture
+def url(tmp_path):
+    url = f"sqlite:///{tmp_path}/test.db"
+    database = Database(url)
+    database.transact(lambda tx: TABLE.metadata.create_all(tx.connection))
+    database.transact(lambda tx: tx.execute(TABLE.insert(), {"id": 1, "n": 0}))
+    database.dispose()
+    return url
+
+
+def read_and_write(tx):
+    number = tx.execute(sa.select(TABLE.c.n)).scalar_one()
+    tx.execute(TABLE.update().values(n=number + 1))
+
+
+def write_much(url):
+    database = Database(url)
+    for _ in range(ROUNDS):
+        database.transact(read_and_write)
+    database.dispose()
+
+
+def value(url):
+    database = Database(url)
+    with database.read() as tx:
+        return tx.execute(sa.select(TABLE.c.n)).scalar_one()
+
+
+def test_8_writing_processes_are_never_told_that_the_database_is_locked(url):
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=write_much, args=(url,)) for _ in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+
+    assert [writer.exitcode for writer in writers] == [0] * WRITERS
+    assert value(url) == WRITERS * ROUNDS
+
+
+def test_8_writing_threads_of_one_process_lose_nothing(url):
+    database = Database(url)
+    failures = []
+
+    def write():
+        try:
+            for _ in range(ROUNDS):
+                database.transact(read_and_write)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(WRITERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert failures == []
+    assert value(url) == WRITERS * ROUNDS
+
+
+def open_first(url, barrier, answers):
+    database = Database(url)
+    barrier.wait(10)
+    try:
+        with database.read() as tx:
+            tx.execute(sa.text("SELECT 1"))
+        answers.put("ok")
+    except Exception as error:
+        answers.put(repr(error))
+
+
+def test_8_processes_may_open_a_new_database_at_the_same_moment(tmp_path):
+    context = multiprocessing.get_context("fork")
+    barrier, answers = context.Barrier(8), context.Queue()
+    arguments = (f"sqlite:///{tmp_path}/new.db", barrier, answers)
+    openers = [context.Process(target=open_first, args=arguments) for _ in range(8)]
+    for opener in openers:
+        opener.start()
+
+    found = [answers.get(timeout=30) for _ in openers]
+
+    for opener in openers:
+        opener.join(10)
+    assert found == ["ok"] * 8
+
+
+def test_readers_are_not_held_up_by_a_writer(url):
+    database = Database(url)
+
+    def write(tx):
+        read_and_write(tx)
+        with database.read() as reading:
+            return reading.execute(sa.select(TABLE.c.n)).scalar_one()
+
+    assert database.transact(write) == 0
+
+
+def test_a_committed_transaction_survives_power_loss_by_the_journals_settings(url):
+    database = Database(url)
+
+    with database.read() as tx:
+        settings = {
+            name: tx.execute(sa.text(f"PRAGMA {name}")).scalar_one() for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_a_transaction_that_raises_leaves_nothing(url):
+    database = Database(url)
+
+    def work(tx):
+        read_and_write(tx)
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        database.transact(work)
+
+    assert value(url) == 0
+
+
+def test_what_waits_for_the_commit_happens_after_it_and_only_then(url):
+    database = Database(url)
+    seen = []
+
+    def work(tx):
+        read_and_write(tx)
+        tx.after_commit(lambda: seen.append(value(url)))
+
+    def failing(tx):
+        tx.after_commit(lambda: seen.append("never"))
+        raise ValueError
+
+    database.transact(work)
+    with pytest.raises(ValueError):
+        database.transact(failing)
+
+    assert seen == [1]
+
+
+def test_a_transaction_that_was_overtaken_is_run_again_whole(url):
+    database = Database(url)
+    calls = []
+
+    def work(tx):
+        read_and_write(tx)
+        calls.append(1)
+        if len(calls) < 3:
+            raise Overtaken
+
+    database.transact(work)
+
+    assert len(calls) == 3
+    assert value(url) == 1
+
+
+def test_a_database_that_cannot_be_opened_is_unavailable(tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/no/such/folder/test.db")
+
+    with pytest.raises(errors.Unavailable) as read, database.read():
+        pass
+    with pytest.raises(errors.Unavailable) as written:
+        database.transact(lambda tx: None)
+
+    assert read.value.details["what"] == written.value.details["what"] == "the database"
+
+
+def test_a_broken_constraint_is_a_mistake_and_not_an_outage(url):
+    database = Database(url)
+
+    with pytest.raises(sa.exc.IntegrityError):
+        database.transact(lambda tx: tx.execute(TABLE.insert(), {"id": 1, "n": 0}))
+
+
+def test_the_journals_clock_on_sqlite_is_the_machines_time_since_boot(tmp_path):
+    time = SimulatedClock(start=77.0, boot="b")
+    database = Database(f"sqlite:///{tmp_path}/test.db", time)
+
+    with database.read() as tx:
+        first = clock.now(tx)
+        time.sleep(3)
+        second = tx.execute(sa.select(clock.now_sql(database))).scalar_one()
+
+    assert (first, second) == (77.0, 80.0)
+    assert clock.boot_id(database) == "b"
