@@ -70,7 +70,6 @@ NOISY = (
     "oslo_messaging.rpc.server",
     "oslo_messaging.server",
     "oslo_utils.excutils",
-    "amqp",
     "kombu",
 )
 TROUBLE = Trouble(LOG)
@@ -78,6 +77,7 @@ TROUBLE = Trouble(LOG)
 
 def limit_library_logs() -> None:
     """Hold the libraries' loggers to one line in 30 seconds, shared with ours. May be repeated."""
+    logging.getLogger("amqp").setLevel(logging.ERROR)  # its warnings tell of frames that cross at every close
     for name in NOISY:
         logger = logging.getLogger(name)
         if not any(isinstance(present, Limited) for present in logger.filters):

@@ -57,20 +57,18 @@ def run(name: str, build: Callable[[cfg.ConfigOpts], Service], argv: Sequence[st
         service = build(conf)
         health = _health_server(name, options, service)
     except errors.ConfigError as error:
-        sys.stderr.write(f"nova-lite-{name}: {error.message}\n")
-        return EXIT_CONFIG
+        return _refuse(name, error)
     except errors.NovaLiteError as error:
         LOG.error("The daemon could not be built: %s", error.message)
         return 1
-    return _serve(service, health, stopping)
+    return _serve(name, service, health, stopping)
 
 
-def _serve(service: Service, health: HealthServer | None, stopping: threading.Event) -> int:
+def _serve(name: str, service: Service, health: HealthServer | None, stopping: threading.Event) -> int:
     try:
         service.start()
     except errors.ConfigError as error:
-        sys.stderr.write(f"{error.message}\n")
-        return EXIT_CONFIG
+        return _refuse(name, error)
     except errors.NovaLiteError as error:
         LOG.error("The daemon could not start: %s", error.message)
         return 1
@@ -87,6 +85,11 @@ def _serve(service: Service, health: HealthServer | None, stopping: threading.Ev
         health.stop()
     _end_after(5.0, None, code)  # threads that hang on a broker or a hypervisor must not keep the process
     return code
+
+
+def _refuse(name: str, error: errors.ConfigError) -> int:
+    sys.stderr.write(f"nova-lite-{name}: {error.message}\n")
+    return EXIT_CONFIG
 
 
 def _watch(service: Service, stopping: threading.Event) -> int:
