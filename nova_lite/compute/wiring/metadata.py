@@ -1,0 +1,131 @@
+"""The metadata service at 169.254.169.254: answered on the host from its own copy, without a message.
+
+Who asks is told by the address: the tap's rules let no other one out. It listens on the bridge alone.
+"""
+
+from __future__ import annotations
+
+import http.server
+import logging
+import socket
+import threading
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.compute import metadata
+from nova_lite.compute.wiring.bridge import METADATA_IP
+from nova_lite.compute.wiring.port import WiringError
+from nova_lite.model.guest import GuestSpec
+from nova_lite.model.ids import ServerId
+
+LOG = logging.getLogger(__name__)
+PORT = 80
+AT_ONCE = 32
+READ_S = 5.0
+
+
+class Specs:
+    """Guests by the addresses of their interfaces."""
+
+    def __init__(self) -> None:
+        """Empty; the daemon fills it from its own files."""
+        self._lock = threading.Lock()
+        self._specs: dict[str, GuestSpec] = {}
+
+    def put(self, spec: GuestSpec) -> None:
+        """Answer this guest's addresses from this spec from now on."""
+        with self._lock:
+            self._drop(spec.server_id)
+            self._specs |= {interface.ip_address: spec for interface in spec.interfaces}
+
+    def drop(self, server_id: ServerId) -> None:
+        """Answer this guest no more."""
+        with self._lock:
+            self._drop(server_id)
+
+    def of(self, address: str) -> GuestSpec | None:
+        """Find the guest with an address."""
+        with self._lock:
+            return self._specs.get(address)
+
+    def _drop(self, server_id: ServerId) -> None:
+        self._specs = {address: spec for address, spec in self._specs.items() if spec.server_id != server_id}
+
+
+class MetadataServer(http.server.ThreadingHTTPServer):
+    """Listens on one bridge; so many requests at once, the rest wait in the kernel's queue."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, bridge: str, specs: Specs, address: tuple[str, int] = (METADATA_IP, PORT)) -> None:
+        """Raises: WiringError when the address cannot be had."""
+        self.specs = specs
+        self._bridge = bridge
+        self._free = threading.BoundedSemaphore(AT_ONCE)
+        try:
+            super().__init__(address, Handler)
+        except OSError as error:
+            raise WiringError(f"The metadata service cannot listen on {bridge}: {error.strerror}.") from error
+        self._thread = threading.Thread(target=self.serve_forever, name="metadata", daemon=True)
+
+    def server_bind(self) -> None:
+        """Bind to the bridge alone."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._bridge.encode())
+        super().server_bind()
+
+    def start(self) -> None:
+        """Serve in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Serve no more."""
+        self.shutdown()
+        self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Take a request when one of the places is free."""
+        self._free.acquire()
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one connection, then give its place back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Let a client that went away go."""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers GET and HEAD; there is nothing to be written."""
+
+    server: MetadataServer
+    timeout = READ_S
+    server_version = "nova-lite"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        """Answer a document or a folder."""
+        self._answer(with_body=True)
+
+    def do_HEAD(self) -> None:
+        """Answer without the body."""
+        self._answer(with_body=False)
+
+    def _answer(self, *, with_body: bool) -> None:
+        spec = self.server.specs.of(self.client_address[0])
+        body = None if spec is None else metadata.lookup(spec, self.path.partition("?")[0])
+        status = errors.NotFound.status if body is None else 200
+        content = body if body is not None else b"Not found\n"
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json" if self.path.endswith(".json") else "text/plain; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if with_body:
+            self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Count on nothing here being worth a line: what guests ask may be user data."""
