@@ -20,6 +20,7 @@ from nova_lite.clock import SystemClock
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
 from nova_lite.conf import network as network_conf
+from nova_lite.conf import network as network_conf
 from nova_lite.db import migrate
 from nova_lite.identity import bootstrap as identity_bootstrap
 from nova_lite.identity import keys as token_keys

@@ -15,16 +15,21 @@ from nova_lite.conductor.reconcilers import books, history
 from nova_lite.conductor.reconcilers.lost_hosts import LostHosts
 from nova_lite.conductor.reconcilers.power_states import PowerStates
 from nova_lite.conductor.service import ConductorParts, ConductorService
+from nova_lite.conf import api as api_conf
 from nova_lite.conf import broker as broker_conf
+from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf import database as database_conf
+from nova_lite.conf import image as image_conf
 from nova_lite.conf import scheduler as scheduler_conf
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db import version
 from nova_lite.db.engine import Database
 from nova_lite.durable.runner import Runner
 from nova_lite.image.port import ImagePort
+from nova_lite.image.service import make_images
 from nova_lite.inventory import hosts, services
 from nova_lite.network.port import NetworkPort
+from nova_lite.network.service import Networks
 from nova_lite.rpc import conductor as conversation
 from nova_lite.rpc.compute import ComputeClient
 from nova_lite.rpc.port import Address, Listener, Transport
@@ -138,8 +143,10 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
         Doors(
             database=database,
             transport=RabbitTransport(broker.url, signing=signing, connections=4, ca_file=broker.ca_file),
-            network=None,
-            images=None,
+            network=Networks(database),
+            images=make_images(
+                database, daemon_conf.read(conf).state_dir, image_conf.read(conf), api_conf.read(conf).own_url, SystemClock()
+            ),
             ratios=scheduler_conf.read(conf),
             name=socket.gethostname(),
         )
