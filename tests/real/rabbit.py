@@ -112,10 +112,7 @@ class Rabbit:
         """Take node, epmd and data away."""
         if self._process is not None and self._process.poll() is None:
             self.kill()
-        for erlang in (Path("/usr/bin/epmd"), *Path("/usr/lib/erlang").glob("erts-*/bin/epmd")):
-            if erlang.exists():
-                subprocess.run([str(erlang), "-kill"], env=self.environment, capture_output=True, timeout=10, check=False)
-                break
+        self._end_epmd()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def options(self, vhost: str = "nova-lite") -> BrokerOptions:
@@ -128,6 +125,17 @@ class Rabbit:
     def host_url(self, options: BrokerOptions, name: str) -> str:
         """Make a host's user and give its URL."""
         return broker.add_host_user(options, name, ctl=self.ctl)
+
+    def _end_epmd(self) -> None:
+        """End the name server; it refuses for a moment after its node was killed."""
+        programs = [Path("/usr/bin/epmd"), *Path("/usr/lib/erlang").glob("erts-*/bin/epmd")]
+        program = next((str(path) for path in programs if path.exists()), None)
+        for _ in range(20 if program else 0):
+            subprocess.run([program, "-kill"], env=self.environment, capture_output=True, timeout=10, check=False)
+            with contextlib.closing(socket.socket()) as channel:
+                if channel.connect_ex(("127.0.0.1", self._epmd)) != 0:
+                    return
+            time.sleep(0.25)
 
     def _accepts(self) -> bool:
         try:
