@@ -25,6 +25,7 @@ IMAGES = {
     "large_image": {"virtual_size_bytes": 3 * GIB},
     "hungry_image": {"min_ram_mib": 4096},
     "roomy_image": {"min_disk_gib": 2},
+    "kernel_image": {"virtual_size_bytes": None, "disk_format": "aki", "container_format": "aki"},
 }
 NETWORK = str(uuid.UUID(int=500))
 PORT = str(uuid.UUID(int=501))
