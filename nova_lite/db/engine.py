@@ -35,6 +35,8 @@ DATABASE = "the database"  # what is waited for, as an operation's events say it
 RERUN_SQLSTATES = ("40001", "40P01", "55P03")
 RERUN_NUMBERS = (1205, 1213, 1020)
 RERUN_SQLITE = ("SQLITE_BUSY", "SQLITE_LOCKED")
+# Wrong statements that PyMySQL calls operational: unknown table or column, duplicate name, wrong value, missing default...
+MARIADB_MISTAKES = (1050, 1051, 1054, 1060, 1061, 1068, 1072, 1091, 1136, 1146, 1292, 1364, 1365, 1366)
 
 
 class Overtaken(Exception):
@@ -136,10 +138,20 @@ def _translated() -> Iterator[None]:
 
 
 def _translate(error: exc.DBAPIError) -> Exception:
-    """Make our own error of an outage; leave mistakes (constraint, syntax) as they are."""
-    if isinstance(error, exc.OperationalError | exc.InterfaceError) or error.connection_invalidated or _is_rerunnable(error):
+    """Make our own error of an outage; leave mistakes (constraint, syntax, a missing table) as they are."""
+    if error.connection_invalidated or _is_rerunnable(error) or isinstance(error, exc.InterfaceError):
+        return errors.Unavailable("The database does not answer at the moment.", what=DATABASE)
+    if isinstance(error, exc.OperationalError) and not _is_mistake(error):
         return errors.Unavailable("The database does not answer at the moment.", what=DATABASE)
     return error
+
+
+def _is_mistake(error: exc.OperationalError) -> bool:
+    """Whether the driver calls operational what is only a wrong statement."""
+    if getattr(error.orig, "sqlite_errorname", None) == "SQLITE_ERROR":
+        return True
+    arguments = getattr(error.orig, "args", ())
+    return bool(arguments) and arguments[0] in MARIADB_MISTAKES
 
 
 def _is_rerunnable(error: exc.DBAPIError) -> bool:

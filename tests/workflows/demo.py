@@ -17,7 +17,7 @@ from nova_lite.rpc.compute import CommandHead, EnsureGuest, RemoveGuest
 
 THING = "thing"
 METADATA = sa.MetaData()
-NOTES = sa.Table("demo_notes", METADATA, sa.Column("subject", sa.String(36)), sa.Column("what", sa.String(64)))
+NOTES = sa.Table("demo_notes", METADATA, sa.Column("subject", sa.String(36), index=True), sa.Column("what", sa.String(64)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -192,6 +192,13 @@ def test_a_broken_constraint_is_a_mistake_and_not_an_outage(url):
         database.transact(lambda tx: tx.execute(TABLE.insert(), {"id": 1, "n": 0}))
 
 
+def test_a_missing_table_is_a_mistake_and_not_an_outage(url):
+    database = Database(url)
+
+    with pytest.raises(sa.exc.OperationalError), database.read() as tx:
+        tx.execute(sa.text("SELECT * FROM nothing"))
+
+
 def test_the_journals_clock_on_sqlite_is_the_machines_time_since_boot(tmp_path):
     time = SimulatedClock(start=77.0, boot="b")
     database = Database(f"sqlite:///{tmp_path}/test.db", time)
