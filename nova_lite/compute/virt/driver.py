@@ -38,6 +38,12 @@ class VirtDriver(Protocol):
     def facts(self) -> HostFacts:
         """Give what the host is and has. Raises: VirtError when the hypervisor does not answer."""
 
+    def adopt(self) -> None:
+        """Make good for the guests that are here what a restart of the daemon or the machine took away: taps, metadata.
+
+        Guests themselves are not touched. Raises: VirtError.
+        """
+
     def list_guests(self) -> tuple[GuestState, ...]:
         """List the guests of this cloud on this host (others' are never touched or listed)."""
 

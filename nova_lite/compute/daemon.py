@@ -1,0 +1,108 @@
+"""nova-lite-compute: runs guests on this host. With the fake driver one process may be many hosts."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import logging
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from oslo_config import cfg
+
+from nova_lite import errors
+from nova_lite.clock import SystemClock
+from nova_lite.compute.host import ComputeHost, Doors
+from nova_lite.compute.virt.driver import VirtDriver
+from nova_lite.compute.virt.fake import FakeDriver
+from nova_lite.conf import broker as broker_conf
+from nova_lite.conf import compute as compute_conf
+from nova_lite.conf import daemon as daemon_conf
+from nova_lite.model.ids import HostName
+from nova_lite.rpc import join
+from nova_lite.rpc.signing import HostSigning
+from nova_lite.rpc.transport import RabbitTransport
+from nova_lite.runtime.daemon import run
+
+LOG = logging.getLogger(__name__)
+JOIN_FILE = Path("/etc/nova-lite/join.json")
+
+
+class Compute:
+    """The daemon: its hosts, side by side."""
+
+    def __init__(self, hosts: Sequence[ComputeHost]) -> None:
+        """`hosts` are started and stopped together."""
+        self._hosts = tuple(hosts)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        _side_by_side([host.start for host in self._hosts])
+
+    def stop(self) -> None:
+        """End; guests keep running."""
+        _side_by_side([host.stop for host in self._hosts])
+
+    def alive(self) -> bool:
+        """Whether every host is."""
+        return all(host.alive() for host in self._hosts)
+
+
+def build(conf: cfg.ConfigOpts, join_files: Sequence[Path] = ()) -> Compute:
+    """Make the daemon with its real doors. Raises: ConfigError."""
+    joins = [join.read(path) for path in join_files or [_default_join_file(conf)]]
+    options = compute_conf.read(conf)
+    if len(joins) > 1 and options.driver != "fake":
+        raise errors.ConfigError("[compute] driver: only the fake one lets a process be several hosts.")
+    return Compute([_build_host(conf, one) for one in joins])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until a signal comes; give the exit code. `--join FILE` may be given several times."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--join", type=Path, action="append", default=[], metavar="FILE")
+    known, rest = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
+    return run("compute", functools.partial(build, join_files=known.join), rest)
+
+
+def _default_join_file(conf: cfg.ConfigOpts) -> Path:
+    """Find the file of this machine: where an operator put it, or where `nova-lite up` did."""
+    if JOIN_FILE.exists():
+        return JOIN_FILE
+    return join.default_path(daemon_conf.read(conf).state_dir, socket.gethostname())
+
+
+def _build_host(conf: cfg.ConfigOpts, joined: join.JoinFile) -> ComputeHost:
+    folder = daemon_conf.read(conf).state_dir / "compute" / joined.host
+    folder.mkdir(parents=True, exist_ok=True)
+    signing = HostSigning(joined.host, joined.mac_key, joined.control_public_key)
+    transport = RabbitTransport(joined.broker_url, signing=signing, connections=1, ca_file=broker_conf.read(conf).ca_file)
+    return ComputeHost(
+        Doors(
+            host=HostName(joined.host),
+            folder=folder,
+            transport=transport,
+            driver=_driver(compute_conf.read(conf), folder, joined),
+            clock=SystemClock(),
+        )
+    )
+
+
+def _driver(options: compute_conf.ComputeOptions, folder: Path, joined: join.JoinFile) -> VirtDriver:
+    if options.driver == "fake":
+        return FakeDriver(folder, HostName(joined.host), zone=joined.zone)
+    from nova_lite.compute.virt.libvirt import build as libvirt_build  # simulated hosts do without libvirt
+
+    return libvirt_build.driver(options, folder, joined)
+
+
+def _side_by_side(acts: Sequence[Callable[[], None]]) -> None:
+    """Run each in a thread of its own: each may wait for its broker."""
+    threads = [threading.Thread(target=act, daemon=True) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

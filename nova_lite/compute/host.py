@@ -1,0 +1,96 @@
+"""One compute host put together: hypervisor, ledger, crew, clockwork and handlers. A process may hold many simulated ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+from nova_lite.clock import Clock
+from nova_lite.compute.crew import Crew
+from nova_lite.compute.ledger import Ledger
+from nova_lite.compute.monitor import Monitor, MonitorParts
+from nova_lite.compute.reports import Outbox
+from nova_lite.compute.service import ComputeService, ServiceParts
+from nova_lite.compute.virt.driver import VirtDriver, VirtError
+from nova_lite.model.ids import HostName
+from nova_lite.rpc import compute as conversation
+from nova_lite.rpc.conductor import ConductorClient
+from nova_lite.rpc.port import Listener, Transport
+
+LOG = logging.getLogger(__name__)
+THREADS = 4
+DRAIN_S = 15.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Doors:
+    """What a host reaches. `folder` is its own: `<state_dir>/compute/<host>`."""
+
+    host: HostName
+    folder: Path
+    transport: Transport
+    driver: VirtDriver
+    clock: Clock
+
+
+class ComputeHost:
+    """A host that runs. Its guests outlive it."""
+
+    def __init__(self, doors: Doors) -> None:
+        """Nothing is sent and no guest is touched before `start`."""
+        self._doors = doors
+        conductor = ConductorClient(doors.transport)
+        self._ledger = Ledger(doors.folder / "ledger.db", doors.clock)
+        self.outbox = Outbox(self._ledger, conductor, doors.clock)
+        self.crew = Crew(doors.clock)
+        self.monitor = Monitor(
+            MonitorParts(
+                host=doors.host,
+                driver=doors.driver,
+                conductor=conductor,
+                transport=doors.transport,
+                outbox=self.outbox,
+                crew=self.crew,
+                clock=doors.clock,
+            )
+        )
+        self.service = ComputeService(
+            ServiceParts(
+                host=doors.host,
+                driver=doors.driver,
+                ledger=self._ledger,
+                outbox=self.outbox,
+                crew=self.crew,
+                monitor=self.monitor,
+                clock=doors.clock,
+            )
+        )
+        self.monitor.add_chore("owed", self.service.obey_tombstones)
+        self.listener: Listener | None = None
+
+    def start(self) -> None:
+        """Adopt the guests that are here, listen, and begin to register. Returns soon, also while the broker is away."""
+        try:
+            self._ledger.forget_absent({guest.server_id for guest in self._doors.driver.list_guests()})
+            self._doors.driver.adopt()
+        except VirtError as error:
+            LOG.warning("The guests of before cannot be looked at: %s", error.message, extra={"host": self._doors.host})
+        self.listener = self._doors.transport.serve(
+            conversation.address(self._doors.host), self.service.handlers(), threads=THREADS
+        )
+        self.monitor.start(self.listener)
+
+    def stop(self) -> None:
+        """Take no more commands, stop the work in hand (commands are repeated after the next start), let go."""
+        if self.listener is not None:
+            self.listener.stop()
+        self.crew.stop(DRAIN_S)
+        self.monitor.stop()
+        self._doors.transport.close()
+        self._doors.driver.close()
+        self._ledger.close()
+
+    def alive(self) -> bool:
+        """Whether the clockwork runs, the hypervisor answers and the host hears."""
+        return self.monitor.alive()

@@ -1,0 +1,338 @@
+"""The host's clockwork, one thread: registers, beats, tests its own hearing, repeats reports, tells of power changes."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import logging
+import random
+import threading
+import uuid
+from collections.abc import Callable
+
+from nova_lite import errors
+from nova_lite.clock import Clock
+from nova_lite.compute.crew import Crew
+from nova_lite.compute.reports import Outbox
+from nova_lite.compute.virt.driver import VirtDriver, VirtError
+from nova_lite.model.guest import GuestState, PowerState
+from nova_lite.model.host import HostFacts
+from nova_lite.model.ids import HostName, ServerId
+from nova_lite.rpc import compute as conversation
+from nova_lite.rpc.conductor import ConductorPort, Heartbeat, PowerChange, Registration
+from nova_lite.rpc.port import Listener, Transport
+from nova_lite.rpc.trouble import Trouble
+
+LOG = logging.getLogger(__name__)
+BEAT_S = 15.0
+OUT_OF_TOUCH_S = 40.0  # without a heartbeat for so long we may have been declared down: removals may be owed
+SELF_TEST_S = 8.0
+SELF_TEST_LOST_S = 4.0
+REGISTER_FIRST_S, REGISTER_MOST_S = 2.0, 30.0
+RETRY_S = 2.0
+AWHILE_S = 3600.0
+EXPIRE_S = 5.0
+HANGS_S = 60.0
+HOPELESS_S = 180.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MonitorParts:
+    """What the clockwork drives."""
+
+    host: HostName
+    driver: VirtDriver
+    conductor: ConductorPort
+    transport: Transport
+    outbox: Outbox
+    crew: Crew
+    clock: Clock
+
+
+@dataclasses.dataclass
+class _Chore:
+    act: Callable[[], float]  # gives the seconds until it is due again
+    due: float
+
+
+class Monitor:
+    """Runs chores when they are due. `tick` is one turn; tests call it with a clock of their own."""
+
+    def __init__(self, parts: MonitorParts) -> None:
+        """Nothing is sent before `start` or the first `tick`."""
+        self._parts = parts
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name=f"monitor-{parts.host}", daemon=True)
+        self._listener: Listener | None = None
+        self._registration = _Registrations()
+        self._hearing = _Hearing()
+        self._power: collections.deque[tuple[ServerId, PowerState]] = collections.deque(maxlen=10_000)
+        self._known: dict[ServerId, PowerState] = {}
+        self._facts: HostFacts | None = None
+        parts.outbox.when_sent(lambda: self.hurry("reports"))
+        now = parts.clock.monotonic()
+        self._last_tick = self._last_contact = self._driver_well = now
+        self._driver_trouble = Trouble(LOG)
+        self._chores = {
+            "register": _Chore(self._register, now),
+            "beat": _Chore(self._beat, now + BEAT_S),
+            "self_test": _Chore(self._test_hearing, now + SELF_TEST_S * random.random()),
+            "reports": _Chore(self._parts.outbox.repeat_due, now),
+            "power": _Chore(self._tell_power, now),
+            "expire": _Chore(self._expire, now + EXPIRE_S),
+        }
+
+    def start(self, listener: Listener) -> None:
+        """Begin; `listener` is the host's own."""
+        self._listener = listener
+        self._parts.driver.listen(self.power_changed)
+        self._thread.start()
+
+    def add_chore(self, name: str, act: Callable[[], float]) -> None:
+        """Have something else done from time to time: `act` gives the seconds until it is due again. Before `start`."""
+        self._chores[name] = _Chore(act, self._parts.clock.monotonic())
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(6.0)
+
+    def alive(self) -> bool:
+        """Whether the clockwork runs, and neither the hypervisor nor our own hearing has failed us for long."""
+        now = self._parts.clock.monotonic()
+        return (
+            self._thread.is_alive()
+            and now - self._last_tick < HANGS_S
+            and now - self._driver_well < HOPELESS_S
+            and not self._hearing.deaf_for(now) > HOPELESS_S
+        )
+
+    def tick(self) -> float:
+        """Do what is due; give the seconds until something is due again."""
+        self._last_tick = self._parts.clock.monotonic()
+        for chore in tuple(self._chores.values()):
+            if chore.due <= self._parts.clock.monotonic():
+                chore.due = float("inf")
+                pause = self._attempt(chore.act)
+                chore.due = min(chore.due, self._parts.clock.monotonic() + pause)  # it may have been hurried meanwhile
+        return max(min(chore.due for chore in self._chores.values()) - self._parts.clock.monotonic(), 0.0)
+
+    def hurry(self, name: str) -> None:
+        """Make a chore due now."""
+        self._chores[name].due = self._parts.clock.monotonic()
+        self._wake.set()
+
+    def welcomed(self, nonce: str, incarnation: int) -> bool:
+        """Take the answer to a registration; False when it is not to be followed.
+
+        Only the last registration counts: an earlier one's incarnation is older. An empty nonce asks to register again.
+        """
+        with self._lock:
+            verdict = self._registration.answered(nonce, incarnation)
+        if verdict is _Verdict.AGAIN:
+            self.hurry("register")
+        return verdict is _Verdict.TAKEN
+
+    def knows(self, incarnation: int) -> bool:
+        """Whether a command of this incarnation is to be obeyed. A newer one than ours shows that we missed a Welcome."""
+        with self._lock:
+            present = self._registration.incarnation
+            missed = present is not None and incarnation > present and self._registration.begin_again()
+        if missed:
+            self.hurry("register")
+        return incarnation == present
+
+    def heard_itself(self, number: object) -> None:
+        """Take the host's own message."""
+        self._hearing.heard(number)
+
+    def told(self, server_id: ServerId, power_state: PowerState | None) -> None:
+        """Remember what the conductor knows of a guest's power."""
+        with self._lock:
+            if power_state is None:
+                self._known.pop(server_id, None)
+            else:
+                self._known[server_id] = power_state
+
+    def power_changed(self, server_id: ServerId, power_state: PowerState) -> None:
+        """Take an event of the hypervisor; returns at once."""
+        self._power.append((server_id, power_state))
+        self.hurry("power")
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            pause = self.tick()
+            self._wake.wait(min(pause, HANGS_S / 2))
+            self._wake.clear()
+
+    def _attempt(self, act: Callable[[], float]) -> float:
+        try:
+            return act()
+        except errors.Unavailable:
+            return RETRY_S  # the transport has said it in the log
+        except VirtError as error:
+            self._driver_trouble.say(f"The hypervisor does not answer: {error.message}")
+            return RETRY_S
+
+    def _register(self) -> float:
+        with self._lock:
+            nonce = self._registration.next_nonce()
+        if nonce is None:
+            return AWHILE_S
+        guests = self._look()
+        facts = self._parts.driver.facts()
+        self._parts.conductor.register(Registration(host=self._parts.host, nonce=nonce, facts=facts, guests=guests))
+        self._facts = facts
+        self._last_contact = self._parts.clock.monotonic()
+        with self._lock:
+            return self._registration.pause()
+
+    def _beat(self) -> float:
+        with self._lock:
+            incarnation = self._registration.incarnation
+        if incarnation is None:
+            return RETRY_S
+        guests = self._look()
+        facts = self._parts.driver.facts()
+        now = self._parts.clock.monotonic()
+        if now - self._last_contact > OUT_OF_TOUCH_S:
+            with self._lock:
+                self._registration.begin_again()
+            self.hurry("register")
+            return RETRY_S
+        changed = None if facts == self._facts else facts
+        self._parts.conductor.heartbeat(Heartbeat(host=self._parts.host, incarnation=incarnation, guests=guests, facts=changed))
+        self._facts = facts
+        self._last_contact = now
+        return BEAT_S
+
+    def _look(self) -> tuple[GuestState, ...]:
+        """List the guests. While the hypervisor does not answer the host says nothing: it can serve nobody."""
+        guests = self._parts.driver.list_guests()
+        self._driver_well = self._parts.clock.monotonic()
+        self._driver_trouble.over("The hypervisor answers again.")
+        with self._lock:
+            self._known = {guest.server_id: guest.power_state for guest in guests}
+        return guests
+
+    def _test_hearing(self) -> float:
+        listener = self._listener
+        if listener is None or not listener.wait_ready(0):
+            return RETRY_S
+        now = self._parts.clock.monotonic()
+        if self._hearing.awaits():
+            if self._hearing.is_lost(now):
+                LOG.warning("The host does not hear its own messages; it listens anew.")
+                listener.restart()
+            return SELF_TEST_S - SELF_TEST_LOST_S
+        number = self._hearing.begin()
+        self._parts.transport.cast(
+            conversation.address(self._parts.host), "self_test", {"host": self._parts.host, "number": number}
+        )
+        self._hearing.sent(number)
+        return SELF_TEST_LOST_S
+
+    def _tell_power(self) -> float:
+        while self._power:
+            server_id, power_state = self._power.popleft()
+            if self._parts.crew.is_busy(server_id):
+                continue  # the report tells it
+            with self._lock:
+                incarnation = self._registration.incarnation
+                known = self._known.get(server_id)  # looked at only now: work that ended has told its state
+            if incarnation is None or known is power_state:
+                continue  # a registration tells it
+            self._parts.conductor.power_changed(
+                PowerChange(host=self._parts.host, incarnation=incarnation, server_id=server_id, power_state=power_state)
+            )
+            self.told(server_id, power_state)
+        return AWHILE_S
+
+    def _expire(self) -> float:
+        self._parts.crew.expire()
+        return EXPIRE_S
+
+
+class _Verdict:
+    """What to do with a Welcome."""
+
+    TAKEN, IGNORED, AGAIN = "taken", "ignored", "again"
+
+
+class _Registrations:
+    """Which registrations were sent, and what came of them. Each message has a nonce of its own."""
+
+    def __init__(self) -> None:
+        self.incarnation: int | None = None
+        self._nonces: collections.deque[str] = collections.deque(maxlen=100)
+        self._wanted = True
+        self._pause_s = REGISTER_FIRST_S
+
+    def begin_again(self) -> bool:
+        """Want another registration; False when one is wanted already."""
+        if self._wanted:
+            return False
+        self._wanted, self._pause_s = True, REGISTER_FIRST_S
+        return True
+
+    def next_nonce(self) -> str | None:
+        """Give the nonce of the next registration, None when none is wanted."""
+        if not self._wanted:
+            return None
+        self._nonces.append(str(uuid.uuid4()))
+        return self._nonces[-1]
+
+    def pause(self) -> float:
+        """Give the seconds until the next try."""
+        pause, self._pause_s = self._pause_s, min(self._pause_s * 2, REGISTER_MOST_S)
+        return pause
+
+    def answered(self, nonce: str, incarnation: int) -> str:
+        newer = self.incarnation is None or incarnation > self.incarnation
+        if self._nonces and nonce == self._nonces[-1] and self._wanted:
+            self._wanted = False
+            self.incarnation = incarnation
+            return _Verdict.TAKEN
+        if nonce == "" or (nonce in self._nonces and newer and not self._wanted):
+            return _Verdict.AGAIN if self.begin_again() else _Verdict.IGNORED
+        return _Verdict.IGNORED
+
+
+class _Hearing:
+    """Whether what we send ourselves arrives."""
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._awaited: int | None = None
+        self._heard = 0
+        self._deaf_since: float | None = None
+
+    def begin(self) -> int:
+        self._number += 1
+        return self._number
+
+    def sent(self, number: int) -> None:
+        self._awaited = number
+
+    def awaits(self) -> bool:
+        return self._awaited is not None
+
+    def heard(self, number: object) -> None:
+        if isinstance(number, int):
+            self._heard = max(self._heard, number)
+
+    def is_lost(self, now: float) -> bool:
+        """Look whether what was sent has arrived; one look for each."""
+        awaited, self._awaited = self._awaited, None
+        if awaited is None or self._heard >= awaited:
+            self._deaf_since = None
+            return False
+        self._deaf_since = self._deaf_since or now
+        return True
+
+    def deaf_for(self, now: float) -> float:
+        return 0.0 if self._deaf_since is None else now - self._deaf_since

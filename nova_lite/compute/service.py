@@ -1,0 +1,301 @@
+"""Commands in, reports out: what a compute host does with each message (ENGINE.md, Commands and reports)."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from nova_lite import errors
+from nova_lite.clock import Clock
+from nova_lite.compute.crew import Act, Crew, Work
+from nova_lite.compute.ledger import TOMBSTONE, Kind, Ledger, Notice, Outcome, Task, task_of
+from nova_lite.compute.monitor import Monitor
+from nova_lite.compute.reports import Outbox
+from nova_lite.compute.virt.driver import Stopped, VirtDriver, VirtError
+from nova_lite.model import wire
+from nova_lite.model.guest import PowerState
+from nova_lite.model.ids import HostName, ServerId
+from nova_lite.rpc.compute import (
+    AckReport,
+    CommandHead,
+    EnsureGuest,
+    EnsurePower,
+    GetConsoleOutput,
+    Power,
+    RebootGuest,
+    RemoveGuest,
+    Tombstone,
+    Welcome,
+)
+from nova_lite.rpc.conductor import Fault, Report, TombstoneDone
+from nova_lite.rpc.port import Handler
+
+LOG = logging.getLogger(__name__)
+M = TypeVar("M")
+CONSOLE_BYTES = 150 * 1024  # as JSON, six times as much at the worst, it fits into a message
+RETRY_OWED_S = 10.0
+GATE_S = 1.0
+Future = concurrent.futures.Future[PowerState | None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServiceParts:
+    """What the handlers stand on."""
+
+    host: HostName
+    driver: VirtDriver
+    ledger: Ledger
+    outbox: Outbox
+    crew: Crew
+    monitor: Monitor
+    clock: Clock
+
+
+class ComputeService:
+    """The handlers of a host's address (rpc/compute.py). They only take and give: the crew does the work."""
+
+    def __init__(self, parts: ServiceParts) -> None:
+        """Commands are refused until a Welcome has told the incarnation."""
+        self._parts = parts
+        self._owed: dict[ServerId, Tombstone] = {}
+        self._nothing_owed = threading.Event()
+        self._nothing_owed.set()
+
+    def handlers(self) -> dict[str, Handler]:
+        """Give the handlers by method name."""
+        return {
+            "ensure_guest": self.ensure_guest,
+            "remove_guest": self.remove_guest,
+            "ensure_power": self.ensure_power,
+            "reboot_guest": self.reboot_guest,
+            "welcome": self.welcome,
+            "ack_report": self.ack_report,
+            "self_test": self.self_test,
+            "get_console_output": self.get_console_output,
+        }
+
+    def ensure_guest(self, body: Mapping[str, Any]) -> None:
+        """Handle EnsureGuest."""
+        message = _read(EnsureGuest, body)
+
+        def act(stop: threading.Event) -> PowerState:
+            self._wait_for_removals(stop)
+            return self._parts.driver.ensure_guest(message.spec, stop)
+
+        self._take(message.head, act, builds=True)
+
+    def remove_guest(self, body: Mapping[str, Any]) -> None:
+        """Handle RemoveGuest."""
+        head = _read(RemoveGuest, body).head
+        self._take(head, lambda stop: self._parts.driver.remove_guest(head.server_id))
+
+    def ensure_power(self, body: Mapping[str, Any]) -> None:
+        """Handle EnsurePower."""
+        message = _read(EnsurePower, body)
+        driver, server_id = self._parts.driver, message.head.server_id
+        if message.power is Power.ON:
+            self._take(message.head, lambda stop: driver.power_on(server_id))
+        else:
+            self._take(message.head, lambda stop: driver.power_off(server_id, message.graceful_s, stop))
+
+    def reboot_guest(self, body: Mapping[str, Any]) -> None:
+        """Handle RebootGuest."""
+        message = _read(RebootGuest, body)
+        self._take(
+            message.head,
+            lambda stop: self._parts.driver.reboot(
+                message.head.server_id, hard=message.hard, graceful_s=message.graceful_s, stop=stop
+            ),
+        )
+
+    def welcome(self, body: Mapping[str, Any]) -> None:
+        """Handle Welcome: commands of this incarnation are obeyed from now on; what is owed is removed first."""
+        message = _read(Welcome, body)
+        with self._parts.crew.lock:
+            if not self._parts.monitor.welcomed(message.nonce, message.incarnation):
+                return
+            self._owed = {tombstone.server_id: tombstone for tombstone in message.tombstones}
+            self._look_whether_owed()
+        LOG.info("The host is registered.", extra={"incarnation": message.incarnation, "owed": len(message.tombstones)})
+        self.obey_tombstones()
+
+    def ack_report(self, body: Mapping[str, Any]) -> None:
+        """Handle AckReport."""
+        self._parts.outbox.acknowledge(_read(AckReport, body).report_id)
+
+    def self_test(self, body: Mapping[str, Any]) -> None:
+        """Handle the host's own message."""
+        self._parts.monitor.heard_itself(body.get("number"))
+
+    def get_console_output(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Handle GetConsoleOutput. Raises: NotFound; Unavailable when the hypervisor does not answer."""
+        message = _read(GetConsoleOutput, body)
+        try:
+            output = self._parts.driver.console_output(message.server_id, message.lines)
+        except VirtError as error:
+            if error.code == "no_guest":
+                raise errors.NotFound(error.message) from error
+            raise errors.Unavailable(error.message) from error
+        return {"output": output[-CONSOLE_BYTES:].decode("utf-8", errors="replace")}
+
+    def obey_tombstones(self) -> float:
+        """Begin the removals that are owed and not in hand; give the seconds until this should be looked at again."""
+        with self._parts.crew.lock:
+            said = [self._obey(tombstone) for tombstone in tuple(self._owed.values())]
+        for say in said:
+            if say is not None:
+                say()
+        return RETRY_OWED_S
+
+    def _obey(self, tombstone: Tombstone) -> Callable[[], None] | None:
+        """Begin a removal, unless it is in hand; give what is to be said when there is nothing to remove."""
+        if not self._parts.ledger.enter_tombstone(tombstone):
+            LOG.info("A guest is spared: it was made after its removal was asked.", extra={"server_id": tombstone.server_id})
+            return self._strike_out(tombstone)
+        self._parts.crew.give(
+            Work(
+                server_id=tombstone.server_id,
+                task=Task(operation_id=TOMBSTONE, step=f"{tombstone.fence}.{tombstone.turn}", unwinding=True),
+                act=lambda stop: self._parts.driver.remove_guest(tombstone.server_id),
+                finish=lambda work, future: self._removed(tombstone, future),
+            )
+        )
+        return None
+
+    def _removed(self, tombstone: Tombstone, future: Future) -> Callable[[], None] | None:
+        fault = _fault_of(future.exception())
+        if fault is not None:
+            LOG.warning("A removal that is owed failed; it is tried again.", extra={"server_id": tombstone.server_id})
+            return None
+        return self._strike_out(tombstone)
+
+    def _strike_out(self, tombstone: Tombstone) -> Callable[[], None]:
+        """Note that a removal is no longer owed; give what tells the conductor."""
+        if self._owed.get(tombstone.server_id) == tombstone:
+            del self._owed[tombstone.server_id]
+        self._look_whether_owed()
+        report_id = str(uuid.uuid4())
+        message = TombstoneDone(
+            report_id=report_id,
+            host=self._parts.host,
+            server_id=tombstone.server_id,
+            fence=tombstone.fence,
+            turn=tombstone.turn,
+        )
+        notice = Notice(id=report_id, kind=Kind.TOMBSTONE_DONE, server_id=tombstone.server_id, message=message)
+        self._parts.ledger.add_notice(notice)
+        return lambda: self._parts.outbox.send(notice)
+
+    def _look_whether_owed(self) -> None:
+        if self._owed:
+            self._nothing_owed.clear()
+        else:
+            self._nothing_owed.set()
+
+    def _wait_for_removals(self, stop: threading.Event) -> None:
+        """Hold new guests until the removals that are owed are done: their room may be needed."""
+        while not self._nothing_owed.wait(GATE_S):
+            if stop.is_set():
+                raise Stopped
+
+    def _take(self, head: CommandHead, act: Act, *, builds: bool = False) -> None:
+        """Have a command's work done, join it, or answer again what was done before. Refuses what is late."""
+        with self._parts.crew.lock:
+            if not self._parts.monitor.knows(head.incarnation):
+                LOG.info("A command of another incarnation is refused.", extra=_about(head))
+                return
+            entry = self._parts.ledger.enter(head)
+            if entry.late:
+                LOG.info("A late command is refused.", extra=_about(head))
+                return
+            if entry.outcome is None:
+                self._parts.crew.give(
+                    Work(
+                        server_id=head.server_id,
+                        task=task_of(head),
+                        act=act,
+                        finish=self._conclude,
+                        head=head,
+                        builds=builds,
+                        deadline=self._parts.clock.monotonic() + max(head.time_left_s, 0.0),
+                    )
+                )
+                return
+            say = self._report(head, entry.outcome)
+        if say is not None:
+            say()
+
+    def _conclude(self, work: Work, future: Future) -> Callable[[], None] | None:
+        """Write down what came of a command's work; give what sends the report. A stopped work has nothing to report."""
+        if work.head is None:
+            return None
+        error = future.exception()
+        if isinstance(error, Stopped) and not work.expired:
+            return None
+        fault = _fault_of(error)
+        power_state = None if fault else future.result()
+        if fault is not None:
+            LOG.warning("A command failed: %s", fault.message, extra={**_about(work.head), "code": fault.code})
+        if fault is not None and fault.code == INTERNAL:
+            LOG.error("What failed is an error of ours.", exc_info=error, extra=_about(work.head))
+        return self._report(work.head, Outcome(attempt=work.head.attempt, fault=fault, power_state=power_state))
+
+    def _report(self, head: CommandHead, outcome: Outcome) -> Callable[[], None] | None:
+        report = Report(
+            id=str(uuid.uuid4()),
+            host=self._parts.host,
+            incarnation=head.incarnation,
+            server_id=head.server_id,
+            operation_id=head.operation_id,
+            step=head.step,
+            unwinding=head.unwinding,
+            attempt=head.attempt,
+            fence=head.fence,
+            turn=head.turn,
+            fault=outcome.fault,
+            power_state=outcome.power_state,
+        )
+        notice = Notice(id=report.id, kind=Kind.REPORT, server_id=head.server_id, message=report)
+        if not self._parts.ledger.conclude(head.server_id, task_of(head), outcome, notice):
+            return None
+        self._parts.monitor.told(head.server_id, outcome.power_state)
+        return lambda: self._parts.outbox.send(notice)
+
+
+INTERNAL = "internal"
+
+
+def _fault_of(error: BaseException | None) -> Fault | None:
+    """Say what went wrong in words for the server's owner."""
+    if error is None:
+        return None
+    if isinstance(error, VirtError):
+        return Fault(code=error.code, message=error.message, host_at_fault=error.host_at_fault)
+    if isinstance(error, Stopped):
+        return Fault(code="timeout", message="The host did not finish in time.", host_at_fault=True)
+    if isinstance(error, OSError):
+        reason = error.strerror or type(error).__name__
+        return Fault(code="os", message=f"The host's system refused: {reason}.", host_at_fault=True)
+    return Fault(code=INTERNAL, message="The host failed unexpectedly.", host_at_fault=True)
+
+
+def _about(head: CommandHead) -> dict[str, object]:
+    return {
+        "request_id": head.request_id,
+        "operation_id": head.operation_id,
+        "server_id": head.server_id,
+        "step": head.step,
+        "pair": f"{head.fence}.{head.turn}",
+    }
+
+
+def _read(kind: type[M], body: Mapping[str, Any]) -> M:
+    try:
+        return wire.from_plain(kind, body)
+    except ValueError as error:
+        raise errors.BadRequest(f"The message is no {kind.__name__}.") from error

@@ -1,0 +1,56 @@
+"""The host's own copy of what its guests are made of: wiring and metadata outlive the daemon and a reboot by it."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import orjson
+
+from nova_lite.model import wire
+from nova_lite.model.guest import GuestSpec
+from nova_lite.model.ids import ServerId
+from nova_lite.rpc.files import write_secret
+
+LOG = logging.getLogger(__name__)
+
+
+class GuestSpecs:
+    """One secret file a guest (user data may hold secrets). The administrator's password and the ticket are left out."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is made when it is needed."""
+        self._folder = folder
+
+    def save(self, spec: GuestSpec) -> None:
+        """Keep a spec, durably. May be repeated."""
+        image = dataclasses.replace(spec.image, ticket="") if spec.image else None
+        kept = dataclasses.replace(spec, admin_pass=None, image=image)
+        write_secret(self._path(spec.server_id), orjson.dumps(wire.to_plain(kept)))
+
+    def find(self, server_id: ServerId) -> GuestSpec | None:
+        """Give a spec; None where there is none, or none that can be read."""
+        return _read(self._path(server_id))
+
+    def remove(self, server_id: ServerId) -> None:
+        """Forget a spec. May be repeated."""
+        self._path(server_id).unlink(missing_ok=True)
+
+    def list_all(self) -> tuple[GuestSpec, ...]:
+        """List all that can be read."""
+        found = (_read(path) for path in sorted(self._folder.glob("*.json")))
+        return tuple(spec for spec in found if spec is not None)
+
+    def _path(self, server_id: ServerId) -> Path:
+        return self._folder / f"{server_id}.json"
+
+
+def _read(path: Path) -> GuestSpec | None:
+    try:
+        return wire.from_plain(GuestSpec, orjson.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        LOG.warning("A guest's spec cannot be read.", extra={"server_id": path.stem})
+        return None
