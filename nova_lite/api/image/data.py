@@ -1,0 +1,128 @@
+"""The bytes of images: in with PUT, out with GET, whole or in part."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from nova_lite import errors
+from nova_lite.api.image.lookup import get_image
+from nova_lite.api.route import Answer, Request
+from nova_lite.image.tickets import HEADER
+from nova_lite.image.upload import Order
+from nova_lite.model.ids import ImageId
+from nova_lite.model.image import Image, ImageStatus
+
+BYTES = "application/octet-stream"
+TICKET = HEADER.upper()
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_CONTENT_DIGEST = re.compile(r"sha-512=:([A-Za-z0-9+/=]{80,100}):", re.ASCII)
+_MD5 = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
+
+
+def upload_data(request: Request) -> Answer:
+    """PUT /images/{image_id}/file."""
+    if request.upload is None:
+        raise ValueError("the route takes bytes")
+    with request.parts.database.read() as tx:
+        image = get_image(tx, request)
+    store = request.headers.get("X-IMAGE-META-STORE")
+    if store is not None and store != request.parts.images.store.name:
+        raise errors.BadRequest("There is no store of this name; see /v2/info/stores.")
+    order = Order(image_id=image.id, read=request.upload.read, length=_length(request), digests=_digests(request))
+    with request.parts.transfers.slot():
+        request.parts.images.upload(order)
+    return Answer(status=204)
+
+
+def download_data(request: Request) -> Answer:
+    """GET /images/{image_id}/file, with a token or a host's ticket; an image without data answers 204."""
+    image = _downloadable(request)
+    if image.location is None or image.size_bytes is None:
+        return Answer(status=204)
+    headers = {"Accept-Ranges": "bytes"}
+    start, end = 0, image.size_bytes
+    asked = _range(request, image.size_bytes)
+    if asked is not None:
+        start, end = asked
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{image.size_bytes}"
+    elif image.md5:
+        headers["Content-MD5"] = image.md5
+    status = 200 if asked is None else 206
+    if request.method == "HEAD":
+        return Answer(status=status, headers=headers | {"Content-Length": str(end - start)}, content_type=BYTES)
+    file = request.parts.transfers.held(request.parts.images.open(image, start, end - start))
+    return Answer(status=status, headers=headers, stream=file, length=end - start, content_type=BYTES)
+
+
+def _downloadable(request: Request) -> Image:
+    """Find the image by ticket or by token. Raises: Unauthorized; NotFound; Forbidden."""
+    ticket = request.headers.get(TICKET)
+    if ticket is not None:
+        image: Image = request.parts.images.ticketed(ticket, ImageId(request.params["image_id"]))
+        return image
+    token = request.headers.get("X-AUTH-TOKEN")
+    if not token:
+        raise errors.Unauthorized
+    request.context = request.parts.tokens.check(token, request.context.request_id)
+    with request.parts.database.read() as tx:
+        image = get_image(tx, request, rule="download_image")
+    if image.status is ImageStatus.DEACTIVATED and not request.context.is_admin:
+        raise errors.Forbidden("The requested image has been deactivated. Image data download is forbidden.")
+    return image
+
+
+def _range(request: Request, size: int) -> tuple[int, int] | None:
+    """Read the first byte and the one after the last; what is no single range of bytes asks for everything (RFC 9110).
+
+    Raises: RangeNotSatisfiable when nothing of it is in the data.
+    """
+    match = _RANGE.fullmatch(request.headers.get("RANGE", "").replace(" ", ""))
+    if match is None or not (match[1] or match[2]):
+        return None
+    if not match[1]:
+        start, end = max(0, size - int(match[2])), size
+    else:
+        start, end = int(match[1]), min(size, int(match[2]) + 1) if match[2] else size
+        if match[2] and int(match[2]) < start:
+            return None
+    if start >= end:
+        raise errors.RangeNotSatisfiable(f"The image has {size} bytes; the range is outside.")
+    return start, end
+
+
+def _length(request: Request) -> int | None:
+    """Give how many bytes are announced. Raises: BadRequest when two headers disagree."""
+    length = request.upload.length if request.upload else None
+    text = request.headers.get("X-OPENSTACK-IMAGE-SIZE")
+    if text is None:
+        return length
+    if not (text.isascii() and text.isdigit() and len(text) <= 18) or (length is not None and length != int(text)):
+        raise errors.BadRequest("X-OpenStack-Image-Size is not the number of bytes in the body.")
+    return int(text)
+
+
+def _digests(request: Request) -> dict[str, str]:
+    """Give the hashes that a careful client announced: Content-MD5 (base64 or hex), Content-Digest with sha-512.
+
+    Raises: BadRequest when one is malformed.
+    """
+    found = {}
+    md5 = request.headers.get("CONTENT-MD5")
+    if md5 is not None:
+        found["md5"] = md5 if _MD5.fullmatch(md5) else _hex(md5, 16)
+    match = _CONTENT_DIGEST.search(request.headers.get("CONTENT-DIGEST", ""))
+    if match is not None:
+        found["sha512"] = _hex(match[1], 64)
+    return found
+
+
+def _hex(text: str, length: int) -> str:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise errors.BadRequest("A digest of the body is malformed.") from error
+    if len(raw) != length:
+        raise errors.BadRequest("A digest of the body has the wrong length.")
+    return raw.hex()

@@ -1,0 +1,160 @@
+"""Images."""
+
+from __future__ import annotations
+
+import dataclasses
+import urllib.parse
+import uuid
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.api.body import media_type
+from nova_lite.api.image import fields, filters, patch
+from nova_lite.api.image.lookup import get_image, target_of
+from nova_lite.api.image.views import images as views
+from nova_lite.api.pages import cut, next_query
+from nova_lite.api.route import Answer, Request
+from nova_lite.db.engine import Tx
+from nova_lite.db.images import ImagePage
+from nova_lite.image import records
+from nova_lite.model.ids import ImageId
+from nova_lite.model.image import Image, ImageStatus, Visibility
+
+PATH = "/v2/images"
+VISIBILITY_RULES = {Visibility.PUBLIC: "publicize_image", Visibility.COMMUNITY: "communitize_image"}
+FORMATS = ("disk_format", "container_format")
+
+
+def list_images(request: Request) -> Answer:
+    """GET /images."""
+    wanted = filters.read_filter(request)
+    page = filters.read_images_page(request)
+    asked = ImagePage(sort=filters.read_sort(request), marker=page.marker, limit=page.fetch)
+    try:
+        with request.parts.database.read() as tx:
+            found = records.list_page(tx, wanted, asked) if page.limit else []
+    except errors.NotFound as error:
+        raise errors.BadRequest("The marker is no image that you may see.") from error
+    shown, more = cut(page, found)
+    body: dict[str, Any] = {"images": [_view(request, image) for image in shown], "schema": "/v2/schemas/images"}
+    body["first"] = _first(request)
+    if more:
+        body["next"] = f"{PATH}?{next_query(request, shown[-1].id)}"
+    return Answer(body=body)
+
+
+def show_image(request: Request) -> Answer:
+    """GET /images/{image_id}."""
+    with request.parts.database.read() as tx:
+        return Answer(body=_view(request, get_image(tx, request)))
+
+
+def create_image(request: Request) -> Answer:
+    """POST /images."""
+    fields.require_settable(request.body)
+    database = request.parts.database
+    now = database.clock.wall()
+    defaults: dict[str, Any] = {
+        "id": ImageId(request.body.get("id", str(uuid.uuid4())).lower()),
+        "name": None,
+        "owner": request.context.project_id,
+        "status": ImageStatus.QUEUED,
+        "visibility": Visibility.SHARED,
+        "disk_format": None,
+        "container_format": None,
+        "created_at": now,
+        "updated_at": now,
+    }
+    columns = {name: value for name, value in fields.to_columns(request.body).items() if name != "owner" or value is not None}
+    image = Image(**(defaults | columns))
+    request.enforce(target=target_of(image, request))
+    _enforce_visibility(request, image)
+    database.transact(lambda tx: records.create(tx, image))
+    headers = {
+        "Location": f"{request.service_url}/images/{image.id}",
+        "OpenStack-image-store-ids": request.parts.images.store.name,
+    }
+    return Answer(status=201, body=_view(request, image), headers=headers)
+
+
+def update_image(request: Request) -> Answer:
+    """PATCH /images/{image_id}."""
+    changes = patch.read_changes(media_type(request.raw), request.body)
+
+    def work(tx: Tx) -> Image:
+        image = get_image(tx, request, lock=True)
+        changed = patch.apply(image, changes)
+        _check_change(request, image, changed)
+        return records.update(tx, image, changed) if changes else image
+
+    return Answer(body=_view(request, request.parts.database.transact(work)))
+
+
+def delete_image(request: Request) -> Answer:
+    """DELETE /images/{image_id}."""
+
+    def work(tx: Tx) -> None:
+        request.parts.images.delete(tx, get_image(tx, request, lock=True))
+
+    request.parts.database.transact(work)
+    return Answer(status=204)
+
+
+def deactivate_image(request: Request) -> Answer:
+    """POST /images/{image_id}/actions/deactivate."""
+    return _set_active(request, active=False)
+
+
+def reactivate_image(request: Request) -> Answer:
+    """POST /images/{image_id}/actions/reactivate."""
+    return _set_active(request, active=True)
+
+
+def add_tag(request: Request) -> Answer:
+    """PUT /images/{image_id}/tags/{tag}. Raises: BadRequest for a tag that is too long."""
+    tag = request.params["tag"]
+    if len(tag) > 255:
+        raise errors.BadRequest("A tag has at most 255 characters.")
+    request.parts.database.transact(lambda tx: records.add_tag(tx, get_image(tx, request, lock=True), tag))
+    return Answer(status=204)
+
+
+def remove_tag(request: Request) -> Answer:
+    """DELETE /images/{image_id}/tags/{tag}."""
+    tag = request.params["tag"]
+    request.parts.database.transact(lambda tx: records.remove_tag(tx, get_image(tx, request, lock=True), tag))
+    return Answer(status=204)
+
+
+def _set_active(request: Request, *, active: bool) -> Answer:
+    request.parts.database.transact(lambda tx: records.set_active(tx, get_image(tx, request, lock=True), active=active))
+    return Answer(status=204)
+
+
+def _check_change(request: Request, image: Image, changed: Image) -> None:
+    """See that the caller may make these changes now. Raises: Forbidden."""
+    if changed.visibility is not image.visibility:
+        _enforce_visibility(request, changed)
+    if changed.owner != image.owner:
+        request.enforce(target=target_of(dataclasses.replace(changed, visibility=image.visibility), request))
+    if image.status is ImageStatus.QUEUED:
+        return
+    for name in FORMATS:
+        if getattr(changed, name) != getattr(image, name):
+            raise errors.Forbidden(f"Attribute {name} can only be replaced for a queued image.")
+
+
+def _enforce_visibility(request: Request, image: Image) -> None:
+    rule = VISIBILITY_RULES.get(image.visibility)
+    if rule is not None:
+        request.enforce(rule, target=target_of(image, request))
+
+
+def _view(request: Request, image: Image) -> dict[str, Any]:
+    return views.image(image, request.parts.images.store.name)
+
+
+def _first(request: Request) -> str:
+    """Give the address of the first page: the present query without its marker."""
+    asked = [(name, value) for name, values in request.query.items() if name != "marker" for value in values]
+    return f"{PATH}?{urllib.parse.urlencode(asked)}" if asked else PATH

@@ -1,0 +1,49 @@
+"""What clients ask about the service: schemas, stores, ways of import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova_lite.api.image.schemas.images import image_schema
+from nova_lite.api.image.schemas.members import member_schema
+from nova_lite.api.route import Answer, Request
+
+
+def show_image_schema(_request: Request) -> Answer:
+    """GET /schemas/image."""
+    return Answer(body=image_schema())
+
+
+def show_images_schema(_request: Request) -> Answer:
+    """GET /schemas/images."""
+    links = [{"rel": rel, "href": f"{{{name}}}"} for rel, name in (("first", "first"), ("next", "next"))]
+    body = _list_schema("images", image_schema(), {"first": {"type": "string"}, "next": {"type": "string"}})
+    return Answer(body={**body, "links": [*links, {"rel": "describedby", "href": "{schema}"}]})
+
+
+def show_member_schema(_request: Request) -> Answer:
+    """GET /schemas/member."""
+    return Answer(body=member_schema())
+
+
+def show_members_schema(_request: Request) -> Answer:
+    """GET /schemas/members."""
+    body = _list_schema("members", member_schema(), {})
+    return Answer(body={**body, "links": [{"rel": "describedby", "href": "{schema}"}]})
+
+
+def show_import(_request: Request) -> Answer:
+    """GET /info/import: data come by upload only."""
+    methods = {"description": "Import methods available.", "type": "array", "value": []}
+    return Answer(body={"import-methods": methods})
+
+
+def show_stores(request: Request) -> Answer:
+    """GET /info/stores."""
+    store = request.parts.images.store
+    return Answer(body={"stores": [{"id": store.name, "description": store.description, "default": "true"}]})
+
+
+def _list_schema(name: str, item: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    properties = {name: {"type": "array", "items": item}, **more, "schema": {"type": "string"}}
+    return {"name": name, "properties": properties}

@@ -1,0 +1,184 @@
+"""Images as they are recorded: rows to and from `Image`, and the rules of their life.
+
+    queued --begin_upload--> saving --finish_upload--> active <--deactivate/reactivate--> deactivated
+       ^                        |
+       +-----give_up_upload-----+
+
+An upload owns a saving image by its id: another upload, or one that outlived a delete, changes nothing. Deleting removes
+the row, in every state; the bytes follow after the commit.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.db import images as db
+from nova_lite.db.engine import Tx
+from nova_lite.db.images import ImageFilter, ImagePage, Row
+from nova_lite.image.access import Viewer, sees
+from nova_lite.model.image import Image, ImageStatus, Visibility
+
+MOST_PROPERTIES = 128
+MOST_TAGS = 128
+_STATUSES = {status.value: status for status in ImageStatus}
+_VISIBILITIES = {kind.value: kind for kind in Visibility}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What is known of an image's bytes once they are all there."""
+
+    location: str
+    size_bytes: int
+    virtual_size_bytes: int | None
+    md5: str
+    sha512: str
+
+
+def get(tx: Tx, image_id: str, viewer: Viewer, *, lock: bool = False) -> Image:
+    """Read an image that the viewer may see. Raises: NotFound."""
+    row = db.find_image(tx, image_id, lock=lock)
+    if row is None:
+        raise no_image(image_id)
+    image = of_row(row, db.tags_of(tx, (row["id"],)).get(row["id"], ()))
+    if sees(image, viewer, is_member=False):
+        return image
+    if viewer.project_id and sees(image, viewer, is_member=db.find_member(tx, image_id, viewer.project_id) is not None):
+        return image
+    raise no_image(image_id)
+
+
+def list_page(tx: Tx, wanted: ImageFilter, page: ImagePage) -> list[Image]:
+    """Read a page of images. Raises: NotFound when the marker is none."""
+    rows = db.list_images(tx, wanted, page)
+    tags = db.tags_of(tx, [row["id"] for row in rows])
+    return [of_row(row, tags.get(row["id"], ())) for row in rows]
+
+
+def create(tx: Tx, image: Image) -> None:
+    """Add an image. Raises: Conflict when the id is taken; TooLarge for too many properties or tags."""
+    _check_counts(image.properties, image.tags)
+    if db.find_image(tx, image.id) is not None:
+        raise errors.Conflict(f"Image ID {image.id} already exists!")
+    values = {name: value for name, value in vars(image).items() if name != "tags"}
+    db.insert_image(tx, {**values, "properties": dict(image.properties), "upload_id": None})
+    db.add_tags(tx, image.id, image.tags)
+
+
+def update(tx: Tx, image: Image, changed: Image) -> Image:
+    """Write what differs between two states of an image, read with a lock. Raises: TooLarge, NotFound."""
+    _check_counts(changed.properties, changed.tags)
+    changed = dataclasses.replace(changed, updated_at=tx.database.clock.wall())
+    before = vars(image)
+    values = {name: value for name, value in vars(changed).items() if name != "tags" and value != before[name]}
+    if "properties" in values:
+        values["properties"] = dict(changed.properties)
+    if not db.update_image(tx, image.id, values):
+        raise no_image(image.id)
+    db.remove_tags(tx, image.id, set(image.tags) - set(changed.tags))
+    db.add_tags(tx, image.id, set(changed.tags) - set(image.tags))
+    return changed
+
+
+def delete(tx: Tx, image: Image) -> None:
+    """Remove an image. Raises: Forbidden when it is protected; NotFound."""
+    if image.protected:
+        raise errors.Forbidden(f"Image {image.id} is protected and cannot be deleted.")
+    if not db.delete_image(tx, image.id):
+        raise no_image(image.id)
+
+
+def require_uploadable(image: Image) -> None:
+    """See that bytes may come. Raises: BadRequest without formats; Conflict in another state than queued or saving."""
+    if not image.disk_format or not image.container_format:
+        raise errors.BadRequest("Properties disk_format, container_format must be set prior to saving data.")
+    if image.status not in (ImageStatus.QUEUED, ImageStatus.SAVING):
+        raise errors.Conflict(f"Image {image.id} is {image.status}: its data can be uploaded only once.")
+
+
+def upload_of(tx: Tx, image_id: str) -> str | None:
+    """Give the id of the upload that owns a saving image."""
+    row = db.find_image(tx, image_id)
+    return row["upload_id"] if row is not None and row["status"] == ImageStatus.SAVING else None
+
+
+def begin_upload(tx: Tx, image_id: str, upload_id: str) -> bool:
+    """Give a queued image to an upload; tell whether it was queued."""
+    values = {"status": ImageStatus.SAVING, "upload_id": upload_id, "updated_at": tx.database.clock.wall()}
+    return db.update_image(tx, image_id, values, status=ImageStatus.QUEUED)
+
+
+def finish_upload(tx: Tx, image_id: str, upload_id: str, contents: Contents) -> bool:
+    """Make an image active; False when it does not belong to the upload any more."""
+    values = vars(contents) | {"status": ImageStatus.ACTIVE, "upload_id": None, "updated_at": tx.database.clock.wall()}
+    return db.update_image(tx, image_id, values, status=ImageStatus.SAVING, upload_id=upload_id)
+
+
+def give_up_upload(tx: Tx, image_id: str, upload_id: str) -> bool:
+    """Queue an image again whose upload came to nothing; False when it does not belong to the upload any more."""
+    values = {"status": ImageStatus.QUEUED, "upload_id": None, "updated_at": tx.database.clock.wall()}
+    return db.update_image(tx, image_id, values, status=ImageStatus.SAVING, upload_id=upload_id)
+
+
+def saving(tx: Tx) -> list[tuple[str, str]]:
+    """Give the images that are said to be uploaded, each with its upload."""
+    return [(row["id"], row["upload_id"]) for row in db.saving_images(tx) if row["upload_id"]]
+
+
+def locations(tx: Tx) -> set[str]:
+    """Give where all images' bytes are."""
+    return db.locations(tx)
+
+
+def set_active(tx: Tx, image: Image, *, active: bool) -> None:
+    """Deactivate or reactivate an image; nothing happens when it is so already. Raises: Forbidden in other states."""
+    wanted, other = ImageStatus.ACTIVE, ImageStatus.DEACTIVATED
+    if not active:
+        wanted, other = other, wanted
+    if image.status is wanted:
+        return
+    values = {"status": wanted, "updated_at": tx.database.clock.wall()}
+    if image.status is not other or not db.update_image(tx, image.id, values, status=other):
+        verb = "reactivate" if active else "deactivate"
+        raise errors.Forbidden(f"Not allowed to {verb} an image in status '{image.status}'.")
+
+
+def add_tag(tx: Tx, image: Image, tag: str) -> None:
+    """Add a tag; it may be there. Raises: TooLarge."""
+    if tag not in image.tags:
+        update(tx, image, dataclasses.replace(image, tags=(*image.tags, tag)))
+
+
+def remove_tag(tx: Tx, image: Image, tag: str) -> None:
+    """Remove a tag. Raises: NotFound."""
+    if tag not in image.tags:
+        raise errors.NotFound(f"Image {image.id} has no such tag.")
+    update(tx, image, dataclasses.replace(image, tags=tuple(other for other in image.tags if other != tag)))
+
+
+def no_image(image_id: str) -> errors.NotFound:
+    """Make the error of an image that is not there, or not for the one who asks."""
+    return errors.NotFound(f"No image found with ID {image_id[:64]}")
+
+
+def of_row(row: Row, tags: Iterable[str]) -> Image:
+    """Build an image from its row. The dictionary is filled at once: lists are long, and a frozen dataclass is slow."""
+    fields = dict(row)
+    del fields["upload_id"]
+    fields["status"] = _STATUSES[fields["status"]]
+    fields["visibility"] = _VISIBILITIES[fields["visibility"]]
+    fields["tags"] = tuple(tags)
+    image = object.__new__(Image)
+    image.__dict__.update(fields)
+    return image
+
+
+def _check_counts(properties: Mapping[str, Any], tags: Iterable[str]) -> None:
+    for what, count, most in (("properties", len(properties), MOST_PROPERTIES), ("tags", len(tuple(tags)), MOST_TAGS)):
+        if count > most:
+            raise errors.TooLarge(
+                f"The limit has been exceeded on the number of allowed image {what}. Attempted: {count}, Maximum: {most}"
+            )

@@ -1,0 +1,115 @@
+"""The embedded image service, put together: records in the database, bytes in a store."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from nova_lite import errors
+from nova_lite.clock import Clock
+from nova_lite.conf.image import ImageOptions
+from nova_lite.db.engine import Database, Tx
+from nova_lite.image import records, tickets
+from nova_lite.image.access import ANYTHING, Viewer
+from nova_lite.image.stores.base import Bytes, Store
+from nova_lite.image.stores.registry import make_store
+from nova_lite.image.tickets import Tickets
+from nova_lite.image.upload import Order, Uploads
+from nova_lite.model.ids import HostName, ImageId, ProjectId
+from nova_lite.model.image import Image, ImageSource, ImageStatus
+
+LOG = logging.getLogger(__name__)
+
+
+class Images:
+    """What the Image API and the workflows need; fulfils `ImagePort`."""
+
+    def __init__(self, database: Database, store: Store, tickets: Tickets, public_url: str) -> None:
+        """`public_url` is where hosts reach the APIs, such as `http://192.0.2.1:8774`. Nothing connects yet."""
+        self.store = store
+        self._database = database
+        self._tickets = tickets
+        self._public_url = public_url.rstrip("/")
+        self._uploads = Uploads(database, store)
+
+    def start(self) -> None:
+        """Mend what processes that died left behind: images in `saving`, half and nameless bytes. May be repeated."""
+        try:
+            mended = self._uploads.recover()
+            with self._database.read() as tx:
+                kept = records.locations(tx)
+            swept = self.store.sweep(kept)
+        except errors.Unavailable as error:
+            LOG.warning("Leftovers of uploads stay for now: %s", error.message, extra={"action": "sweep"})
+            return
+        if mended or swept.leftovers or swept.orphans:
+            LOG.warning(
+                "Mended after uploads that were cut: %d images queued again, %d half and %d nameless files removed.",
+                mended, swept.leftovers, swept.orphans, extra={"action": "sweep"},
+            )  # fmt: skip
+
+    def get_for(self, project_id: ProjectId, image_id: ImageId, *, admin: bool = False) -> Image:
+        """Give an image the project may use, whatever its status. Raises: NotFound."""
+        with self._database.read() as tx:
+            return records.get(tx, image_id, Viewer(project_id=project_id, sees_all=admin))
+
+    def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float) -> ImageSource:
+        """Make a ticket for one host. One read. Raises: NotFound; Conflict when the image is not active or is no disk."""
+        with self._database.read() as tx:
+            image = records.get(tx, image_id, ANYTHING)
+        if image.status is not ImageStatus.ACTIVE:
+            raise errors.Conflict(f"Image {image_id} is {image.status}, not active.")
+        if image.virtual_size_bytes is None or image.size_bytes is None:
+            raise errors.Conflict(f"Image {image_id} is in a container of {image.container_format}: no server boots from it.")
+        return ImageSource(
+            image_id=image_id,
+            sha512=image.sha512 or "",
+            size_bytes=image.size_bytes,
+            virtual_size_bytes=image.virtual_size_bytes,
+            disk_format=image.disk_format or "",
+            url=f"{self._public_url}/image/v2/images/{image_id}/file",
+            ticket=self._tickets.issue(image_id, host, valid_s),
+        )
+
+    def ticketed(self, ticket: str, image_id: ImageId) -> Image:
+        """Give the image that a host shows a ticket for. Raises: Unauthorized; NotFound."""
+        host = self._tickets.check(ticket, image_id)
+        with self._database.read() as tx:
+            image = records.get(tx, image_id, ANYTHING)
+        LOG.info("A host downloads an image.", extra={"action": "download", "image_id": image_id, "host": host})
+        return image
+
+    def upload(self, order: Order) -> None:
+        """Take the bytes of an image in. Raises: as `Uploads.run`."""
+        self._uploads.run(order)
+
+    def open(self, image: Image, start: int, length: int) -> Bytes:
+        """Open a part of an image's bytes. Raises: NotFound; Unavailable."""
+        return self.store.open(_location(image), start, length)
+
+    def delete(self, tx: Tx, image: Image) -> None:
+        """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
+        records.delete(tx, image)
+        tx.after_commit(lambda: self._discard(image))
+
+    def _discard(self, image: Image) -> None:
+        """Remove the bytes of an image that is gone; what cannot be removed now is at the next start."""
+        if image.location is None:
+            return
+        try:
+            self.store.delete(image.location)
+        except errors.NovaLiteError as error:
+            LOG.warning("A deleted image's data stay for now: %s", error.message, extra={"image_id": image.id})
+
+
+def make_images(database: Database, state_dir: Path, options: ImageOptions, public_url: str, clock: Clock) -> Images:
+    """Build the service; the key of tickets is made when missing. Raises: ConfigError."""
+    path = tickets.key_file(state_dir)
+    tickets.ensure_key(path)
+    return Images(database, make_store(options.store), Tickets(path, clock), public_url)
+
+
+def _location(image: Image) -> str:
+    if image.location is None:
+        raise errors.NotFound(f"Image {image.id} has no data.")
+    return image.location

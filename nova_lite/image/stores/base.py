@@ -1,0 +1,81 @@
+"""What a store of image bytes does: the one contract that every backend keeps and `tests/unit/image/stores` checks.
+
+A *key* names one upload of one image, `<image id>.<upload id>`, and is never used twice, so nothing is ever overwritten.
+A *location* is what a store calls finished bytes; it is kept in the image's record and never shown to users.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Collection
+from typing import Protocol
+
+KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+def key_of(image_id: str, upload_id: str) -> str:
+    """Name an upload."""
+    return f"{image_id}.{upload_id}"
+
+
+class Writing(Protocol):
+    """Bytes on their way into a store. Nobody sees them before `finalize`."""
+
+    def append(self, data: bytes) -> None:
+        """Add bytes at the end.
+
+        Raises: InsufficientStorage when the store is full; Unavailable when it does not answer.
+        """
+
+    def finalize(self) -> str:
+        """Make all bytes durable, then visible; give the location. Raises: as `append`; then nothing is visible."""
+
+    def close(self) -> None:
+        """End: what was not finalized is gone and its space free. May be repeated."""
+
+
+class Bytes(Protocol):
+    """A part of finished bytes being read. With `fileno` and `tell` it can go by sendfile."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Give up to `size` bytes; none at the end of the part."""
+
+    def close(self) -> None:
+        """Let go of it. May be repeated."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Swept:
+    """What a sweep removed."""
+
+    leftovers: int = 0  # uploads whose process is gone
+    orphans: int = 0  # finished bytes that no record names
+
+
+class Store(Protocol):
+    """A place for bytes. `name` is its id in the API."""
+
+    name: str
+    description: str
+
+    def begin(self, key: str, expected_bytes: int | None) -> Writing:
+        """Start an upload; `expected_bytes` lets it be refused before it is sent.
+
+        Raises: InsufficientStorage; Unavailable.
+        """
+
+    def is_alive(self, key: str) -> bool:
+        """Whether some process still writes an upload (or has finalized it and not yet closed it)."""
+
+    def open(self, location: str, start: int, length: int) -> Bytes:
+        """Open `length` bytes from `start` on. Raises: NotFound when they are gone; Unavailable."""
+
+    def size(self, location: str) -> int:
+        """Give the number of bytes. Raises: NotFound; Unavailable."""
+
+    def delete(self, location: str) -> None:
+        """Free the space; whoever reads it already reads on. May be repeated. Raises: Unavailable."""
+
+    def sweep(self, kept: Collection[str]) -> Swept:
+        """Remove what dead processes left behind, and finished bytes that no location in `kept` names."""

@@ -1,0 +1,179 @@
+"""Uploads: bytes are appended to a store, hashed and inspected on the way, and visible only when all of them are right.
+
+The order that makes a half image impossible: the store holds a lock for the upload; then the record says `saving` and names
+the upload; the bytes come; the store makes them durable; one UPDATE makes the image active if it still belongs to this
+upload. Where the answer to that UPDATE is lost, the bytes stay until a sweep has looked at the record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+
+from nova_lite import errors
+from nova_lite.db.engine import Database
+from nova_lite.image import records
+from nova_lite.image.access import ANYTHING
+from nova_lite.image.inspect import Finding, Inspection
+from nova_lite.image.records import Contents
+from nova_lite.image.stores.base import Store, Writing, key_of
+from nova_lite.model.image import Image, ImageStatus
+
+LOG = logging.getLogger(__name__)
+PIECE = 1 << 20
+LARGEST = 1 << 40  # no image is larger than 1 TiB; a body without end must end somewhere
+LOOK_EVERY_S = 5.0  # how long an upload goes on after its image was deleted
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Order:
+    """What comes: `read(size)` gives bytes until none are left, and raises one of our errors when the client is gone.
+
+    length: bytes announced, if known; digests: what the client says they hash to, by `md5` or `sha512`, in hexadecimal
+    """
+
+    image_id: str
+    read: Callable[[int], bytes]
+    length: int | None = None
+    digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+class Uploads:
+    """Takes the bytes of images into a store."""
+
+    def __init__(self, database: Database, store: Store) -> None:
+        """Nothing connects yet."""
+        self._database = database
+        self._store = store
+
+    def run(self, order: Order) -> None:
+        """Take one image in. Nothing is left of it when this raises, and the image is queued as before.
+
+        Raises: BadRequest (no formats, wrong length or digest), Conflict (not queued), FormatRefused, Gone (deleted
+        meanwhile), InsufficientStorage, TooLarge, Unavailable, and what `order.read` raises.
+        """
+        if (order.length or 0) > LARGEST:
+            raise errors.TooLarge(f"An image may have at most {LARGEST} bytes.")
+        image = self._startable(order.image_id)
+        upload_id = str(uuid.uuid4())
+        with contextlib.closing(self._store.begin(key_of(image.id, upload_id), order.length)) as writing:
+            self._own(image, upload_id)
+            with self._given_up_on_failure(image, upload_id):
+                arrival = _Arrival(image, order, writing, lambda: self._require_own(image, upload_id))
+                contents = arrival.take()
+            self._activate(image, upload_id, contents)
+
+    def recover(self) -> int:
+        """Queue again every image whose upload died with its process; tell how many."""
+        with self._database.read() as tx:
+            saving = records.saving(tx)
+        dead = [(image, upload) for image, upload in saving if not self._store.is_alive(key_of(image, upload))]
+        return sum(self._give_up(image, upload) for image, upload in dead)
+
+    def _startable(self, image_id: str) -> Image:
+        """Give the image if bytes may come; take it back from an upload that is dead."""
+        with self._database.read() as tx:
+            image = records.get(tx, image_id, ANYTHING)
+            other = records.upload_of(tx, image_id)
+        records.require_uploadable(image)
+        if other is not None and not self._store.is_alive(key_of(image_id, other)):
+            self._give_up(image_id, other)
+        elif image.status is ImageStatus.SAVING:
+            raise errors.Conflict(f"Image {image_id} is being uploaded already.")
+        return image
+
+    def _own(self, image: Image, upload_id: str) -> None:
+        if not self._database.transact(lambda tx: records.begin_upload(tx, image.id, upload_id)):
+            raise errors.Conflict(f"Image {image.id} is being uploaded already, or is gone.")
+
+    def _require_own(self, image: Image, upload_id: str) -> None:
+        with self._database.read() as tx:
+            owner = records.upload_of(tx, image.id)
+        if owner != upload_id:
+            raise _deleted(image)
+
+    @contextlib.contextmanager
+    def _given_up_on_failure(self, image: Image, upload_id: str) -> Iterator[None]:
+        done = False
+        try:
+            yield
+            done = True
+        finally:
+            if not done:
+                self._give_up(image.id, upload_id)
+
+    def _give_up(self, image_id: str, upload_id: str) -> bool:
+        """Queue an image again. An outage here is mended by the next upload of the image, or the next start."""
+        try:
+            return self._database.transact(lambda tx: records.give_up_upload(tx, image_id, upload_id))
+        except errors.Unavailable:
+            LOG.warning("An image stays in saving until the next start.", extra={"action": "upload", "image_id": image_id})
+            return False
+
+    def _activate(self, image: Image, upload_id: str, contents: Contents) -> None:
+        try:
+            known = self._database.transact(lambda tx: records.finish_upload(tx, image.id, upload_id, contents))
+        except errors.Unavailable:
+            LOG.error("Nobody knows whether an upload was recorded.", extra={"action": "upload", "image_id": image.id})
+            raise
+        if not known:
+            self._store.delete(contents.location)
+            raise _deleted(image)
+        LOG.info("An image is active.", extra={"action": "upload", "image_id": image.id, "bytes": contents.size_bytes})
+
+
+class _Arrival:
+    """The bytes of one upload on their way."""
+
+    def __init__(self, image: Image, order: Order, writing: Writing, look: Callable[[], None]) -> None:
+        """`look` raises when the image is not this upload's any more."""
+        self._image = image
+        self._order = order
+        self._writing = writing
+        self._look = look
+        self._inspection = Inspection(image.disk_format or "", image.container_format or "")
+        self._hashes = {"md5": hashlib.md5(usedforsecurity=False), "sha512": hashlib.sha512()}
+        self._size = 0
+
+    def take(self) -> Contents:
+        """Take all bytes, check them, and make them durable."""
+        looked = time.monotonic()
+        while data := self._order.read(PIECE):
+            self._add(data)
+            if time.monotonic() - looked > LOOK_EVERY_S:
+                self._look()
+                looked = time.monotonic()
+        finding = self._check()
+        return Contents(
+            location=self._writing.finalize(),
+            size_bytes=self._size,
+            virtual_size_bytes=finding.virtual_size_bytes,
+            md5=self._hashes["md5"].hexdigest(),
+            sha512=self._hashes["sha512"].hexdigest(),
+        )
+
+    def _add(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > LARGEST:
+            raise errors.TooLarge(f"An image may have at most {LARGEST} bytes.")
+        for known in self._hashes.values():
+            known.update(data)
+        self._inspection.feed(data)
+        self._writing.append(data)
+
+    def _check(self) -> Finding:
+        if self._order.length is not None and self._size != self._order.length:
+            raise errors.BadRequest(f"{self._order.length} bytes were announced, {self._size} came.")
+        for name, wanted in self._order.digests.items():
+            if self._hashes[name].hexdigest() != wanted.lower():
+                raise errors.BadRequest(f"The data do not have the {name} that was announced: they were damaged on the way.")
+        return self._inspection.finish()
+
+
+def _deleted(image: Image) -> errors.Gone:
+    return errors.Gone(f"Image {image.id} was deleted while it was being uploaded.")
