@@ -16,9 +16,11 @@ from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf import database as database_conf
 from nova_lite.conf import identity as identity_conf
+from nova_lite.conf import image as image_conf
 from nova_lite.db.engine import Database
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.service import make_identity
+from nova_lite.image.service import make_images
 from nova_lite.model.ids import OperationId
 from nova_lite.rpc.compute import ComputeClient
 from nova_lite.rpc.conductor import ConductorClient
@@ -44,6 +46,7 @@ def build(conf: cfg.ConfigOpts) -> Built:
     clock = SystemClock()
     database = Database(database_conf.read(conf).url, clock)
     identity = make_identity(database, daemon.state_dir, identity_options, clock)
+    images = make_images(database, daemon.state_dir, image_conf.read(conf), options.own_url, clock)
     ring, compute = _broker(broker_conf.read(conf), daemon.state_dir)
     parts = Parts(
         database=database,
@@ -54,9 +57,10 @@ def build(conf: cfg.ConfigOpts) -> Built:
         transfers=Transfers(options.threads // 2),
         identity=identity,
         desk=Desk(database=database, ring=ring),
+        images=images,
         compute=compute,
     )
-    return Built(parts=parts, start=(identity.tokens.start,))
+    return Built(parts=parts, start=(identity.tokens.start, images.start))
 
 
 def _broker(options: broker_conf.BrokerOptions, state_dir: Path) -> tuple[Callable[[OperationId], None], ComputeClient | None]:

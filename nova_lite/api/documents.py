@@ -7,7 +7,6 @@ from typing import Any
 from nova_lite.api.route import Answer, Request, Route
 
 UPDATED = "2026-01-01T00:00:00Z"
-GLANCE_MINORS = ("2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7", "2.9")
 
 
 def _route(path: str, handler: Any) -> Route:
@@ -76,16 +75,16 @@ def compute_routes(least: str, most: str) -> tuple[Route, ...]:
     return (_route("/compute", list_versions), _route("/compute/v2.1", show_version))
 
 
-def image_routes() -> tuple[Route, ...]:
-    """Make Glance's document: 300 with every minor version, at `/image` and `/image/versions` (200)."""
+def image_routes(minors: tuple[str, ...]) -> tuple[Route, ...]:
+    """Make Glance's document: 300 with every minor version that is kept, at `/image` and `/image/versions` (200)."""
 
     def versions(request: Request) -> dict[str, Any]:
         link = [_self_link(f"{request.url_root}/image/v2/")]
-        newest = GLANCE_MINORS[-1]
+        newest = minors[-1]
         return {
             "versions": [
                 {"id": f"v{minor}", "status": "CURRENT" if minor == newest else "SUPPORTED", "links": link}
-                for minor in reversed(GLANCE_MINORS)
+                for minor in reversed(minors)
             ]
         }
 

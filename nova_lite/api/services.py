@@ -44,8 +44,9 @@ def _compute() -> Service:
 
 def _image() -> Service:
     from nova_lite.api.image.routes import ROUTES
+    from nova_lite.api.image.versions import MINORS
 
-    return Service(name="image", prefix="/image", root="/image/v2", routes=ROUTES, documents=documents.image_routes())
+    return Service(name="image", prefix="/image", root="/image/v2", routes=ROUTES, documents=documents.image_routes(MINORS))
 
 
 def _network() -> Service:

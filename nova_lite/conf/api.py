@@ -32,6 +32,12 @@ class ApiOptions:
     workers: int = 1
     threads: int = 16
 
+    @property
+    def own_url(self) -> str:
+        """Where other processes reach the APIs; without `public_url` that is the address listened on."""
+        host = f"[{self.listen}]" if ":" in self.listen else self.listen
+        return self.public_url or f"http://{host}:{self.port}"
+
 
 def read(conf: cfg.ConfigOpts) -> ApiOptions:
     """Take the values out of a parsed configuration."""
