@@ -22,6 +22,7 @@ from nova_lite.identity.policy import Policy
 from nova_lite.identity.service import make_identity
 from nova_lite.image.service import make_images
 from nova_lite.model.ids import OperationId
+from nova_lite.network.service import Networks
 from nova_lite.rpc.compute import ComputeClient
 from nova_lite.rpc.conductor import ConductorClient
 from nova_lite.rpc.signing import ControlSigning, ensure_control_key
@@ -58,6 +59,7 @@ def build(conf: cfg.ConfigOpts) -> Built:
         identity=identity,
         desk=Desk(database=database, ring=ring),
         images=images,
+        network=Networks(database),
         compute=compute,
     )
     return Built(parts=parts, start=(identity.tokens.start, images.start))
