@@ -109,6 +109,7 @@ def _workflow(
 START = _workflow("start", "power_on", power_on, "mark_active", TaskState.POWERING_ON)
 STOP = _workflow("stop", "power_off", power_off, "mark_stopped", TaskState.POWERING_OFF)
 REBOOT = _workflow("reboot", "reboot_guest", reboot, "mark_active", TaskState.REBOOTING)
+REBOOT_HARD = _workflow("reboot_hard", "reboot_guest", reboot, "mark_active", TaskState.REBOOTING_HARD)
 
 
 def accept_start(desk: Desk, context: Context, server_id: ServerId) -> None:
@@ -123,8 +124,8 @@ def accept_stop(desk: Desk, context: Context, server_id: ServerId) -> None:
 
 def accept_reboot(desk: Desk, context: Context, server_id: ServerId, *, hard: bool) -> None:
     """Accept a reboot. Raises: NotFound; Conflict when its state or a running operation does not allow it."""
-    action = "reboot_hard" if hard else "reboot_soft"
-    desk.database.transact(lambda tx: _accept(desk, tx, context, (REBOOT, action, hard), server_id))
+    verb = (REBOOT_HARD, "reboot_hard", True) if hard else (REBOOT, "reboot_soft", False)
+    desk.database.transact(lambda tx: _accept(desk, tx, context, verb, server_id))
 
 
 def _accept(desk: Desk, tx: Tx, context: Context, verb: tuple[Workflow[PowerParams], str, bool], server_id: ServerId) -> None:

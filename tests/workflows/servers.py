@@ -35,7 +35,7 @@ from nova_lite.workflows.boot_many import BOOT_MANY, RESERVATION
 from nova_lite.workflows.delete import DELETE
 from nova_lite.workflows.desk import SERVER, Desk
 from nova_lite.workflows.ports import HostStanding, Ports
-from nova_lite.workflows.power import REBOOT, START, STOP
+from nova_lite.workflows.power import REBOOT, REBOOT_HARD, START, STOP
 
 PROJECT, USER = ProjectId("p" * 32), UserId("u" * 32)
 FLAVOR = Flavor(id=FlavorId("1"), name="tiny", vcpus=1, ram_mib=128, disk_gib=1)
@@ -312,11 +312,16 @@ def reboot_hard(desk, context, server_id) -> None:
     power.accept_reboot(desk, context, server_id, hard=True)
 
 
+def reboot_soft(desk, context, server_id) -> None:
+    power.accept_reboot(desk, context, server_id, hard=False)
+
+
 SCENARIOS = (
     BootScenario(BOOT, 1),
     BootScenario(BOOT_MANY, MANY),
     SettledScenario(DELETE, delete.accept, PowerState.RUNNING),
     SettledScenario(START, power.accept_start, PowerState.SHUTDOWN),
     SettledScenario(STOP, power.accept_stop, PowerState.RUNNING),
-    SettledScenario(REBOOT, reboot_hard, PowerState.RUNNING),
+    SettledScenario(REBOOT, reboot_soft, PowerState.RUNNING),
+    SettledScenario(REBOOT_HARD, reboot_hard, PowerState.RUNNING),
 )
