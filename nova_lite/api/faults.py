@@ -106,11 +106,15 @@ def _image(status: int, error: errors.NovaLiteError) -> dict[str, Any]:
 
 
 def _network(status: int, error: errors.NovaLiteError) -> dict[str, Any]:
-    kind = error.details.get("type") or ("OverQuota" if isinstance(error, errors.OverQuota) else _network_type(status))
+    kind = error.details.get("type") or _network_type(status, error)
     return {"NeutronError": {"type": kind, "message": error.message, "detail": error.details.get("detail", "")}}
 
 
-def _network_type(status: int) -> str:
+def _network_type(status: int, error: errors.NovaLiteError) -> str:
+    if isinstance(error, errors.OverQuota):
+        return "OverQuota"
+    if isinstance(error, errors.Forbidden):
+        return "PolicyNotAuthorized"
     return "HTTP" + phrase(status).replace(" ", "").replace("-", "")
 
 

@@ -84,6 +84,16 @@ def insert_port(tx: Tx, row: Mapping[str, Any]) -> None:
     tx.execute(ports.insert(), dict(row))
 
 
+def insert_unless_mac_in_use(tx: Tx, row: Mapping[str, Any]) -> bool:
+    """Add a port that no operation owns; False when the network has its MAC address already."""
+    try:
+        with tx.connection.begin_nested():
+            insert_port(tx, row)
+    except exc.IntegrityError:
+        return False
+    return True
+
+
 def take_address(tx: Tx, subnet_id: str, port_id: str, number: int, text: str) -> bool:
     """Take one address; False when another port has it."""
     row = {"subnet_id": subnet_id, "port_id": port_id, "ip_number": number, "ip_address": text}
@@ -116,9 +126,17 @@ def bind_port(tx: Tx, port_id: str, values: Mapping[str, Any]) -> bool:
     return tx.execute(change).rowcount == 1
 
 
-def update_port(tx: Tx, port_id: str, values: Mapping[str, Any]) -> bool:
-    """Change a port's columns."""
-    return tx.execute(ports.update().where(ports.c.id == port_id).values(dict(values))).rowcount == 1
+def update_port(tx: Tx, port_id: str, values: Mapping[str, Any], *, free_only: bool = False) -> bool:
+    """Change a port's columns; with `free_only` not those of one that a server has, which gives False."""
+    change = ports.update().where(ports.c.id == port_id)
+    if free_only:
+        change = change.where(ports.c.server_id.is_(None))
+    return tx.execute(change.values(dict(values))).rowcount == 1
+
+
+def release_addresses(tx: Tx, port_id: str) -> None:
+    """Give the addresses of a port back."""
+    tx.execute(addresses.delete().where(addresses.c.port_id == port_id))
 
 
 def update_server_ports(tx: Tx, server_id: str, values: Mapping[str, Any]) -> None:
@@ -129,6 +147,11 @@ def update_server_ports(tx: Tx, server_id: str, values: Mapping[str, Any]) -> No
 def delete_port(tx: Tx, port_id: str) -> bool:
     """Remove a port with its addresses."""
     return tx.execute(ports.delete().where(ports.c.id == port_id)).rowcount == 1
+
+
+def delete_free_port(tx: Tx, port_id: str) -> bool:
+    """Remove a port with its addresses; False when a server has it, or it is gone."""
+    return tx.execute(ports.delete().where(ports.c.id == port_id, ports.c.server_id.is_(None))).rowcount == 1
 
 
 def delete_server_ports(tx: Tx, server_id: str, key: str | None) -> None:

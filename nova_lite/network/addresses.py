@@ -41,12 +41,21 @@ def take(tx: Tx, subnet: Subnet, port_id: PortId, wanted: str | None = None) -> 
     raise errors.Conflict(f"The network has no free address left in {subnet.cidr}.", type="IpAddressGenerationFailure")
 
 
-def check(subnet: Subnet, wanted: str) -> ipaddress.IPv4Address:
-    """Check that an address can be a port's in this subnet. Raises: BadRequest; Conflict for the gateway's."""
+def belongs(subnet: Subnet, wanted: str) -> bool:
+    """Tell whether an address lies in a subnet's range. Raises: BadRequest when it is no address."""
+    return _read(wanted) in ipaddress.IPv4Network(subnet.cidr)
+
+
+def _read(wanted: str) -> ipaddress.IPv4Address:
     try:
-        address = ipaddress.IPv4Address(wanted)
+        return ipaddress.IPv4Address(wanted)
     except ValueError as error:
         raise errors.BadRequest(f"{wanted!r} is not an IPv4 address.") from error
+
+
+def check(subnet: Subnet, wanted: str) -> ipaddress.IPv4Address:
+    """Check that an address can be a port's in this subnet. Raises: BadRequest; Conflict for the gateway's."""
+    address = _read(wanted)
     network = ipaddress.IPv4Network(subnet.cidr)
     if address not in network or address in (network.network_address, network.broadcast_address):
         raise errors.BadRequest(f"{address} is not an address of {subnet.cidr}.", type="InvalidIpForSubnet")

@@ -1,0 +1,114 @@
+"""Ports: made before a server that gets them, or looked at once it has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.api.network.lists import Noun, answer_list, answer_one, seen_by
+from nova_lite.api.network.views import ports as views
+from nova_lite.api.route import Answer, Request
+from nova_lite.db.engine import Tx
+from nova_lite.model.network import Port
+from nova_lite.network import ports, records
+from nova_lite.network.ports import NewPort
+from nova_lite.network.records import PortFilter
+
+_ANY = Port(id="", network_id="", project_id=None, name="", mac_address="", fixed_ips=())
+NOUN = Noun("port", frozenset(views.port(_ANY)), views.GUARDED)
+CHANGEABLE = ("name", "admin_state_up", "device_owner")
+
+
+def list_ports(request: Request) -> Answer:
+    """List the project's ports; all of them for who sees all projects."""
+    wanted = PortFilter(id=_only(request, "id"), project_id=seen_by(request), server_id=_only(request, "device_id") or None)
+    with request.parts.network.database.read() as tx:
+        found = records.list_ports(tx, wanted)
+    return answer_list(request, NOUN, map(views.port, found))
+
+
+def _only(request: Request, name: str) -> str | None:
+    """Give a filter's value when there is just one: the database looks for it."""
+    values = request.query.get(name, ())
+    return values[0] if len(values) == 1 else None
+
+
+def show_port(request: Request) -> Answer:
+    """Show one port."""
+    with request.parts.network.database.read() as tx:
+        return answer_one(request, NOUN, views.port(_port(request, tx)))
+
+
+def _port(request: Request, tx: Tx) -> Port:
+    """Give the port of the path, if it is the caller's and the route's rule lets them. Raises: NotFound; Forbidden."""
+    wanted = request.params["port_id"]
+    try:
+        port = records.get_port(tx, wanted, project_id=seen_by(request))
+    except errors.NotFound as error:
+        raise NOUN.missing(wanted) from error
+    request.enforce(target={"project_id": port.project_id})
+    return port
+
+
+def create_port(request: Request) -> Answer:
+    """Add a port with an address."""
+    asked = request.body["port"]
+    project_id = _owner(request, asked)
+    subnet_id, ip_address = _address(request, asked) or (None, None)
+    if "mac_address" in asked:
+        request.enforce("create_port:mac_address")
+    wanted = NewPort(
+        network_id=asked["network_id"],
+        project_id=project_id,
+        name=asked.get("name", ""),
+        subnet_id=subnet_id,
+        ip_address=ip_address,
+        mac_address=asked.get("mac_address"),
+        device_owner=asked.get("device_owner", ""),
+        admin_state_up=asked.get("admin_state_up", True),
+    )
+    port = request.parts.network.database.transact(lambda tx: ports.create(tx, wanted, seen_by=seen_by(request)))
+    return answer_one(request, NOUN, views.port(port), status=201)
+
+
+def _owner(request: Request, asked: Mapping[str, Any]) -> str:
+    """Give the project a port is made for, which is another than the caller's for an admin only. Raises: Forbidden."""
+    named = [asked[name] for name in ("project_id", "tenant_id") if name in asked]
+    project_id = named[0] if named else request.context.project_id
+    if not project_id or len(set(named)) > 1:
+        raise errors.BadRequest("One project_id is wanted.")
+    request.enforce(target={"project_id": project_id})
+    return project_id
+
+
+def _address(request: Request, asked: Mapping[str, Any]) -> tuple[str | None, str | None] | None:
+    """Give the subnet and the address asked for, each perhaps None; None when neither is spoken of. Raises: Forbidden."""
+    if "fixed_ips" not in asked:
+        return None
+    fixed = asked["fixed_ips"][0]
+    if "ip_address" in fixed:
+        request.enforce(f"{request.route.rule}:fixed_ips:ip_address")
+    return fixed.get("subnet_id"), fixed.get("ip_address")
+
+
+def update_port(request: Request) -> Answer:
+    """Change a port."""
+    asked = request.body["port"]
+    changes = {name: asked[name] for name in CHANGEABLE if name in asked}
+    address = _address(request, asked)
+
+    def work(tx: Tx) -> Port:
+        port = _port(request, tx)
+        if "device_id" in asked and port.server_id is not None:
+            raise errors.Conflict("A server gives a port back by being deleted.", type="PortInUse")
+        ports.update(tx, port, changes, address)
+        return records.get_port(tx, port.id)
+
+    return answer_one(request, NOUN, views.port(request.parts.network.database.transact(work)))
+
+
+def delete_port(request: Request) -> Answer:
+    """Remove a port that no server has."""
+    request.parts.network.database.transact(lambda tx: ports.delete(tx, _port(request, tx)))
+    return Answer(status=204)
