@@ -1,0 +1,115 @@
+"""Tickets: one image, one host, until a time; and what the service does with them."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from nova_lite import errors
+from nova_lite.clock import SimulatedClock
+from nova_lite.image.tickets import Tickets, ensure_key, key_file, read_key
+from nova_lite.model.image import ImageStatus
+
+IMAGE = "0f4a3a3e-2a0e-4a0b-9b3e-000000000001"
+
+
+@pytest.fixture
+def clock():
+    return SimulatedClock()
+
+
+@pytest.fixture
+def tickets(tmp_path, clock):
+    ensure_key(key_file(tmp_path))
+    return Tickets(key_file(tmp_path), clock)
+
+
+def test_a_ticket_opens_its_image_until_its_end(tickets, clock):
+    ticket = tickets.issue(IMAGE, "host-1.example", 60)
+
+    assert tickets.check(ticket, IMAGE) == "host-1.example"
+    clock.sleep(60)
+    assert tickets.check(ticket, IMAGE) == "host-1.example"
+    clock.sleep(2)
+    with pytest.raises(errors.Unauthorized):
+        tickets.check(ticket, IMAGE)
+
+
+def test_a_ticket_opens_no_other_image(tickets):
+    with pytest.raises(errors.Unauthorized):
+        tickets.check(tickets.issue(IMAGE, "h", 60), IMAGE.replace("1", "2"))
+
+
+def test_a_longer_time_or_another_host_cannot_be_written_in(tickets):
+    end, host, mac = tickets.issue(IMAGE, "h", 60).split(".")
+
+    for forged in (f"{int(end) + 1}.{host}.{mac}", f"{end}.aG9zdA.{mac}", f"{end}.{host}.{mac[:-1]}", f"{end}.{host}.{mac}x"):
+        with pytest.raises(errors.Unauthorized):
+            tickets.check(forged, IMAGE)
+
+
+@pytest.mark.parametrize("nonsense", ["", ".", "..", "...", "a.b.c", "٣.aA.x", "1.é.x", "9" * 2000, "-1.aA.x", "1e9.aA.x", "1.//8.x"])
+def test_nonsense_is_no_ticket(tickets, nonsense):
+    with pytest.raises(errors.Unauthorized):
+        tickets.check(nonsense, IMAGE)
+
+
+def test_another_clouds_ticket_is_refused(tickets, tmp_path, clock):
+    ensure_key(key_file(tmp_path / "other"))
+
+    with pytest.raises(errors.Unauthorized):
+        tickets.check(Tickets(key_file(tmp_path / "other"), clock).issue(IMAGE, "h", 60), IMAGE)
+
+
+def test_the_key_is_made_once_and_is_its_owners(tmp_path):
+    path = key_file(tmp_path)
+    ensure_key(path)
+    first = read_key(path)
+    ensure_key(path)
+
+    assert read_key(path) == first
+    assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
+
+
+@pytest.mark.parametrize("content", ["", "zz", "00" * 31])
+def test_a_key_that_is_none_is_told(tmp_path, content):
+    path = tmp_path / "tickets.key"
+    path.write_text(content)
+
+    with pytest.raises(errors.ConfigError):
+        read_key(path)
+    with pytest.raises(errors.ConfigError):
+        read_key(tmp_path / "missing")
+
+
+def test_a_source_says_what_was_recorded_and_its_ticket_opens_the_image(make_image, upload, images):
+    image = make_image()
+    upload(image, b"hello")
+
+    source = images.source_for(image.id, "h1", valid_s=60)
+
+    assert (source.size_bytes, source.virtual_size_bytes, source.disk_format) == (5, 5, "raw")
+    assert source.url == f"http://cloud.test/image/v2/images/{image.id}/file"
+    assert source.ticket not in source.url
+    assert images.ticketed(source.ticket, image.id).sha512 == source.sha512
+
+
+def test_only_an_active_disk_is_a_source(make_image, upload, images):
+    archive = make_image(container_format="ova", disk_format="vmdk")
+    upload(archive, bytes(257) + b"ustar" + bytes(300))
+
+    for image in (make_image(), make_image(status=ImageStatus.DEACTIVATED), archive):
+        with pytest.raises(errors.Conflict):
+            images.source_for(image.id, "h1", valid_s=60)
+    with pytest.raises(errors.NotFound):
+        images.source_for("nothing", "h1", valid_s=60)
+
+
+def test_a_project_gets_what_it_may_use(make_image, images):
+    image = make_image()
+
+    assert images.get_for("p", image.id).name == "tiny"
+    assert images.get_for("q", image.id, admin=True).name == "tiny"
+    with pytest.raises(errors.NotFound):
+        images.get_for("q", image.id)
