@@ -150,18 +150,21 @@ def _is_mistake(error: exc.OperationalError) -> bool:
     """Whether the driver calls operational what is only a wrong statement."""
     if getattr(error.orig, "sqlite_errorname", None) == "SQLITE_ERROR":
         return True
-    arguments = getattr(error.orig, "args", ())
-    return bool(arguments) and arguments[0] in MARIADB_MISTAKES
+    return _number(error) in MARIADB_MISTAKES
 
 
 def _is_rerunnable(error: exc.DBAPIError) -> bool:
     """Whether the engine gave this transaction up so that another could go on."""
     if getattr(error.orig, "sqlstate", None) in RERUN_SQLSTATES:
         return True
-    arguments = getattr(error.orig, "args", ())
-    if arguments and arguments[0] in RERUN_NUMBERS:
+    if _number(error) in RERUN_NUMBERS:
         return True
     return getattr(error.orig, "sqlite_errorname", "").startswith(RERUN_SQLITE)
+
+
+def _number(error: exc.DBAPIError) -> object:
+    """Give MariaDB's number of an error; something else on other engines."""
+    return next(iter(getattr(error.orig, "args", ())), None)
 
 
 def _make_engine(url: str, *, echo: bool) -> sa.Engine:
