@@ -18,12 +18,13 @@ from nova_lite.clock import Clock
 from nova_lite.db.engine import Database, Overtaken
 from nova_lite.durable import turns
 from nova_lite.durable.drive import Drive
-from nova_lite.durable.leases import Leases, Row, Taken, Upkeep, project_of
-from nova_lite.durable.leases import RunnerOptions as RunnerOptions  # daemons take it from here
+from nova_lite.durable.leases import Leases, Row, RunnerOptions, Taken, Upkeep, project_of
 from nova_lite.durable.progress import Unexpected
 from nova_lite.durable.recording import Means, Stale
 from nova_lite.durable.workflow import Back, Registry, StepFailed, Transient
 from nova_lite.model.ids import HostName, OperationId
+
+__all__ = ["Runner", "RunnerOptions", "catch", "never_silent"]
 
 LOG = logging.getLogger(__name__)
 DEAF_S = 60.0  # a dispatcher that has not come round for so long is dead
