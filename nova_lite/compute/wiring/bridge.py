@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nova_lite.compute.wiring.commands import run, succeeds
+from nova_lite.compute.wiring.port import WiringError
 
 IP = "ip"
 MARK = "nova-lite"
@@ -27,16 +29,31 @@ def links() -> dict[str, dict[str, Any]]:
 
 
 def ensure_bridge(name: str, gateway: str | None, prefix_length: int, mtu: int) -> None:
-    """Have the bridge up, with the gateway's and the metadata service's addresses. May be repeated. Raises: WiringError."""
+    """Have the bridge up, with the gateway's and the metadata service's addresses. May be repeated. Raises: WiringError.
+
+    A bridge of that name which an operator made is used as it is, and stays when ours are removed.
+    """
+    wanted = []
     if name not in links():
-        run([IP, "link", "add", "name", name, "address", _mac_of(name), "type", "bridge", "forward_delay", "0"])
-        run([IP, "link", "set", "dev", name, "alias", MARK])
-    run([IP, "link", "set", "dev", name, "mtu", str(mtu), "up"])
+        wanted += [
+            f"link add name {name} address {_mac_of(name)} type bridge forward_delay 0",
+            f"link set dev {name} alias {MARK}",
+        ]
+    wanted.append(f"link set dev {name} mtu {mtu} up")
     if gateway is not None:
-        run([IP, "address", "replace", f"{gateway}/{prefix_length}", "dev", name])
-        if FORWARDING.read_text(encoding="ascii").strip() != "1":
-            FORWARDING.write_text("1\n", encoding="ascii")  # never unset: others may have come to need it
-    run([IP, "address", "replace", f"{METADATA_IP}/32", "dev", name, "scope", "link"])
+        wanted.append(f"address replace {gateway}/{prefix_length} dev {name}")
+    wanted.append(f"address replace {METADATA_IP}/32 dev {name} scope link")
+    _batch(wanted)
+    if gateway is not None and FORWARDING.read_text(encoding="ascii").strip() != "1":
+        _forward()
+
+
+def _forward() -> None:
+    """Let the kernel pass packets on. Never unset: others may have come to need it. Raises: WiringError."""
+    try:
+        FORWARDING.write_text("1\n", encoding="ascii")
+    except OSError as error:
+        raise WiringError("The kernel does not pass packets on (net.ipv4.ip_forward), and it cannot be set.") from error
 
 
 def _mac_of(name: str) -> str:
@@ -47,11 +64,15 @@ def _mac_of(name: str) -> str:
 
 def ensure_tap(name: str, bridge: str, mtu: int) -> None:
     """Have a tap on the bridge, up. May be repeated. Raises: WiringError."""
-    present = links().get(name)
-    if present is None:
-        run([IP, "tuntap", "add", "dev", name, "mode", "tap"])
-        run([IP, "link", "set", "dev", name, "alias", MARK])
-    run([IP, "link", "set", "dev", name, "mtu", str(mtu), "master", bridge, "up"])
+    wanted = []
+    if name not in links():
+        wanted += [f"tuntap add dev {name} mode tap", f"link set dev {name} alias {MARK}"]
+    _batch([*wanted, f"link set dev {name} mtu {mtu} master {bridge} up"])
+
+
+def _batch(lines: Sequence[str]) -> None:
+    """Run several commands of `ip` in one process; the first failure ends it. Raises: WiringError."""
+    run([IP, "-batch", "-"], "\n".join(lines) + "\n")
 
 
 def remove_link(name: str) -> None:

@@ -1,11 +1,13 @@
-"""nftables: addresses of guests are translated on their way out, and a tap lets only its own addresses through.
+"""nftables: guests leave under the host's address, reach of the host only what is made for them, and a tap lets only its
+own addresses through.
 
-Everything is in tables of our own, one pair for each bridge, changed in whole transactions; others' rules are never
-touched. The anti-spoofing rules keep no state: connection tracking does not work in this family on every kernel.
+Everything is in tables of our own, three for each bridge, changed in whole transactions; others' rules are never
+touched. The anti-spoofing rules keep no state: connection tracking does not work in the bridge family on every kernel.
 """
 
 from __future__ import annotations
 
+from nova_lite.compute.wiring.bridge import METADATA_IP
 from nova_lite.compute.wiring.commands import run, succeeds
 
 NFT = "nft"
@@ -15,26 +17,65 @@ BEFORE_OTHERS = -310  # in the bridge family's prerouting
 def tables(bridge: str) -> tuple[tuple[str, str], ...]:
     """Name the tables of a bridge: (family, table)."""
     safe = "".join(letter if letter.isalnum() else f"_{ord(letter):x}_" for letter in bridge)
-    return (("ip", f"nova_lite_{safe}"), ("bridge", f"nova_lite_{safe}"))
+    return tuple((family, f"nova_lite_{safe}") for family in ("ip", "bridge", "inet"))
 
 
-def ensure_network(bridge: str, cidr: str) -> None:
-    """Have the tables, and translation of what leaves through another interface. May be repeated. Raises: WiringError."""
-    (_, nat), (_, guests) = tables(bridge)
-    run(
-        [NFT, "-f", "-"],
-        f"""
-add table ip {nat}
-add chain ip {nat} out {{ type nat hook postrouting priority srcnat; policy accept; }}
-flush chain ip {nat} out
-add rule ip {nat} out ip saddr {cidr} ip daddr != {cidr} oifname != "{bridge}" masquerade
-add table bridge {guests}
-add map bridge {guests} taps {{ type ifname : verdict; }}
-add chain bridge {guests} in {{ type filter hook prerouting priority {BEFORE_OTHERS}; policy accept; }}
-flush chain bridge {guests} in
-add rule bridge {guests} in iifname vmap @taps
-""",
-    )
+def ensure_network(bridge: str, cidr: str, metadata_port: int) -> None:
+    """Have the tables with what holds for all guests of a bridge. May be repeated. Raises: WiringError.
+
+    The metadata service listens on a port that was free, so a web server of the host's may have port 80.
+    """
+    name = tables(bridge)[0][1]
+    run([NFT, "-f", "-"], _addresses(name, bridge, cidr, metadata_port) + _taps(name) + _filter(name, bridge, metadata_port))
+
+
+def _addresses(table: str, bridge: str, cidr: str, metadata_port: int) -> str:
+    """Translate what leaves through another interface, and find the metadata service."""
+    return f"""
+add table ip {table}
+add chain ip {table} out {{ type nat hook postrouting priority srcnat; policy accept; }}
+flush chain ip {table} out
+add rule ip {table} out ip saddr {cidr} ip daddr != {{ {cidr}, 224.0.0.0/4, 255.255.255.255 }} oifname != "{bridge}" masquerade
+add chain ip {table} in {{ type nat hook prerouting priority dstnat; policy accept; }}
+flush chain ip {table} in
+add rule ip {table} in iifname "{bridge}" ip daddr {METADATA_IP} tcp dport 80 dnat to {METADATA_IP}:{metadata_port}
+"""
+
+
+def _taps(table: str) -> str:
+    """Send what comes out of a tap through the tap's own rules."""
+    return f"""
+add table bridge {table}
+add map bridge {table} taps {{ type ifname : verdict; }}
+add chain bridge {table} in {{ type filter hook prerouting priority {BEFORE_OTHERS}; policy accept; }}
+flush chain bridge {table} in
+add rule bridge {table} in iifname vmap @taps
+"""
+
+
+def _filter(table: str, bridge: str, metadata_port: int) -> str:
+    """Let guests have addresses, names and metadata of the host and nothing else; let nobody outside begin with them."""
+    return f"""
+add table inet {table}
+add chain inet {table} guests
+flush chain inet {table} guests
+add rule inet {table} guests ct state established,related accept
+add rule inet {table} guests meta nfproto ipv4 udp dport {{ 53, 67 }} accept
+add rule inet {table} guests meta nfproto ipv4 tcp dport 53 accept
+add rule inet {table} guests ip daddr {METADATA_IP} tcp dport {metadata_port} accept
+add rule inet {table} guests icmp type echo-request accept
+add rule inet {table} guests meta pkttype != unicast drop
+add rule inet {table} guests reject with icmpx admin-prohibited
+add chain inet {table} in {{ type filter hook input priority filter; policy accept; }}
+flush chain inet {table} in
+add rule inet {table} in iifname "{bridge}" jump guests
+add chain inet {table} through {{ type filter hook forward priority filter; policy accept; }}
+flush chain inet {table} through
+add rule inet {table} through oifname != "{bridge}" accept
+add rule inet {table} through iifname "{bridge}" accept
+add rule inet {table} through ct state established,related accept
+add rule inet {table} through reject with icmpx admin-prohibited
+"""
 
 
 def ensure_tap(bridge: str, tap: str, mac: str, address: str) -> None:

@@ -14,6 +14,7 @@ import orjson
 from nova_lite.compute.wiring import bridge, firewall
 from nova_lite.compute.wiring.dhcp import Dhcp
 from nova_lite.compute.wiring.metadata import MetadataServer, Specs
+from nova_lite.compute.wiring.watch import Watch
 from nova_lite.model import wire
 from nova_lite.model.guest import GuestInterface, GuestSpec
 from nova_lite.model.ids import ServerId
@@ -38,20 +39,27 @@ class HostWiring:
         self._specs = Specs()
         self._lock = threading.Lock()
         self._served: dict[str, MetadataServer] = {}
+        self._networks: dict[str, GuestInterface] = {}  # an interface of each network that was made
+        self._watch = Watch(self.mend)
 
     def ensure_network(self, interface: GuestInterface) -> None:
         """Have the bridge of the interface's network, its DHCP and its metadata service. Raises: WiringError."""
         with self._lock:
             bridge.ensure_bridge(interface.bridge, interface.gateway_ip, interface.prefix_length, interface.mtu)
-            firewall.ensure_network(interface.bridge, _cidr(interface))
-            self._dhcp(interface.bridge).ensure(interface)
-            if interface.bridge not in self._served:
+            server = self._served.get(interface.bridge)
+            if server is None:
                 server = MetadataServer(interface.bridge, self._specs)
                 server.start()
                 self._served[interface.bridge] = server
+            firewall.ensure_network(interface.bridge, _cidr(interface), server.port)
+            self._dhcp(interface.bridge).ensure(interface)
+            self._networks[interface.bridge] = interface
+            self._watch.begin()
 
     def plug(self, server_id: ServerId, interface: GuestInterface) -> str:
         """Have a tap for the interface, attached to the bridge, that lets only its own addresses out; give its name."""
+        if interface.bridge not in self._networks:
+            self.ensure_network(interface)
         tap = bridge.tap_name(interface.port_id)
         self._write(server_id, Plugged(tap=tap, interface=interface))
         firewall.ensure_tap(interface.bridge, tap, interface.mac_address, interface.ip_address)  # first: never unguarded
@@ -81,10 +89,18 @@ class HostWiring:
         present = bridge.links()
         return tuple(plugged.tap for plugged in self._plugged(server_id) if plugged.tap in present)
 
+    def mend(self) -> None:
+        """Start again each dnsmasq that died. Raises: WiringError."""
+        with self._lock:
+            for name, interface in self._networks.items():
+                self._dhcp(name).ensure(interface)
+
     def stop(self) -> None:
         """Serve no more metadata; bridges, taps and DHCP go on."""
+        self._watch.end()
         with self._lock:
             served, self._served = self._served, {}
+            self._networks.clear()
         for server in served.values():
             server.stop()
 

@@ -1,14 +1,19 @@
 """The metadata service at 169.254.169.254: answered on the host from its own copy, without a message.
 
-Who asks is told by the address: the tap's rules let no other one out. It listens on the bridge alone.
+Who asks is told by the address: the tap's rules let no other one out. It listens on the bridge alone, on whatever port is
+free; the firewall brings port 80 there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import logging
 import socket
+import socketserver
 import threading
+import time
+from collections import Counter
 from typing import Any
 
 from nova_lite import errors
@@ -19,9 +24,10 @@ from nova_lite.model.guest import GuestSpec
 from nova_lite.model.ids import ServerId
 
 LOG = logging.getLogger(__name__)
-PORT = 80
-AT_ONCE = 32
+AT_ONCE = 64
+AT_ONCE_EACH = 4  # of one guest
 READ_S = 5.0
+WHOLE_S = 10.0  # a connection takes no longer, however slowly its bytes come
 
 
 class Specs:
@@ -52,27 +58,68 @@ class Specs:
         self._specs = {address: spec for address, spec in self._specs.items() if spec.server_id != server_id}
 
 
+class Places:
+    """The connections that are open: so many in all, few of each guest, none for long."""
+
+    def __init__(self) -> None:
+        """All are free."""
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, tuple[str, float]] = {}
+        self._of: Counter[str] = Counter()
+
+    def take(self, connection: socket.socket, address: str) -> bool:
+        """Take a place; False when none is free for this guest."""
+        with self._lock:
+            if len(self._open) >= AT_ONCE or self._of[address] >= AT_ONCE_EACH:
+                return False
+            self._open[connection] = (address, time.monotonic() + WHOLE_S)
+            self._of[address] += 1
+            return True
+
+    def leave(self, connection: socket.socket) -> None:
+        """Give a place back."""
+        with self._lock:
+            address, _ = self._open.pop(connection, ("", 0.0))
+            self._of[address] -= 1
+            self._of += Counter()  # forgets what is not above zero
+
+    def end_overdue(self) -> None:
+        """Cut the connections that took too long; their threads then end."""
+        with self._lock:
+            overdue = [connection for connection, (_, end) in self._open.items() if end < time.monotonic()]
+        for connection in overdue:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 class MetadataServer(http.server.ThreadingHTTPServer):
-    """Listens on one bridge; so many requests at once, the rest wait in the kernel's queue."""
+    """Listens on one bridge; a guest that asks too much at once is refused, not the others."""
 
     daemon_threads = True
-    allow_reuse_address = True
+    block_on_close = False
+    request_queue_size = 128
 
-    def __init__(self, bridge: str, specs: Specs, address: tuple[str, int] = (METADATA_IP, PORT)) -> None:
+    def __init__(self, bridge: str, specs: Specs, address: tuple[str, int] = (METADATA_IP, 0)) -> None:
         """Raises: WiringError when the address cannot be had."""
         self.specs = specs
         self._bridge = bridge
-        self._free = threading.BoundedSemaphore(AT_ONCE)
+        self._places = Places()
         try:
             super().__init__(address, Handler)
         except OSError as error:
             raise WiringError(f"The metadata service cannot listen on {bridge}: {error.strerror}.") from error
         self._thread = threading.Thread(target=self.serve_forever, name="metadata", daemon=True)
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.server_address[1])
+
     def server_bind(self) -> None:
-        """Bind to the bridge alone."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._bridge.encode())
-        super().server_bind()
+        """Bind to the bridge alone, and look up no names."""
+        if self._bridge:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._bridge.encode())
+        socketserver.TCPServer.server_bind(self)
 
     def start(self) -> None:
         """Serve in a thread of its own."""
@@ -83,17 +130,23 @@ class MetadataServer(http.server.ThreadingHTTPServer):
         self.shutdown()
         self.server_close()
 
+    def service_actions(self) -> None:
+        """Look twice a second for connections that take too long."""
+        self._places.end_overdue()
+
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Take a request when one of the places is free."""
-        self._free.acquire()
-        super().process_request(request, client_address)
+        """Take a request when there is a place for it."""
+        if self._places.take(request, client_address[0]):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one connection, then give its place back."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            self._places.leave(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Let a client that went away go."""
