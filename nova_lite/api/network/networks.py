@@ -6,10 +6,11 @@ from nova_lite import errors
 from nova_lite.api.network.lists import Noun, answer_list, answer_one, seen_by
 from nova_lite.api.network.views import networks as views
 from nova_lite.api.route import Answer, Request
+from nova_lite.model.ids import NetworkId
 from nova_lite.model.network import Network
 from nova_lite.network import ports, records
 
-NOUN = Noun("network", frozenset(views.network(Network(id="", project_id=None, name="", bridge=""))), views.GUARDED)
+NOUN = Noun("network", frozenset(views.network(Network(id=NetworkId(""), project_id=None, name="", bridge=""))), views.GUARDED)
 
 
 def list_networks(request: Request) -> Answer:

@@ -10,12 +10,13 @@ from nova_lite.api.network.lists import Noun, answer_list, answer_one, seen_by
 from nova_lite.api.network.views import ports as views
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
+from nova_lite.model.ids import NetworkId, PortId
 from nova_lite.model.network import Port
 from nova_lite.network import ports, records
 from nova_lite.network.ports import NewPort
 from nova_lite.network.records import PortFilter
 
-_ANY = Port(id="", network_id="", project_id=None, name="", mac_address="", fixed_ips=())
+_ANY = Port(id=PortId(""), network_id=NetworkId(""), project_id=None, name="", mac_address="", fixed_ips=())
 NOUN = Noun("port", frozenset(views.port(_ANY)), views.GUARDED)
 CHANGEABLE = ("name", "admin_state_up", "device_owner")
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from nova_lite.api.network.lists import Noun, answer_list, answer_one, seen_by
 from nova_lite.api.network.views import subnets as views
 from nova_lite.api.route import Answer, Request
+from nova_lite.model.ids import NetworkId, SubnetId
 from nova_lite.model.network import Subnet
 from nova_lite.network import ports, records
 
-_ANY = Subnet(id="", network_id="", project_id=None, name="", cidr="", gateway_ip=None, pool_start="", pool_end="")
+_ANY = Subnet(
+    id=SubnetId(""), network_id=NetworkId(""), project_id=None, name="", cidr="", gateway_ip=None, pool_start="", pool_end=""
+)
 NOUN = Noun("subnet", frozenset(views.subnet(_ANY)))
 
 
