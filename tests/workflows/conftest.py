@@ -7,12 +7,10 @@ from workflows import engine_harness
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory):
-    return engine_harness.make_template(tmp_path_factory.mktemp("template"))
+def kept_database(tmp_path_factory):
+    return engine_harness.KeptDatabase(tmp_path_factory.mktemp("database"))
 
 
 @pytest.fixture
-def database(tmp_path, template):
-    database = engine_harness.make_database(tmp_path, template)
-    yield database
-    database.dispose()
+def database(kept_database):
+    return kept_database.empty()

@@ -65,26 +65,34 @@ class Scenario(Protocol):
     def build(self, database: Database) -> Stage: ...
 
 
-def make_database(folder: Path, template: Path | None = None, boot: str = "boot-1") -> Database:
-    """Make an SQLite database under a simulated clock, quick and not durable."""
-    path = folder / "test.db"
-    if template is not None:
-        shutil.copy(template, path)
-    database = Database(f"sqlite:///{path}", SimulatedClock(boot=boot))
+def make_database(folder: Path) -> Database:
+    """Make an SQLite database with all tables, quick and not durable."""
+    database = Database(f"sqlite:///{folder}/test.db", SimulatedClock(boot="boot-1"))
     sa.event.listen(database.engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
-    if template is None:
-        schema.create_all(database)
+    schema.create_all(database)
     return database
 
 
-def make_template(folder: Path) -> Path:
-    """Make an empty database file to copy."""
-    database = make_database(folder)
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.commit()
-    database.dispose()
-    return folder / "test.db"
+class KeptDatabase:
+    """One database for many tests, empty for each: a new one would have to compile every statement again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._database = make_database(folder)
+        with self._database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.commit()
+        self._database.dispose()
+        self._file, self._empty = folder / "test.db", folder / "empty.db"
+        shutil.copy(self._file, self._empty)
+
+    def empty(self) -> Database:
+        """Give it as it was made, at the beginning of time."""
+        self._database.dispose()
+        for rest in ("-wal", "-shm"):
+            Path(f"{self._file}{rest}").unlink(missing_ok=True)
+        shutil.copy(self._empty, self._file)
+        self._database.clock = SimulatedClock(boot="boot-1")
+        return self._database
 
 
 class Rig:
