@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import concurrent.futures
 import contextlib
 import dataclasses
 import os
@@ -299,6 +300,33 @@ def test_a_dead_dnsmasq_is_started_again(wiring, boot):
     wiring.mend()
 
     assert guest.dhcp()["ip"] == "10.77.0.10"
+
+
+def test_rules_that_somebody_flushed_are_loaded_again(wiring, boot, outside):
+    guest = on(boot(10), 10)
+    sh("nft flush ruleset")
+    assert not guest.pings("192.0.2.2")
+
+    wiring.mend()
+
+    assert guest.pings("192.0.2.2")
+    assert guest.fetch("http://169.254.169.254:80/latest/user-data")
+    guest.sh("ip link set eth0 address fa:16:3e:00:00:77")
+    assert not guest.pings(GATEWAY)
+
+
+def test_many_guests_are_wired_and_unwired_at_once(wiring):
+    specs = [spec_of(number) for number in range(20, 36)]
+    wiring.ensure_network(specs[0].interfaces[0])
+    before = wiring.inspect()
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        taps = list(pool.map(lambda spec: wiring.plug(spec.server_id, spec.interfaces[0]), specs))
+        rules = sh("nft list ruleset")
+        list(pool.map(lambda spec: wiring.unplug(spec.server_id), specs))
+
+    assert all(f'"{tap}" : jump {tap}' in rules for tap in taps)
+    assert wiring.inspect() == before
 
 
 def test_removing_all_takes_what_is_ours_and_nothing_else(wiring, folder):

@@ -118,6 +118,12 @@ def remove_network(bridge: str) -> None:
         succeeds([NFT, "delete", "table", family, table])
 
 
+def is_whole(bridge: str) -> bool:
+    """Whether none of the tables is missing: whoever loads a firewall of their own may flush everything first."""
+    present = run([NFT, "list", "tables"]).splitlines()
+    return all(f"table {family} {table}" in present for family, table in tables(bridge))
+
+
 def ours(bridge: str) -> tuple[str, ...]:
     """List the tables that are there."""
     return tuple(f"{family} {table}" for family, table in tables(bridge) if succeeds([NFT, "list", "table", family, table]))

@@ -90,10 +90,21 @@ class HostWiring:
         return tuple(plugged.tap for plugged in self._plugged(server_id) if plugged.tap in present)
 
     def mend(self) -> None:
-        """Start again each dnsmasq that died. Raises: WiringError."""
+        """Start again each dnsmasq that died, and load rules again that somebody flushed. Raises: WiringError."""
         with self._lock:
             for name, interface in self._networks.items():
                 self._dhcp(name).ensure(interface)
+                if not firewall.is_whole(name):
+                    LOG.warning("The rules of %s were gone; they are loaded again.", name, extra={"action": "mend_wiring"})
+                    firewall.ensure_network(name, _cidr(interface), self._served[name].port)
+                    self._guard_taps(name)
+
+    def _guard_taps(self, name: str) -> None:
+        folder = self._folder / "servers"
+        servers = (path.name for path in folder.iterdir()) if folder.is_dir() else ()
+        for plugged in (one for server_id in servers for one in self._plugged(ServerId(server_id))):
+            if plugged.interface.bridge == name:
+                firewall.ensure_tap(name, plugged.tap, plugged.interface.mac_address, plugged.interface.ip_address)
 
     def stop(self) -> None:
         """Serve no more metadata; bridges, taps and DHCP go on."""
