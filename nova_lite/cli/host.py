@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from nova_lite.cli.installation import Installation
-from nova_lite.cli.show import json_option, show_json, show_rows
+from nova_lite.cli.show import json_option, show_json, show_table
 from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName
 
@@ -43,21 +44,49 @@ def list_hosts(files: tuple[Path, ...], as_json: bool) -> None:
 
     with Installation(files).database.read() as tx:
         found = hosts.list_hosts(tx)
-    columns = ("Name", "Zone", "State", "Enabled", "Type", "Servers", "VCPUs", "RAM MiB", "Disk GiB", "Owes")
+    if as_json:
+        show_json([_plain(host) for host in found])
+        return
+    columns = ("Name", "Zone", "State", "Type", "Servers", "VCPUs", "RAM MiB", "Disk GiB")
     rows = [
         (
-            *(host.name, host.facts.zone, "up" if host.up else "down", host.enabled, host.facts.hypervisor_type, host.running),
-            *(f"{used}/{limit}" for used, limit in _amounts(host)),
-            host.tombstones,
+            *(host.name, host.facts.zone, _state(host), host.facts.hypervisor_type, host.running),
+            *(f"{used}/{limit}" for used, limit in _amounts(host).values()),
         )
         for host in found
     ]
-    show_rows("Hosts", columns, rows, as_json=as_json)
+    show_table("Hosts", columns, rows)
 
 
-def _amounts(host: Host) -> list[tuple[int, int]]:
+def _state(host: Host) -> str:
+    """Say in a word or two whether a host works, takes servers and owes removals."""
+    words = ["up" if host.up else "down"]
+    words += [] if host.enabled else ["disabled"]
+    words += [f"owes {host.tombstones}"] if host.tombstones else []
+    return ", ".join(words)
+
+
+def _amounts(host: Host) -> dict[str, tuple[int, int]]:
     used, limit = host.used, host.limit
-    return [(used.vcpus, limit.vcpus), (used.ram_mib, limit.ram_mib), (used.disk_gib, limit.disk_gib)]
+    return {
+        "vcpus": (used.vcpus, limit.vcpus),
+        "ram_mib": (used.ram_mib, limit.ram_mib),
+        "disk_gib": (used.disk_gib, limit.disk_gib),
+    }
+
+
+def _plain(host: Host) -> dict[str, Any]:
+    return {
+        "name": host.name,
+        "zone": host.facts.zone,
+        "up": host.up,
+        "enabled": host.enabled,
+        "disabled_reason": host.disabled_reason,
+        "type": host.facts.hypervisor_type,
+        "servers": host.running,
+        "owes": host.tombstones,
+        **{name: {"used": used, "limit": limit} for name, (used, limit) in _amounts(host).items()},
+    }
 
 
 @command.command()

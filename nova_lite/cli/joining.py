@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from nova_lite import errors
@@ -17,23 +19,31 @@ def add_host(installation: Installation, name: str, zone: str = "nova", *, broke
 
     `broker_knows_it` leaves the broker alone when the host has a join file: for who has just seen the broker well.
     """
-    options = broker_conf.read(installation.conf)
-    path = join.default_path(installation.daemon.state_dir, name)
-    password = _password(path)
-    if password is not None and broker_knows_it:
-        url = broker.host_url(options.url, name, password)
-    else:
-        url = broker.add_host_user(options, name, password=password)
-    key = installation.database.transact(lambda tx: hosts.add_host(tx, HostName(name), zone=zone))
-    join.JoinFile(
-        host=name,
-        broker_url=url,
-        control_public_key=signing.public_text(signing.read_control_key(installation.keys_dir)),
-        mac_key=key,
-        api_url=installation.public_url,
-        zone=zone,
-    ).write(path)
+    (path,) = add_hosts(installation, [name], zone, broker_knows_them=broker_knows_it)
     return path
+
+
+def add_hosts(installation: Installation, names: Sequence[str], zone: str, *, broker_knows_them: bool = False) -> list[Path]:
+    """Do the same for many hosts, with one call of the broker and one transaction."""
+    options = broker_conf.read(installation.conf)
+    paths = {name: join.default_path(installation.daemon.state_dir, name) for name in names}
+    held = {name: _password(path) for name, path in paths.items()}
+    passwords = {name: password or secrets.token_urlsafe(24) for name, password in held.items()}
+    unknown = {name: passwords[name] for name in names if not broker_knows_them or held[name] is None}
+    if unknown:
+        broker.add_host_users(options, unknown)
+    keys = installation.database.transact(lambda tx: {name: hosts.add_host(tx, HostName(name), zone=zone) for name in names})
+    control = signing.public_text(signing.read_control_key(installation.keys_dir))
+    for name, path in paths.items():
+        join.JoinFile(
+            host=name,
+            broker_url=broker.host_url(options.url, name, passwords[name]),
+            control_public_key=control,
+            mac_key=keys[name],
+            api_url=installation.public_url,
+            zone=zone,
+        ).write(path)
+    return list(paths.values())
 
 
 def _password(path: Path) -> str | None:

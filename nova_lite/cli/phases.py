@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nova_lite import errors
 from nova_lite.cli import clouds_file, joining, keeping, machine_services, simulation
-from nova_lite.cli.daemons import ORDER, Program, program
+from nova_lite.cli.daemons import ORDER, Keeper, Program, program
 from nova_lite.cli.footprint import Footprint
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.keepers import keeper_of
@@ -20,7 +19,6 @@ from nova_lite.clock import SystemClock
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
 from nova_lite.conf import network as network_conf
-from nova_lite.conf import network as network_conf
 from nova_lite.db import migrate
 from nova_lite.identity import bootstrap as identity_bootstrap
 from nova_lite.identity import keys as token_keys
@@ -28,6 +26,7 @@ from nova_lite.image import tickets
 from nova_lite.inventory import hosts
 from nova_lite.network import bootstrap as network_bootstrap
 from nova_lite.rpc import broker, join, signing
+from nova_lite.runtime.daemon import HEALTH_PORTS
 from nova_lite.servers import flavors
 
 READY_S = 60
@@ -139,18 +138,22 @@ class Bringing:
         keeper = keeper_of(self.installation)
         note.say("started" if keeper.start(programs) else "run")
         deadline = time.monotonic() + READY_S
-        while not (self._api_answers() and self._host_is_up()):
+        while not (self._daemons_serve(keeper) and self._api_answers() and self._host_is_up()):
             if time.monotonic() > deadline:
                 raise errors.Unavailable(self._why_not(deadline))
             time.sleep(0.1)
 
+    def _daemons_serve(self, keeper: Keeper) -> bool:
+        """Whether all run, and say of themselves that they are well, where they have a page for that."""
+        own_pages = self.installation.daemon.health_port is None
+        ports = HEALTH_PORTS.values() if own_pages else ()
+        return all(one.state == "running" for one in keeper.list_running()) and all(
+            _answers(f"http://127.0.0.1:{port}/healthz") for port in ports
+        )
+
     def _api_answers(self) -> bool:
         api = self.installation.api
-        try:
-            with urllib.request.urlopen(f"http://{api.listen}:{api.port}/identity/v3", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except (OSError, urllib.error.URLError):
-            return False
+        return _answers(f"http://{api.listen}:{api.port}/identity/v3")
 
     def _host_is_up(self) -> bool:
         with self.installation.database.read() as tx:
@@ -174,6 +177,14 @@ class Bringing:
         self.footprint.add(clouds_file.KIND, str(path.resolve()))
         clouds_file.merge(path, wanted)
         note.say(str(path))
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def link_commands(footprint: Footprint, commands: dict[str, Path], folder: Path = Path("/usr/local/bin")) -> None:

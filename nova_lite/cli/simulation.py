@@ -25,7 +25,7 @@ class Plan:
 def prepare(installation: Installation, plan: Plan, *, broker_knows_them: bool) -> list[Program]:
     """Add the hosts and describe their processes. May be repeated; more or fewer hosts may be asked the next time."""
     names = [f"{PREFIX}{number:04d}" for number in range(1, plan.count + 1)]
-    paths = [joining.add_host(installation, name, ZONE, broker_knows_it=broker_knows_them) for name in names]
+    paths = joining.add_hosts(installation, names, ZONE, broker_knows_them=broker_knows_them) if names else []
     if plan.processes:
         return [_program(installation, f"nova-lite-{name}", [path]) for name, path in zip(names, paths, strict=True)]
     return [_program(installation, ONE_PROCESS, paths)] if paths else []

@@ -2,7 +2,8 @@
 # clients.sh IMAGE-FILE: the daily commands of the unchanged `openstack` client, as a user types them.
 #
 # OPENSTACK is the client, OS_CLIENT_CONFIG_FILE names a clouds.yaml with the clouds nova-lite and nova-lite-admin.
-# One line a command: ok or FAIL with the client's last words. What is made is deleted again. Exit status 1 when one failed.
+# One line a command: ok or FAIL with the client's last words. What is made is deleted again. Exit status 1 when one failed,
+# 2 when nothing can be done.
 set -u
 image_file=${1:?IMAGE-FILE}
 openstack=${OPENSTACK:-openstack}
@@ -59,6 +60,7 @@ until_status() {
 
 echo "# identity"
 try user token issue; says 'expires'
+[ "$failed" = 0 ] || { echo "the cloud cannot be used at all"; exit 2; }
 try user catalog list; says 'compute'; says 'image'; says 'network'
 
 echo "# image"
@@ -115,7 +117,7 @@ refuses 'flavor' user server create wrong --image "$name-renamed" --flavor "no-$
 echo "# operator"
 try admin hypervisor list; says 'QEMU|fake|KVM'
 try admin compute service list; says 'nova-compute'; says 'nova-conductor'; says 'nova-scheduler'
-try user limits show --absolute; says 'totalInstancesUsed|maxTotalInstances'
+try user limits show --absolute; says 'instances_used|totalInstancesUsed'
 
 echo "# taking away"
 try user server delete --wait "$name" "$name-port" "$name-many-1" "$name-many-2"
