@@ -44,6 +44,7 @@ def _move(database: Database, action: Any, target: str) -> tuple[str | None, str
     def work(tx: Tx) -> tuple[str | None, str | None]:
         with _alone(tx):
             before = version.current(tx)
+            schema.take_all_characters(tx)
             config = configuration()
             config.attributes["connection"] = tx.connection
             action(config, target)

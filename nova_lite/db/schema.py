@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from nova_lite.db.engine import Database
+from nova_lite.db.engine import Database, Tx
 from nova_lite.db.tables import identity, images, inventory, journal, networks, quota, servers
 from nova_lite.db.types import METADATA
 
@@ -16,6 +16,20 @@ def metadata() -> sa.MetaData:
     return METADATA
 
 
+def take_all_characters(tx: Tx) -> None:
+    """Have the tables that are made next take every character and compare texts exactly, as the other engines do.
+
+    MariaDB's default may be latin1, and its usual collations hold `a` and `A` for the same name. May be repeated.
+    """
+    if tx.database.dialect == "mysql":
+        tx.execute(sa.text("ALTER DATABASE CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"))
+
+
 def create_all(database: Database) -> None:
     """Make every table that is missing. For tests; a real database is made by its migrations."""
-    database.transact(lambda tx: METADATA.create_all(tx.connection))
+
+    def work(tx: Tx) -> None:
+        take_all_characters(tx)
+        METADATA.create_all(tx.connection)
+
+    database.transact(work)
