@@ -7,10 +7,13 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from real.netns import Guest, Machine, available, own_network, sh
@@ -53,11 +56,11 @@ def spec_of(number: int, **changes: object) -> GuestSpec:
 
 
 @pytest.fixture
-def folder(tmp_path):
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        with contextlib.suppress(PermissionError):
-            parent.chmod(0o755)  # as /run is: dnsmasq gives its rights up
-    return tmp_path
+def folder():
+    made = Path(tempfile.mkdtemp(prefix="nl-wiring-"))
+    made.chmod(0o755)  # as a daemon's folder is: dnsmasq gives its rights up
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture
