@@ -28,7 +28,10 @@ MIB = 1 << 20
 BYTES = {"Content-Type": "application/octet-stream"}
 LOGIN = {
     "auth": {
-        "identity": {"methods": ["password"], "password": {"user": {"name": "demo", "domain": {"id": "default"}, "password": "pw"}}},
+        "identity": {
+            "methods": ["password"],
+            "password": {"user": {"name": "demo", "domain": {"id": "default"}, "password": "pw"}},
+        },
         "scope": {"project": {"name": "demo", "domain": {"id": "default"}}},
     }
 }
@@ -49,7 +52,9 @@ class Cloud:
         bootstrap(database, admin_password="pw", demo_password="pw", region="RegionOne", public_url=self.url)
         database.dispose()
         self.start()
-        headers = self.ask("POST", "/identity/v3/auth/tokens", json.dumps(LOGIN), {"Content-Type": "application/json"}, token=None)[2]
+        headers = self.ask(
+            "POST", "/identity/v3/auth/tokens", json.dumps(LOGIN), {"Content-Type": "application/json"}, token=None
+        )[2]
         self.token = headers["X-Subject-Token"]
 
     def start(self):
