@@ -83,7 +83,7 @@ class Conductor:
                 power_states=PowerStates(database),
             )
         )
-        lost = LostHosts(database)
+        lost = LostHosts(database, book.remember)
         self._housekeeping = Housekeeping(
             (
                 Chore(name="beat", every_s=15.0, act=self._beat),

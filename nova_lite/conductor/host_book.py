@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nova_lite import errors
 from nova_lite.db.engine import Database
 from nova_lite.inventory import hosts
 from nova_lite.inventory.liveness import LOST_S
+from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.workflows.ports import HostStanding
 
@@ -16,6 +19,7 @@ class HostBook:
     def __init__(self, database: Database) -> None:
         """Reads and writes through `database`."""
         self._database = database
+        self._silences: dict[HostName, float] = {}
 
     def look(self, host: HostName) -> HostStanding | None:
         """Read how a host stands now; None for one that was removed or never registered."""
@@ -28,13 +32,15 @@ class HostBook:
         return HostStanding(incarnation=found.incarnation, up=found.up, lost=found.forced_down or silent)
 
     def silence_of(self, host: HostName) -> float:
-        """Give the seconds since the last contact with a host whose heartbeat is overdue, else 0 (such waits cost no time)."""
-        with self._database.read() as tx:
-            try:
-                found = hosts.get_host(tx, host)
-            except errors.NotFound:
-                return 0.0
-        return 0.0 if found.up or found.last_seen_age_s is None else found.last_seen_age_s
+        """Give the seconds since the last contact with a host whose heartbeat is overdue, else 0 (such waits cost no time).
+
+        As of the last `remember`: this is asked at every wait, and a few seconds more or less change nothing.
+        """
+        return self._silences.get(host, 0.0)
+
+    def remember(self, hosts: Sequence[Host]) -> None:
+        """Take note of which hosts are silent."""
+        self._silences = {host.name: host.last_seen_age_s for host in hosts if not host.up and host.last_seen_age_s is not None}
 
     def owe_removal(self, host: HostName, server_id: ServerId, *, fence: int, turn: int) -> None:
         """Leave a tombstone that the host obeys when it returns. May be repeated."""

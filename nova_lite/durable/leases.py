@@ -75,6 +75,7 @@ class Leases:
         )
         self._lock = threading.Lock()
         self._held: set[Taken] = set()
+        self.saw_all = False  # whether the last `take` read, and took, everything that was due
 
     def any_due(self) -> bool:
         """Whether anything waits for a runner."""
@@ -88,12 +89,15 @@ class Leases:
 
     def take(self, choose: Callable[[Sequence[Row]], Sequence[Row]]) -> list[Taken]:
         """Lease what is due and `choose` lets through."""
+        seen = [0]
 
         def work(tx: Tx) -> tuple[list[Row], Sequence[Row]]:
             def chosen(found: Sequence[Row]) -> list[tuple[Row, float | None]]:
+                seen.append(len(found))
                 return [(row, self._deadline(row)) for row in choose([row for row in found if self._is_sound(row)])]
 
             rows = queries.take_due(tx, self._lessee, chosen)
+            self.saw_all = seen[-1] < queries.TAKEN_AT_ONCE and len(rows) == seen[-1]
             return rows, queries.select_signals(tx, [row["id"] for row in rows if row["signal_seq"] > 0])
 
         rows, signals = self._database.transact(work)

@@ -172,7 +172,7 @@ class Runner:
             taken = self._leases.take(self._fair)
             for one in taken:
                 self._submit(one)
-            if not taken:
+            if not taken or self._leases.saw_all:
                 self._hungry = False
                 self._yielding = frozenset()
                 return

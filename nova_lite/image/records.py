@@ -38,12 +38,12 @@ class Contents:
     sha512: str
 
 
-def get(tx: Tx, image_id: str, viewer: Viewer, *, lock: bool = False) -> Image:
-    """Read an image that the viewer may see. Raises: NotFound."""
+def get(tx: Tx, image_id: str, viewer: Viewer, *, lock: bool = False, tags: bool = True) -> Image:
+    """Read an image that the viewer may see; without its tags where nobody shows them. Raises: NotFound."""
     row = db.find_image(tx, image_id, lock=lock)
     if row is None:
         raise no_image(image_id)
-    image = of_row(row, db.tags_of(tx, (row["id"],)).get(row["id"], ()))
+    image = of_row(row, db.tags_of(tx, (row["id"],)).get(row["id"], ()) if tags else ())
     if sees(image, viewer, is_member=False):
         return image
     if viewer.project_id and sees(image, viewer, is_member=db.find_member(tx, image_id, viewer.project_id) is not None):

@@ -51,12 +51,12 @@ class Images:
     def get_for(self, project_id: ProjectId, image_id: ImageId, *, admin: bool = False) -> Image:
         """Give an image the project may use, whatever its status. Raises: NotFound."""
         with self._database.read() as tx:
-            return records.get(tx, image_id, Viewer(project_id=project_id, sees_all=admin))
+            return records.get(tx, image_id, Viewer(project_id=project_id, sees_all=admin), tags=False)
 
     def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float) -> ImageSource:
         """Make a ticket for one host. One read. Raises: NotFound; Conflict when the image is not active or is no disk."""
         with self._database.read() as tx:
-            image = records.get(tx, image_id, ANYTHING)
+            image = records.get(tx, image_id, ANYTHING, tags=False)
         if image.status is not ImageStatus.ACTIVE:
             raise errors.Conflict(f"Image {image_id} is {image.status}, not active.")
         if image.virtual_size_bytes is None or image.size_bytes is None:

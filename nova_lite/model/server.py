@@ -75,7 +75,7 @@ class Fault:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Server:
-    """A server. Times are seconds since 1970 (wall clock); `host` is None before it is claimed and after it is deleted."""
+    """A server. Times are seconds since 1970 (wall clock); `host` is None until it first ran, and after it was deleted."""
 
     id: ServerId
     project_id: ProjectId

@@ -19,8 +19,8 @@ def new_mac() -> str:
     return "fa:16:3e:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
 
 
-def take(tx: Tx, subnet: Subnet, port_id: PortId, wanted: str | None = None) -> FixedIp:
-    """Take an address of the subnet for a port: the one wanted, or the lowest free one of the pool.
+def take(tx: Tx, subnet: Subnet, port_id: PortId, wanted: str | None = None, *, hint: int | None = None) -> FixedIp:
+    """Take an address of the subnet for a port: the one wanted, else that of `hint`, else the lowest free one of the pool.
 
     Raises: BadRequest when the wanted one is not of the subnet; Conflict when it is in use, or when none is free.
     """
@@ -30,6 +30,10 @@ def take(tx: Tx, subnet: Subnet, port_id: PortId, wanted: str | None = None) -> 
             raise errors.Conflict(f"The address {address} is in use.", type="IpAddressInUse")
         return FixedIp(subnet_id=subnet.id, ip_address=str(address))
     first, last = (int(ipaddress.IPv4Address(text)) for text in (subnet.pool_start, subnet.pool_end))
+    if hint is not None and first <= hint <= last:
+        text = str(ipaddress.IPv4Address(hint))
+        if queries.take_address(tx, subnet.id, port_id, hint, text):
+            return FixedIp(subnet_id=subnet.id, ip_address=text)
     for _ in range(TRIES):  # elsewhere than on SQLite another transaction may be faster
         number = queries.lowest_free(tx, subnet.id, first, last)
         if number is None:

@@ -43,15 +43,14 @@ def get_port(tx: Tx, port_id: str, *, project_id: str | None = None) -> Port:
     return found[0]
 
 
-def insert_port(tx: Tx, port: Port, wanted: Sequence[tuple[Subnet, str | None]]) -> Port:
-    """Add a port with an address of each subnet (the one named, or the lowest free); give it with its addresses.
+def insert_port(tx: Tx, port: Port, subnet: Subnet, wanted: str | None = None, *, hint: int | None = None) -> Port:
+    """Add a port with an address (the one wanted, else that of `hint`, else the lowest free); give it with the address.
 
     Raises: Conflict when an address is in use or none is free; BadRequest for one that is not of the subnet.
     """
     columns = {name: value for name, value in vars(port).items() if name != "fixed_ips"}
     queries.insert_port(tx, columns)
-    fixed = tuple(addresses.take(tx, subnet, port.id, address) for subnet, address in wanted)
-    return dataclasses.replace(port, fixed_ips=fixed)
+    return dataclasses.replace(port, fixed_ips=(addresses.take(tx, subnet, port.id, wanted, hint=hint),))
 
 
 def _network(row: Row, subnet_ids: tuple[SubnetId, ...]) -> Network:

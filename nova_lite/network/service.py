@@ -26,6 +26,7 @@ class Networks:
     def __init__(self, database: Database) -> None:
         """Reads and writes through `database`."""
         self.database = database
+        self._next: dict[str, int] = {}  # where to try first: an address just given back rests a while, and none is looked for
 
     def resolve(
         self, project_id: ProjectId, requested: tuple[RequestedNetwork, ...], *, auto: bool
@@ -108,7 +109,10 @@ class Networks:
             created_at=wall,
             updated_at=wall,
         )
-        return records.insert_port(tx, port, ((records.subnet_of(subnets[one.network_id]), one.fixed_ip),))
+        subnet = records.subnet_of(subnets[one.network_id])
+        made = records.insert_port(tx, port, subnet, one.fixed_ip, hint=self._next.get(subnet.id))
+        self._next[subnet.id] = int(ipaddress.IPv4Address(made.fixed_ips[0].ip_address)) + 1
+        return made
 
     def remove_ports(self, server_id: ServerId, key: str | None = None) -> None:
         """Delete the ports made for the server, give back those of the user's own. May be repeated."""

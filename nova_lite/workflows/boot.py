@@ -52,7 +52,7 @@ class BootParams:
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     networks: tuple[RequestedNetwork, ...] = ()
     batch: bool = False
-    admin_pass: str | None = None
+    admin_pass: str | None = dataclasses.field(default=None, metadata={"secret": True})  # emptied at the end
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -149,15 +149,13 @@ def claim_first_fit(run: Run[BootParams]) -> Done:
             claims.claim(run.tx, host, run.params.server_id, run.params.asked)
         except errors.NoRoom:
             continue
-        records.update(run.tx, run.params.server_id, host=host)
         return Done(Claimed(host=host))
     raise Back("choose_hosts", "Every host of the ranking was full by the time it was claimed.")
 
 
 def release_claim(run: Run[BootParams]) -> Done:
-    """Give the room back; the server is on no host any more."""
+    """Give the room back."""
     claims.release(run.tx, run.params.server_id)
-    records.update(run.tx, run.params.server_id, host=None)
     return Done()
 
 
@@ -240,12 +238,13 @@ def remove_guest(run: Run[BootParams]) -> Done | Wait:
 
 
 def mark_active(run: Run[BootParams]) -> Done:
-    """Settle the server as ACTIVE with its addresses."""
+    """Settle the server as ACTIVE on its host, with its addresses."""
     records.update(
         run.tx,
         run.params.server_id,
         state=ServerState.ACTIVE,
         power_state=PowerState.RUNNING,
+        host=run.out(Claimed).host,
         addresses=run.out(PortsReady).addresses,
         launched_at=run.tx.database.clock.wall(),
     )

@@ -16,7 +16,6 @@ from nova_lite.inventory import claims
 from nova_lite.model.ids import HostName, OperationId, ServerId
 from nova_lite.model.placement import PlacementRequest
 from nova_lite.rpc.port import Envelope
-from nova_lite.servers import records
 from nova_lite.workflows.boot import Chosen, no_host
 from nova_lite.workflows.ports import Ports
 
@@ -82,7 +81,6 @@ def _place(run: Run[BootManyParams], members: list[Member], hosts: list[HostName
                 claims.claim(run.tx, host, member.server_id, run.params.request.asked)
             except errors.NoRoom:
                 continue  # full: it is not asked again
-            records.update(run.tx, member.server_id, host=host)
             placed.add(member.server_id)
             hosts.append(host)
             break

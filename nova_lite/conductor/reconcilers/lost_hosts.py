@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Callable, Sequence
 
 from nova_lite.db.engine import Database
 from nova_lite.inventory.hosts import list_hosts, wake_waiting
@@ -17,15 +18,17 @@ LOG = logging.getLogger(__name__)
 class LostHosts:
     """Remembers which hosts it has told of, so that each loss wakes the waiting operations once."""
 
-    def __init__(self, database: Database) -> None:
-        """Reads and writes through `database`."""
+    def __init__(self, database: Database, tell: Callable[[Sequence[Host]], None]) -> None:
+        """`tell` is given all hosts each time."""
         self._database = database
+        self._tell = tell
         self._told: set[HostName] = set()
 
     def reconcile(self) -> int:
         """Look at every host; give the number of newly lost ones."""
         with self._database.read() as tx:
             hosts = list_hosts(tx)
+        self._tell(hosts)
         lost = {host.name for host in hosts if _is_lost(host)}
         new = lost - self._told
         for name in new:
