@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nova_lite.cli import guests_of_libvirt
 from nova_lite.cli.findings import Check, Finding
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.keepers import keeper_of
+from nova_lite.cli.machine_services import libvirt_runs
 from nova_lite.conf import broker as broker_conf
+from nova_lite.conf import compute as compute_conf
 from nova_lite.db import migrate, overview, version
 from nova_lite.durable import journal
 from nova_lite.inventory import claims, hosts
@@ -108,6 +111,17 @@ def ports(installation: Installation) -> Iterator[Finding]:
             yield Finding(check="ports", problem=f"Port {port_id} belongs to a server that is gone.", help="delete the port")
 
 
+def guests(installation: Installation) -> Iterator[Finding]:
+    """Each guest of this machine belongs to a server."""
+    if compute_conf.read(installation.conf).driver != "libvirt" or not libvirt_runs():
+        return
+    with installation.database.read() as tx:
+        known = overview.server_ids_on(tx, installation.host)
+    for server_id in set(guests_of_libvirt.list_ours(installation, installation.host)) - known:
+        problem = f"libvirt has a guest of server {server_id}, which is not on this host."
+        yield Finding(check="guests", problem=problem, help="a finished move or delete removes it when nova-lite-compute runs")
+
+
 CHECKS: dict[str, Check] = {
     "daemons": daemons,
     "broker": broker,
@@ -117,4 +131,5 @@ CHECKS: dict[str, Check] = {
     "claims": claim_books,
     "quota": quotas,
     "ports": ports,
+    "guests": guests,
 }

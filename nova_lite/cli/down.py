@@ -9,6 +9,7 @@ import click
 
 from nova_lite.cli import clouds_file, leftovers, machine_services
 from nova_lite.cli.footprint import Footprint
+from nova_lite.cli.guests_of_libvirt import others_run
 from nova_lite.cli.installation import Installation, need_root
 from nova_lite.cli.keepers import keeper_of
 from nova_lite.cli.steps import Note, Steps
@@ -28,13 +29,13 @@ def command(files: tuple[Path, ...], purge: bool) -> None:
     with steps.step("Daemons stopped") as note:
         note.say(_count(keeper_of(installation).stop(), "daemon"))
     with steps.step("Guests removed from libvirt") as note:
-        note.say(_count(leftovers.remove_guests(installation), "guest"))
+        note.say(_count(leftovers.remove_guests(installation, footprint), "guest"))
     with steps.step("Bridges, taps, namespaces, rules removed") as note:
         note.say(_count(leftovers.remove_wiring(installation), "thing"))
     if purge:
         _purge(installation, footprint, steps)
     with steps.step("Services that were started for it") as note:
-        stopped = machine_services.stop_started(footprint, others_use_libvirt=leftovers.others_use_libvirt)
+        stopped = machine_services.stop_started(footprint, others_use_libvirt=lambda: others_run(installation))
         note.say(", ".join(stopped) or "none")
     if purge:
         with steps.step("Data removed") as note:

@@ -3,42 +3,72 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 from nova_lite import errors
+from nova_lite.cli import guests_of_libvirt, machine_services
+from nova_lite.cli.footprint import Footprint
 from nova_lite.cli.installation import Installation
+from nova_lite.compute.specs import GuestSpecs
+from nova_lite.compute.wiring.host import HostWiring
+from nova_lite.conf import broker as broker_conf
+from nova_lite.conf import compute as compute_conf
+from nova_lite.db.engine import Tx
+from nova_lite.model.guest import GuestSpec, PowerState
+from nova_lite.model.ids import ServerId
+from nova_lite.model.server import ServerState
+from nova_lite.rpc import broker, join
+from nova_lite.servers import records
 
 FILES = "files"  # the footprint's kind for files that `up` wrote outside its own folders
 CTL_S = 30
 
 
-def remove_guests(installation: Installation) -> int:
-    """Destroy and forget this installation's guests in libvirt; their disks stay. Give how many there were."""
-    return 0
+def host_folders(installation: Installation) -> list[Path]:
+    """List the folders of the hosts that this machine is, by name."""
+    return sorted(path for path in (installation.daemon.state_dir / "compute").glob("*") if path.is_dir())
 
 
-def others_use_libvirt() -> bool:
-    """Whether libvirt has guests that run and are not ours."""
-    return False
+def remove_guests(installation: Installation, footprint: Footprint) -> int:
+    """Destroy and forget this installation's guests in libvirt; their disks stay. Give how many there were.
+
+    Their servers are booked as stopped, so that an owner can start them after the next `up`.
+    """
+    guests = [(folder.name, spec.server_id) for folder in host_folders(installation) for spec in _specs(folder)]
+    if not guests or compute_conf.read(installation.conf).driver != "libvirt":
+        return 0
+    machine_services.ensure_libvirt(footprint)  # QEMU may run on without it
+    removed = [server_id for host, server_id in guests if guests_of_libvirt.remove(installation, host, server_id)]
+    installation.database.transact(lambda tx: [_book_as_stopped(tx, server_id) for server_id in removed])
+    return len(removed)
+
+
+def _specs(folder: Path) -> tuple[GuestSpec, ...]:
+    return GuestSpecs(folder / "guests").list_all()
+
+
+def _book_as_stopped(tx: Tx, server_id: ServerId) -> None:
+    try:
+        server = records.get(tx, server_id)
+    except errors.NotFound:
+        return
+    if server.state is ServerState.ACTIVE and server.live is None:
+        records.update(tx, server_id, state=ServerState.STOPPED, power_state=PowerState.SHUTDOWN)
 
 
 def remove_wiring(installation: Installation) -> int:
-    """Remove the bridges, taps, namespaces, processes and rules of this installation's networks."""
-    return 0
+    """Remove the bridges, taps, processes and rules of this installation's networks; give how many there were."""
+    found = [HostWiring(folder / "wiring").remove_all() for folder in host_folders(installation)]
+    return sum(len(things) for things in found)
 
 
 def remove_from_broker(installation: Installation) -> int:
     """Remove virtual host and users from this machine's broker; give how many things there were."""
-    from nova_lite.conf import broker as broker_conf
-    from nova_lite.rpc import broker, join
-
     if not broker_conf.read(installation.conf).url_file.exists():
         return 0  # the broker is somebody else's: its URL was given to us
     names = [join.read(path).host for path in sorted((installation.daemon.state_dir / "hosts").glob("*.json"))]
-    commands = [
-        ("delete_vhost", broker.VHOST),
-        *(("delete_user", name) for name in (broker.USER, *map(broker.host_user, names))),
-    ]
-    return sum(_ctl(*command) for command in commands)
+    users = (broker.USER, *map(broker.host_user, names))
+    return _ctl("delete_vhost", broker.VHOST) + sum(_ctl("delete_user", name) for name in users)
 
 
 def _ctl(*arguments: str) -> bool:

@@ -71,6 +71,11 @@ def ensure_libvirt(footprint: Footprint) -> str:
     return "started"
 
 
+def libvirt_runs() -> bool:
+    """Whether libvirt answers."""
+    return _listens(LIBVIRT_SOCKET)
+
+
 def stop_started(footprint: Footprint, *, others_use_libvirt: Callable[[], bool]) -> list[str]:
     """Stop the services that `up` started; libvirt stays while others have guests on it. Give what was stopped."""
     stopped = []

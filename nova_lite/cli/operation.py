@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nova_lite.cli.installation import Installation
-from nova_lite.cli.show import json_option, moment, show_json, show_rows, show_table
+from nova_lite.cli.show import json_option, moment, show_json, show_table
 from nova_lite.model.ids import OperationId
 
 if TYPE_CHECKING:
@@ -37,14 +38,25 @@ def list_operations(files: tuple[Path, ...], ended_too: bool, limit: int, as_jso
             if ended_too
             else journal.live(tx, limit)
         )
-    columns = ("Id", "Workflow", "Subject", "State", "Step", "Attempt", "Started", "Message")
-    rows = [(*_head(one), moment(one.started_at), one.message) for one in found]
-    show_rows("Operations", columns, rows, as_json=as_json)
+    if as_json:
+        show_json([dataclasses.asdict(one) for one in found])
+        return
+    rows = [(one.id, f"{one.workflow} {one.subject_id[:8]}", _state(one), one.step, _clock(one.started_at)) for one in found]
+    show_table("Operations", ("Id", "What", "State", "Step", "Began"), rows)
 
 
-def _head(one: OperationRow) -> tuple[Any, ...]:
-    direction = "unwinding" if one.unwinding else "running"
-    return (one.id, one.workflow, f"{one.subject_kind} {one.subject_id}", one.outcome or direction, one.step, one.attempt)
+def _state(one: OperationRow) -> str:
+    """Say how an operation fares; what does not answer is named."""
+    if one.outcome is not None:
+        return one.outcome
+    words = "unwinding" if one.unwinding else "running"
+    return f"{words}, waits for {one.away}" if one.away else words
+
+
+def _clock(epoch_s: float) -> str:
+    """Give the time of day, and the day unless it is today."""
+    text, today = moment(epoch_s), moment(time.time())
+    return text[11:] if text and today and text[:10] == today[:10] else str(text)
 
 
 @command.command()
@@ -66,12 +78,12 @@ def show(files: tuple[Path, ...], operation_id: str, as_json: bool) -> None:
     show_table(f"Operation {one.workflow}", ("Field", "Value"), timed)
     rows = [
         (
-            *(event.step, "back" if event.unwinding else "forward", event.attempt, moment(event.started_at)),
+            *(event.step, "back" if event.unwinding else "forward", event.attempt, _clock(event.started_at)),
             *(_took(event), event.outcome, event.host, event.message),
         )
         for event in events
     ]
-    show_table("Steps", ("Step", "Way", "Attempt", "Started", "Seconds", "Outcome", "Host", "Message"), rows)
+    show_table("Steps", ("Step", "Way", "Try", "Began", "Seconds", "Outcome", "Host", "Message"), rows)
 
 
 def _took(event: Any) -> str | None:
