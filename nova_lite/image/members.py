@@ -77,11 +77,6 @@ def remove(tx: Tx, image: Image, member: str) -> None:
         raise _no_member(image, member)
 
 
-def is_member(tx: Tx, image: Image, project_id: str | None) -> bool:
-    """Whether an image is shared with a project."""
-    return project_id is not None and db.find_member(tx, image.id, project_id) is not None
-
-
 def _get(tx: Tx, image: Image, member: str) -> Member:
     row = db.find_member(tx, image.id, member)
     if row is None:
