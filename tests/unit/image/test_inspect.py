@@ -159,7 +159,9 @@ def test_a_vmdk_descriptor_in_tiny_pieces_is_not_taken_for_raw(tmp_path):
         feed((tmp_path / "image.vmdk").read_bytes(), "raw", piece=5)
 
 
-@pytest.mark.parametrize(("kind", "claim", "place", "value"), [("vdi", "vdi", 0x4C, b"\4\0\0\0"), ("vpc", "vhd", 60, b"\0\0\0\4")])
+@pytest.mark.parametrize(
+    ("kind", "claim", "place", "value"), [("vdi", "vdi", 0x4C, b"\4\0\0\0"), ("vpc", "vhd", 60, b"\0\0\0\4")]
+)
 def test_differencing_disks_are_refused(tmp_path, kind, claim, place, value):
     data = made(tmp_path / "image", kind).read_bytes()
 

@@ -49,7 +49,9 @@ def test_a_longer_time_or_another_host_cannot_be_written_in(tickets):
             tickets.check(forged, IMAGE)
 
 
-@pytest.mark.parametrize("nonsense", ["", ".", "..", "...", "a.b.c", "٣.aA.x", "1.é.x", "9" * 2000, "-1.aA.x", "1e9.aA.x", "1.//8.x"])
+@pytest.mark.parametrize(
+    "nonsense", ["", ".", "..", "...", "a.b.c", "٣.aA.x", "1.é.x", "9" * 2000, "-1.aA.x", "1e9.aA.x", "1.//8.x"]
+)
 def test_nonsense_is_no_ticket(tickets, nonsense):
     with pytest.raises(errors.Unauthorized):
         tickets.check(nonsense, IMAGE)

@@ -292,7 +292,9 @@ def test_an_answer_that_was_lost_keeps_the_bytes_until_the_record_is_known(
 
 
 @pytest.mark.parametrize("at", [1, 3, 5])
-def test_an_upload_whose_process_was_killed_is_mended_at_the_next_start(database, make_image, images, look, files, tmp_path, at):
+def test_an_upload_whose_process_was_killed_is_mended_at_the_next_start(
+    database, make_image, images, look, files, tmp_path, at
+):
     image = make_image()
     url = f"sqlite:///{tmp_path}/images.db"
     command = [sys.executable, "-c", DIES, url, str(tmp_path / "images"), image.id, str(at)]

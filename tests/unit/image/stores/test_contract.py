@@ -219,7 +219,9 @@ def test_a_store_that_fills_meanwhile_refuses(tmp_path, monkeypatch):
 def small_disk(tmp_path):
     place = tmp_path / "small"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=False, capture_output=True, timeout=10)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=False, capture_output=True, timeout=10
+    )
     if mounted.returncode != 0:
         pytest.skip("needs the right to mount a file system")
     yield place
