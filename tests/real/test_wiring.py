@@ -304,6 +304,20 @@ def test_a_dead_dnsmasq_is_started_again(wiring, boot):
     assert guest.dhcp()["ip"] == "10.77.0.10"
 
 
+def test_dnsmasq_gives_roots_rights_up_under_a_strict_umask_too(wiring, boot):
+    before = os.umask(0o027)
+    try:
+        guest = boot(10)
+    finally:
+        os.umask(before)
+    pid = next(line.split()[1] for line in wiring.inspect() if line.startswith("dnsmasq"))
+
+    assert Path(f"/proc/{pid}").stat().st_uid != 0
+    assert guest.dhcp()["ip"] == "10.77.0.10"
+    wiring.unplug(spec_of(10).server_id)
+    assert wait_until(lambda: guest.dhcp(1) == {})
+
+
 def test_rules_that_somebody_flushed_are_loaded_again(wiring, boot, outside):
     guest = on(boot(10), 10)
     sh("nft flush ruleset")

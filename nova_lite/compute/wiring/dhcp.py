@@ -43,6 +43,7 @@ class Dhcp:
     def ensure(self, interface: GuestInterface) -> None:
         """Have dnsmasq running for the interface's network. May be repeated. Raises: WiringError."""
         self._hosts.mkdir(parents=True, exist_ok=True)
+        self._hosts.chmod(0o755)
         arguments = self._arguments(interface)
         wanted = "\n".join(arguments)
         known = self._arguments_file.read_text(encoding="utf-8") if self._arguments_file.exists() else ""

@@ -52,6 +52,7 @@ class HostWiring:
                 server.start()
                 self._served[interface.bridge] = server
             firewall.ensure_network(interface.bridge, _cidr(interface), server.port)
+            self._let_pass(interface.bridge)
             self._dhcp(interface.bridge).ensure(interface)
             self._networks[interface.bridge] = interface
             self._watch.begin()
@@ -142,6 +143,12 @@ class HostWiring:
     def _bridges(self) -> tuple[str, ...]:
         folder = self._folder / "bridges"
         return tuple(sorted(path.name for path in folder.iterdir())) if folder.is_dir() else ()
+
+    def _let_pass(self, name: str) -> None:
+        """Let dnsmasq's user come to its files through our folders, whatever the daemon's umask is."""
+        for folder in (self._folder, self._folder / "bridges", self._folder / "bridges" / name):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o711)
 
     def _dhcp(self, name: str) -> Dhcp:
         return Dhcp(name, self._folder / "bridges" / name)
