@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from nova_lite.db.engine import Tx
+from nova_lite.db.engine import Overtaken, Tx
 from nova_lite.db.tables.networks import addresses, networks, ports, subnets
 
 Row = sa.RowMapping
@@ -80,8 +80,11 @@ def select_ports(tx: Tx, wanted: PortFilter) -> Sequence[Row]:
 
 
 def insert_port(tx: Tx, row: Mapping[str, Any]) -> None:
-    """Add a port."""
-    tx.execute(ports.insert(), dict(row))
+    """Add a port. Raises: Overtaken when another has its key or its MAC address."""
+    try:
+        tx.execute(ports.insert(), dict(row))
+    except exc.IntegrityError as error:
+        raise Overtaken from error
 
 
 def insert_unless_mac_in_use(tx: Tx, row: Mapping[str, Any]) -> bool:
@@ -89,9 +92,15 @@ def insert_unless_mac_in_use(tx: Tx, row: Mapping[str, Any]) -> bool:
     try:
         with tx.connection.begin_nested():
             insert_port(tx, row)
-    except exc.IntegrityError:
+    except Overtaken:
         return False
     return True
+
+
+def lock_subnet(tx: Tx, subnet_id: str) -> None:
+    """Let one transaction after another take addresses of a subnet, until it ends. SQLite's always come one by one."""
+    if tx.database.dialect != "sqlite":
+        tx.execute(sa.select(subnets.c.id).where(subnets.c.id == subnet_id).with_for_update())
 
 
 def take_address(tx: Tx, subnet_id: str, port_id: str, number: int, text: str) -> bool:

@@ -11,8 +11,6 @@ from nova_lite.db.engine import Tx
 from nova_lite.model.ids import PortId
 from nova_lite.model.network import FixedIp, Subnet
 
-TRIES = 32
-
 
 def new_mac() -> str:
     """Make a MAC address in the range that OpenStack's clouds use."""
@@ -24,6 +22,7 @@ def take(tx: Tx, subnet: Subnet, port_id: PortId, wanted: str | None = None, *, 
 
     Raises: BadRequest when the wanted one is not of the subnet; Conflict when it is in use, or when none is free.
     """
+    queries.lock_subnet(tx, subnet.id)  # else many at once look for the same address, and some in vain
     if wanted is not None:
         address = check(subnet, wanted)
         if not queries.take_address(tx, subnet.id, port_id, int(address), str(address)):
@@ -34,14 +33,11 @@ def take(tx: Tx, subnet: Subnet, port_id: PortId, wanted: str | None = None, *, 
         text = str(ipaddress.IPv4Address(hint))
         if queries.take_address(tx, subnet.id, port_id, hint, text):
             return FixedIp(subnet_id=subnet.id, ip_address=text)
-    for _ in range(TRIES):  # elsewhere than on SQLite another transaction may be faster
-        number = queries.lowest_free(tx, subnet.id, first, last)
-        if number is None:
-            break
+    number = queries.lowest_free(tx, subnet.id, first, last)
+    if number is not None:
         text = str(ipaddress.IPv4Address(number))
         if queries.take_address(tx, subnet.id, port_id, number, text):
             return FixedIp(subnet_id=subnet.id, ip_address=text)
-        first = number + 1
     raise errors.Conflict(f"The network has no free address left in {subnet.cidr}.", type="IpAddressGenerationFailure")
 
 

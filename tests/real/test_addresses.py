@@ -1,0 +1,100 @@
+"""Addresses on PostgreSQL and MariaDB: never given twice, and never said to be used up when they are not."""
+
+from __future__ import annotations
+
+import concurrent.futures
+
+import pytest
+from real import databases
+
+from nova_lite import errors
+from nova_lite.conf.network import NetworkOptions
+from nova_lite.db.engine import Database
+from nova_lite.db.schema import create_all
+from nova_lite.model.ids import HostName, ProjectId, ServerId
+from nova_lite.network import ports, records
+from nova_lite.network.bootstrap import bootstrap
+from nova_lite.network.port import PortOrder
+from nova_lite.network.ports import NewPort
+from nova_lite.network.service import Networks
+
+PROJECT = ProjectId("p" * 32)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+    ],
+    scope="module",
+)
+def server(request):
+    with getattr(databases, request.param)() as server:
+        yield server
+
+
+@pytest.fixture
+def networks(server):
+    with server.database() as url:
+        database = Database(url)
+        create_all(database)
+        bootstrap(database, NetworkOptions(cidr="10.7.0.0/26"))  # 57 addresses for ports
+        yield Networks(database)
+        database.dispose()
+
+
+def boot(networks: Networks, number: int) -> str:
+    order = PortOrder(
+        key=f"{number}:ports",
+        server_id=ServerId(f"s{number}"),
+        project_id=PROJECT,
+        host=HostName("h1"),
+        hostname="vm",
+        zone="nova",
+        requested=networks.resolve(PROJECT, (), auto=False),
+    )
+    (bound,) = networks.ensure_ports(order)
+    return bound.interface.ip_address
+
+
+def make(networks: Networks, network_id: str) -> str:
+    wanted = NewPort(network_id=network_id, project_id=PROJECT)
+    port = networks.database.transact(lambda tx: ports.create(tx, wanted, seen_by=PROJECT))
+    return port.fixed_ips[0].ip_address
+
+
+def test_fifty_at_once_get_fifty_addresses_of_the_pool(networks):
+    (requested,) = networks.resolve(PROJECT, (), auto=False)
+
+    with concurrent.futures.ThreadPoolExecutor(30) as pool:
+        asked = [
+            pool.submit(boot, networks, number) if number % 2 else pool.submit(make, networks, requested.network_id)
+            for number in range(50)
+        ]
+        given = [one.result() for one in asked]
+
+    assert len(set(given)) == 50
+    assert set(given) <= {f"10.7.0.{number}" for number in range(2, 59)}
+
+
+def test_the_last_address_goes_to_one_of_many(networks):
+    def attempt(number: int) -> bool:
+        try:
+            boot(networks, number)
+        except errors.Conflict:
+            return False
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(30) as pool:
+        got = list(pool.map(attempt, range(70)))
+
+    assert sum(got) == 57
+    with networks.database.read() as tx:
+        assert len(records.list_ports(tx)) == 57
+
+
+def test_a_repeated_order_beside_itself_makes_one_port(networks):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        given = set(pool.map(lambda _: boot(networks, 1), range(8)))
+
+    assert len(given) == 1
