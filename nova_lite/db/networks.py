@@ -114,6 +114,12 @@ def take_address(tx: Tx, subnet_id: str, port_id: str, number: int, text: str) -
     return True
 
 
+def is_taken(tx: Tx, subnet_id: str, text: str) -> bool:
+    """Tell whether a port has an address."""
+    query = sa.select(addresses.c.port_id).where(addresses.c.subnet_id == subnet_id, addresses.c.ip_address == text)
+    return tx.execute(query).first() is not None
+
+
 def lowest_free(tx: Tx, subnet_id: str, first: int, last: int) -> int | None:
     """Find the lowest free address of a range, as a number; None when all are taken."""
     taken = addresses.alias("taken")

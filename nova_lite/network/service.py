@@ -39,6 +39,9 @@ class Networks:
             usable = _usable(tx, project_id)
             if not requested:
                 return _only(usable)
+            named = [one.port_id for one in requested if one.port_id is not None]
+            if len(set(named)) < len(named):
+                raise errors.BadRequest("A port is named twice.")
             return tuple(self._resolve_one(tx, project_id, one, usable) for one in requested)
 
     def _resolve_one(self, tx: Tx, project_id: ProjectId, one: RequestedNetwork, usable: Sequence[Row]) -> RequestedNetwork:
@@ -47,7 +50,9 @@ class Networks:
             if subnet is None:
                 raise errors.BadRequest(f"Network {one.network_id} could not be found.")
             if one.fixed_ip is not None:
-                addresses.check(records.subnet_of(subnet), one.fixed_ip)
+                address = addresses.check(records.subnet_of(subnet), one.fixed_ip)
+                if queries.is_taken(tx, subnet["id"], str(address)):
+                    raise errors.BadRequest(f"Fixed IP address {address} is already in use.")
             return one
         try:
             port = records.get_port(tx, one.port_id, project_id=project_id)

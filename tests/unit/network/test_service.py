@@ -122,6 +122,16 @@ def test_an_address_that_no_port_can_have_is_refused_before_it_is_accepted(netwo
         networks.resolve(PROJECT, (RequestedNetwork(network_id=network, fixed_ip=address),), auto=False)
 
 
+def test_what_cannot_be_had_is_refused_before_it_is_accepted(networks):
+    mine = own_port(networks)
+    taken = RequestedNetwork(network_id=mine.network_id, fixed_ip=mine.fixed_ips[0].ip_address)
+
+    with pytest.raises(errors.BadRequest, match="in use"):
+        networks.resolve(PROJECT, (taken,), auto=False)
+    with pytest.raises(errors.BadRequest, match="twice"):
+        networks.resolve(PROJECT, (RequestedNetwork(port_id=mine.id),) * 2, auto=False)
+
+
 def test_removing_deletes_what_was_made_and_gives_back_the_users_own(networks):
     mine = own_port(networks)
     requested = (*order(networks).requested, RequestedNetwork(network_id=mine.network_id, port_id=mine.id))
