@@ -131,8 +131,9 @@ def lowest_free(tx: Tx, subnet_id: str, first: int, last: int) -> int | None:
         sa.not_(sa.exists(nearest)),
     )
     at_first = sa.select(sa.literal(1)).where(addresses.c.subnet_id == subnet_id, addresses.c.ip_number == first)
-    found = tx.execute(sa.select(sa.exists(at_first), behind.scalar_subquery())).one()
-    return first if not found[0] else found[1]
+    query = sa.select(sa.exists(at_first).label("first_taken"), behind.scalar_subquery().label("behind"))
+    found = tx.execute(query).mappings().one()
+    return found["behind"] if found["first_taken"] else first
 
 
 def bind_port(tx: Tx, port_id: str, values: Mapping[str, Any]) -> bool:
