@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +28,44 @@ def links() -> dict[str, dict[str, Any]]:
     return {link["ifname"]: link for link in json.loads(run([IP, "-json", "link", "show"]) or "[]")}
 
 
-def ensure_bridge(name: str, gateway: str | None, prefix_length: int, mtu: int) -> None:
-    """Have the bridge up, with the gateway's and the metadata service's addresses. May be repeated. Raises: WiringError.
+def wanted_addresses(gateway: str | None, prefix_length: int) -> tuple[str, ...]:
+    """List the addresses that a bridge needs, with their lengths."""
+    return (*([f"{gateway}/{prefix_length}"] if gateway is not None else []), f"{METADATA_IP}/32")
 
-    A bridge of that name which an operator made is used as it is, and stays when ours are removed.
+
+def read_addresses(name: str) -> tuple[str, ...]:
+    """Read the IPv4 addresses of a link, with their lengths; none when there is no such link."""
+    found = json.loads(run([IP, "-json", "-4", "address", "show"]) or "[]")
+    return tuple(
+        f"{one['local']}/{one['prefixlen']}" for link in found if link.get("ifname") == name for one in link["addr_info"]
+    )
+
+
+def remove_address(name: str, address: str) -> None:
+    """Take an address from a link; nothing to take is success."""
+    succeeds([IP, "address", "delete", address, "dev", name])
+
+
+def ensure_bridge(name: str, addresses: Sequence[str], mtu: int) -> bool:
+    """Have the bridge up, with the addresses that `wanted_addresses` gives. May be repeated. Raises: WiringError.
+
+    A bridge of that name which an operator made is used as it is, and stays when ours are removed. Say whether it was made now.
     """
     wanted = []
-    if name not in links():
+    missing = name not in links()
+    if missing:
         wanted += [
             f"link add name {name} address {_mac_of(name)} type bridge forward_delay 0",
             f"link set dev {name} alias {MARK}",
         ]
     wanted.append(f"link set dev {name} mtu {mtu} up")
-    if gateway is not None:
-        wanted.append(f"address replace {gateway}/{prefix_length} dev {name}")
-    wanted.append(f"address replace {METADATA_IP}/32 dev {name} scope link")
+    for address in addresses:
+        wanted.append(f"address replace {address} dev {name}{' scope link' if address.startswith(METADATA_IP) else ''}")
     _batch(wanted)
-    if gateway is not None and FORWARDING.read_text(encoding="ascii").strip() != "1":
+    has_gateway = any(not address.startswith(METADATA_IP) for address in addresses)
+    if has_gateway and FORWARDING.read_text(encoding="ascii").strip() != "1":
         _forward()
+    return missing
 
 
 def _forward() -> None:
@@ -64,10 +84,8 @@ def _mac_of(name: str) -> str:
 
 def ensure_tap(name: str, bridge: str, mtu: int) -> None:
     """Have a tap on the bridge, up. May be repeated. Raises: WiringError."""
-    wanted = []
-    if name not in links():
-        wanted += [f"tuntap add dev {name} mode tap", f"link set dev {name} alias {MARK}"]
-    _batch([*wanted, f"link set dev {name} mtu {mtu} master {bridge} up"])
+    wanted = [] if name in links() else [f"tuntap add dev {name} mode tap"]
+    _batch([*wanted, f"link set dev {name} alias {MARK}", f"link set dev {name} mtu {mtu} master {bridge} up"])
 
 
 def _batch(lines: Sequence[str]) -> None:
@@ -78,6 +96,12 @@ def _batch(lines: Sequence[str]) -> None:
 def remove_link(name: str) -> None:
     """Remove a bridge or tap; nothing to remove is success."""
     succeeds([IP, "link", "delete", "dev", name])
+
+
+def marked(names: Iterable[str]) -> tuple[str, ...]:
+    """Give those of the links that are there and were made by us."""
+    found = links()
+    return tuple(sorted(name for name in names if found.get(name, {}).get("ifalias") == MARK))
 
 
 def ours(bridge: str) -> tuple[str, ...]:
