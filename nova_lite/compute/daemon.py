@@ -94,9 +94,9 @@ def _build_host(conf: cfg.ConfigOpts, joined: join.JoinFile) -> ComputeHost:
 def _driver(options: compute_conf.ComputeOptions, folder: Path, joined: join.JoinFile) -> VirtDriver:
     if options.driver == "fake":
         return FakeDriver(folder, HostName(joined.host), zone=joined.zone)
-    from nova_lite.compute.virt.libvirt import build as libvirt_build  # simulated hosts do without libvirt
+    from nova_lite.compute.virt.libvirt.build import build as build_libvirt  # simulated hosts do without libvirt
 
-    return libvirt_build.driver(options, folder, joined)
+    return build_libvirt(options, folder, joined)
 
 
 def _side_by_side(acts: Sequence[Callable[[], None]]) -> None:

@@ -1,0 +1,125 @@
+"""A guest's disks: the root laid over a cached image, blank ones for ephemeral room and swap. Each appears whole or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import threading
+from pathlib import Path
+
+from nova_lite.compute.disks import configdrive
+from nova_lite.compute.disks.cache import ImageCache
+from nova_lite.compute.disks.tool import DiskError, run
+from nova_lite.model.guest import GuestSpec
+from nova_lite.model.ids import ServerId
+
+GIB = 1024**3
+MIB = 1024**2
+MAKE_S = 120.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Disk:
+    """One disk of a guest. `base` is what it stands on, with the format of that."""
+
+    path: Path
+    format: str
+    base: Path | None = None
+    base_format: str | None = None
+    is_cdrom: bool = False
+
+
+class GuestDisks:
+    """The disks of a host's guests, a folder each. Calls for one server never run side by side."""
+
+    def __init__(self, folder: Path, cache: ImageCache) -> None:
+        """`folder` is only passed through by the hypervisor's user; libvirt hands it the files themselves."""
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o711)
+        self._folder = folder
+        self._cache = cache
+
+    def ensure(self, spec: GuestSpec, stop: threading.Event) -> tuple[Disk, ...]:
+        """Have all disks of a guest; those that are there stay as they are. Raises: DiskError, Stopped, OSError."""
+        folder = self.folder_of(spec.server_id)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)
+        disks = [self._ensure_root(spec, folder, stop)]
+        if spec.ephemeral_gib:
+            disks.append(_ensure_blank(folder / "ephemeral.raw", spec.ephemeral_gib * GIB, MAKE_EXT4, stop))
+        if spec.swap_mib:
+            disks.append(_ensure_blank(folder / "swap.raw", spec.swap_mib * MIB, MAKE_SWAP, stop))
+        if spec.config_drive:
+            disks.append(_ensure_config_drive(folder / "config.iso", spec))
+        return tuple(disks)
+
+    def console_log(self, server_id: ServerId) -> Path:
+        """Give where the guest's serial console is written."""
+        return self.folder_of(server_id) / "console.log"
+
+    def remove(self, server_id: ServerId) -> None:
+        """Remove all of a guest's files. May be repeated. Raises: OSError."""
+        folder = self.folder_of(server_id)
+        if folder.exists():
+            shutil.rmtree(folder)
+
+    def used_bytes(self) -> int:
+        """Give what the disks take of the file system."""
+        total = 0
+        for path in self._folder.glob("*/*"):
+            try:
+                total += path.stat().st_blocks * 512
+            except FileNotFoundError:
+                continue
+        return total
+
+    def folder_of(self, server_id: ServerId) -> Path:
+        """Give the folder of a guest."""
+        return self._folder / server_id
+
+    def _ensure_root(self, spec: GuestSpec, folder: Path, stop: threading.Event) -> Disk:
+        if spec.image is None:
+            raise DiskError("The server has no image to boot from.", code="no_image", host_at_fault=False)
+        size = spec.root_gib * GIB or spec.image.virtual_size_bytes
+        if spec.image.virtual_size_bytes > size:
+            raise DiskError(
+                f"The image needs {-(-spec.image.virtual_size_bytes // GIB)} GiB, the flavor's disk has {spec.root_gib}.",
+                code="disk_too_small",
+                host_at_fault=False,
+            )
+        base = self._cache.ensure(spec.image, stop)
+        path = folder / "root.qcow2"
+        if not path.exists():
+            fresh = folder / "root.new"
+            fresh.unlink(missing_ok=True)
+            command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base.path), "-F", base.format]
+            run([*command, str(fresh), str(-(-size // 512) * 512)], timeout_s=MAKE_S, stop=stop)
+            fresh.chmod(0o600)
+            fresh.rename(path)
+        return Disk(path=path, format="qcow2", base=base.path, base_format=base.format)
+
+
+MAKE_EXT4 = ("mkfs.ext4", "-q", "-F", "-L", "ephemeral0")
+MAKE_SWAP = ("mkswap", "-L", "swap0")
+
+
+def _ensure_blank(path: Path, size_bytes: int, make: tuple[str, ...], stop: threading.Event) -> Disk:
+    if not path.exists():
+        fresh = path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)
+        with fresh.open("r+b") as file:
+            file.truncate(size_bytes)
+        run([*make, str(fresh)], timeout_s=MAKE_S, stop=stop)
+        fresh.rename(path)
+    return Disk(path=path, format="raw")
+
+
+def _ensure_config_drive(path: Path, spec: GuestSpec) -> Disk:
+    if not path.exists():
+        fresh = path.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(configdrive.image_of(spec))
+        fresh.rename(path)
+    return Disk(path=path, format="raw", is_cdrom=True)

@@ -1,0 +1,54 @@
+"""Runs the programs that make disks: bounded in time, ended when the work is stopped, quiet towards users."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import threading
+import time
+
+from nova_lite.image.client import Stopped
+
+LOG = logging.getLogger(__name__)
+LOOK_S = 0.1
+
+
+class DiskError(Exception):
+    """A disk could not be made. `host_at_fault` says that another host may well succeed."""
+
+    def __init__(self, message: str, *, code: str = "disk", host_at_fault: bool = True) -> None:
+        """`message` is a sentence for the server's owner."""
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.host_at_fault = host_at_fault
+
+
+def run(command: list[str], *, timeout_s: float, stop: threading.Event) -> None:
+    """Run a program. Raises: DiskError when it fails or takes too long; Stopped."""
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    except OSError as error:
+        raise DiskError(f"The host lacks the program {command[0]}.") from error
+    until = time.monotonic() + timeout_s
+    try:
+        said = _wait(process, until, stop)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if process.returncode != 0:
+        LOG.warning("A program failed.", extra={"action": command[0], "code": process.returncode, "said": said[-500:]})
+        raise DiskError("The host could not make a disk.")
+
+
+def _wait(process: subprocess.Popen[bytes], until: float, stop: threading.Event) -> str:
+    while True:
+        try:
+            _, said = process.communicate(timeout=LOOK_S)
+            return said.decode("utf-8", errors="replace")
+        except subprocess.TimeoutExpired:
+            if stop.is_set():
+                raise Stopped from None
+            if time.monotonic() > until:
+                raise DiskError("The host took too long to make a disk.") from None

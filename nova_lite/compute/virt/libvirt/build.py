@@ -1,0 +1,70 @@
+"""The libvirt driver with its real parts."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import stat
+import urllib.parse
+from pathlib import Path
+
+from nova_lite.compute.disks.cache import ImageCache
+from nova_lite.compute.disks.root import GuestDisks
+from nova_lite.compute.specs import GuestSpecs
+from nova_lite.compute.virt.libvirt import probe
+from nova_lite.compute.virt.libvirt.driver import LibvirtDriver, LibvirtParts
+from nova_lite.compute.virt.libvirt.facts import Place
+from nova_lite.compute.wiring.host import HostWiring
+from nova_lite.compute.wiring.port import Wiring
+from nova_lite.conf.compute import ComputeOptions
+from nova_lite.model.ids import HostName
+from nova_lite.rpc.join import JoinFile
+
+LOG = logging.getLogger(__name__)
+PASSABLE = stat.S_IXOTH
+
+
+def build(options: ComputeOptions, folder: Path, joined: JoinFile) -> LibvirtDriver:
+    """Make the driver of a host. `folder` is the host's own; libvirt is not asked yet, KVM is tried."""
+    place = Place(
+        host=HostName(joined.host),
+        zone=joined.zone,
+        host_ip=_own_address(joined.broker_url),
+        folder=folder,
+        kvm=probe.kvm_works(),
+        reserved_ram_mib=options.reserved_ram_mib,
+    )
+    LOG.info("Guests run by KVM." if place.kvm else "KVM does not run guests here; QEMU emulates them, which is slower.")
+    return assemble(options.libvirt_uri, place, HostWiring(folder / "wiring"))
+
+
+def assemble(uri: str, place: Place, wiring: Wiring) -> LibvirtDriver:
+    """Put a driver together on a folder."""
+    _let_pass(place.folder)
+    specs = GuestSpecs(place.folder / "guests")
+    cache = ImageCache(
+        place.folder / "images", lambda: {spec.image.sha512 for spec in specs.list_all() if spec.image is not None}
+    )
+    disks = GuestDisks(place.folder / "disks", cache)
+    return LibvirtDriver(LibvirtParts(uri=uri, place=place, disks=disks, specs=specs, wiring=wiring))
+
+
+def _let_pass(folder: Path) -> None:
+    """Let the hypervisor's user pass through to the disks, without seeing what is in the folders on the way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for place in (folder, folder.parent):
+        place.chmod(stat.S_IMODE(place.stat().st_mode) | PASSABLE)
+    closed = [str(place) for place in folder.parents if not place.stat().st_mode & PASSABLE]
+    if closed:
+        LOG.warning("The hypervisor's user cannot pass through %s: guests may not start.", ", ".join(closed))
+
+
+def _own_address(url: str) -> str:
+    """Give the address from which this machine reaches the broker. Nothing is sent."""
+    broker = urllib.parse.urlsplit(url.split(",", maxsplit=1)[0])
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe_socket:
+            probe_socket.connect((broker.hostname or "127.0.0.1", broker.port or 5672))
+            return str(probe_socket.getsockname()[0])
+    except OSError:
+        return "127.0.0.1"

@@ -1,0 +1,234 @@
+"""Guests on libvirt and QEMU. Disks, taps and metadata are made first, then the domain; nothing needs to be undone in order.
+
+A domain of ours has the server's id as its UUID and names its host in its metadata: others' domains are never touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+
+import libvirt
+
+from nova_lite.compute.disks.root import GuestDisks
+from nova_lite.compute.disks.tool import DiskError
+from nova_lite.compute.specs import GuestSpecs
+from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
+from nova_lite.compute.virt.libvirt import console, domains, facts, xml
+from nova_lite.compute.virt.libvirt.connection import Connection
+from nova_lite.compute.wiring.port import Wiring, WiringError
+from nova_lite.image.client import Stopped as DownloadStopped
+from nova_lite.model.guest import GuestSpec, GuestState, PowerState
+from nova_lite.model.host import HostFacts
+from nova_lite.model.ids import ServerId
+
+LOG = logging.getLogger(__name__)
+START_S = 120.0  # QEMU's start on a busy host
+DESTROY_S = 60.0
+LOOK_S = 0.5
+ASK_AGAIN_S = 10.0  # a guest that still boots does not hear the power button
+USED_FOR_S = 60.0
+UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LibvirtParts:
+    """What the driver stands on."""
+
+    uri: str
+    place: facts.Place
+    disks: GuestDisks
+    specs: GuestSpecs
+    wiring: Wiring
+
+
+class LibvirtDriver:
+    """Fulfils VirtDriver."""
+
+    def __init__(self, parts: LibvirtParts) -> None:
+        """Nothing is asked of libvirt yet."""
+        self._parts = parts
+        self._host = parts.place.host
+        self._connection = Connection(parts.uri, self._on_event)
+        self._mine: set[str] = set()
+        self._listener: PowerListener | None = None
+        self._used: tuple[float, int] | None = None
+
+    def facts(self) -> HostFacts:
+        """Give what the machine is and has. Raises: VirtError."""
+        used = self._used_bytes()
+        return self._connection.run(lambda connection: facts.read(connection, self._parts.place, used))
+
+    def adopt(self) -> None:
+        """Plug the running guests' taps and serve their metadata as before. Raises: VirtError."""
+        running = {guest.server_id for guest in self.list_guests() if guest.power_state in UP}
+        for spec in self._parts.specs.list_all():
+            if spec.server_id in running:
+                try:
+                    self._wire(spec)
+                except VirtError as error:
+                    LOG.warning("A guest's network is not as it was: %s", error.message, extra={"server_id": spec.server_id})
+
+    def list_guests(self) -> tuple[GuestState, ...]:
+        """List this host's guests. Raises: VirtError."""
+        return self._connection.run(self._list)
+
+    def ensure_guest(self, spec: GuestSpec, stop: threading.Event) -> PowerState:
+        """Have the guest running. Raises: VirtError, Stopped."""
+        power = self._power(spec.server_id)
+        if power in UP:
+            return power
+        _heed(stop)
+        self._parts.specs.save(spec)
+        try:
+            disks = self._parts.disks.ensure(spec, stop)
+        except DiskError as error:
+            raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
+        except DownloadStopped as error:
+            raise Stopped from error
+        _heed(stop)
+        plugs = self._wire(spec)
+        _heed(stop)
+        text = xml.domain_xml(
+            xml.Domain(
+                spec=spec,
+                host=self._host,
+                kvm=self._parts.place.kvm,
+                disks=disks,
+                plugs=plugs,
+                console_log=self._parts.disks.console_log(spec.server_id),
+            )
+        )
+        self._mine.add(spec.server_id)
+        self._connection.run(lambda connection: domains.define_and_start(connection, text), timeout_s=START_S)
+        return PowerState.RUNNING
+
+    def remove_guest(self, server_id: ServerId) -> None:
+        """Leave nothing of the guest. Raises: VirtError."""
+        self._connection.run(lambda connection: domains.remove(connection, self._host, server_id), timeout_s=DESTROY_S)
+        try:
+            self._parts.wiring.unplug(server_id)
+        except WiringError as error:
+            raise VirtError(error.message, code="wiring") from error
+        self._parts.disks.remove(server_id)
+        self._parts.specs.remove(server_id)
+        self._mine.discard(server_id)
+
+    def power_on(self, server_id: ServerId) -> PowerState:
+        """Start the guest, with its taps as they should be. Raises: VirtError."""
+        if self._must_exist(server_id) is PowerState.RUNNING:
+            return PowerState.RUNNING
+        spec = self._parts.specs.find(server_id)
+        if spec is not None:
+            self._wire(spec)
+        self._act(server_id, domains.start, START_S)
+        return PowerState.RUNNING
+
+    def power_off(self, server_id: ServerId, graceful_s: float, stop: threading.Event) -> PowerState:
+        """Have the guest off: asked first, then without asking. Raises: VirtError, Stopped."""
+        if self._must_exist(server_id) is PowerState.RUNNING and graceful_s > 0:
+            self._shut_down(server_id, graceful_s, stop)
+        self._act(server_id, domains.destroy, DESTROY_S)
+        return PowerState.SHUTDOWN
+
+    def reboot(self, server_id: ServerId, *, hard: bool, graceful_s: float, stop: threading.Event) -> PowerState:
+        """Turn the guest off, the soft way first unless `hard`, and on: QEMU starts anew. Raises: VirtError, Stopped."""
+        self.power_off(server_id, 0.0 if hard else graceful_s, stop)
+        return self.power_on(server_id)
+
+    def console_output(self, server_id: ServerId, lines: int | None) -> bytes:
+        """Read the console's log. Raises: VirtError with code `no_guest`."""
+        log = self._parts.disks.console_log(server_id)
+        if not log.parent.is_dir():
+            raise _no_guest()
+        return console.newest(log, lines)
+
+    def listen(self, listener: PowerListener) -> None:
+        """Tell `listener` of power changes."""
+        self._listener = listener
+
+    def close(self) -> None:
+        """Close the connection; guests keep running."""
+        self._connection.close()
+
+    def _list(self, connection: libvirt.virConnect) -> tuple[GuestState, ...]:
+        found, seen = [], set()
+        for server_id, domain in domains.list_all(connection):
+            if server_id in self._mine or domains.host_of(domain) == self._host:
+                power = domains.power_of(domain)
+                seen.add(server_id)
+                if power is not PowerState.NOSTATE:
+                    found.append(GuestState(server_id=ServerId(server_id), power_state=power))
+        self._mine |= seen
+        return tuple(found)
+
+    def _power(self, server_id: ServerId) -> PowerState | None:
+        def look(connection: libvirt.virConnect) -> PowerState | None:
+            domain = domains.find(connection, self._host, server_id)
+            return None if domain is None else domains.power_of(domain)
+
+        return self._connection.run(look)
+
+    def _must_exist(self, server_id: ServerId) -> PowerState:
+        power = self._power(server_id)
+        if power is None:
+            raise _no_guest()
+        return power
+
+    def _act(self, server_id: ServerId, act: domains.DomainAct, timeout_s: float) -> None:
+        def run(connection: libvirt.virConnect) -> bool:
+            domain = domains.find(connection, self._host, server_id)
+            if domain is not None:
+                act(domain)
+            return domain is not None
+
+        if not self._connection.run(run, timeout_s=timeout_s):
+            raise _no_guest()
+
+    def _shut_down(self, server_id: ServerId, graceful_s: float, stop: threading.Event) -> None:
+        """Ask the guest until it is off or the time is over."""
+        now = time.monotonic()
+        until, ask_at = now + graceful_s, now
+        while time.monotonic() < until:
+            if time.monotonic() >= ask_at:
+                ask_at = time.monotonic() + ASK_AGAIN_S
+                self._act(server_id, domains.ask_to_shut_down, DESTROY_S)
+            if stop.wait(LOOK_S):
+                raise Stopped
+            if self._power(server_id) not in UP:
+                return
+        LOG.info("A guest did not shut itself down in time.", extra={"server_id": server_id})
+
+    def _wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
+        wiring = self._parts.wiring
+        try:
+            for interface in spec.interfaces:
+                wiring.ensure_network(interface)
+            wiring.set_metadata(spec)
+            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in spec.interfaces)
+        except WiringError as error:
+            raise VirtError(error.message, code="wiring") from error
+
+    def _on_event(self, domain: libvirt.virDomain, event: int) -> None:
+        """Pass an event on. Runs in libvirt's own thread: it must not ask libvirt anything."""
+        power = domains.EVENTS.get(event)
+        server_id = domain.UUIDString()
+        if power is not None and server_id in self._mine and self._listener is not None:
+            self._listener(ServerId(server_id), power)
+
+    def _used_bytes(self) -> int:
+        now = time.monotonic()
+        if self._used is None or now - self._used[0] > USED_FOR_S:
+            self._used = (now, self._parts.disks.used_bytes())
+        return self._used[1]
+
+
+def _heed(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Stopped
+
+
+def _no_guest() -> VirtError:
+    return VirtError("The host has no such guest.", code="no_guest", host_at_fault=False)

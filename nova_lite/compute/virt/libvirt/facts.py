@@ -1,0 +1,75 @@
+"""What this machine is and has, as libvirt and the file system tell it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import libvirt
+
+from nova_lite.model.host import HostFacts
+from nova_lite.model.ids import HostName
+from nova_lite.model.resources import Resources
+
+GIB = 1024**3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Place:
+    """Which host this is, and what is not for guests. `folder` lies on the file system that guests' disks are on."""
+
+    host: HostName
+    zone: str
+    host_ip: str
+    folder: Path
+    kvm: bool
+    reserved_ram_mib: int
+
+
+def read(connection: libvirt.virConnect, place: Place, guests_bytes: int) -> HostFacts:
+    """Gather the facts. `guests_bytes`: what guests' disks take now; all else on the file system is reserved."""
+    _model, ram_mib, cpus, *_rest = connection.getInfo()
+    total_gib, others_gib = _disk(place.folder, guests_bytes)
+    arch, cpu_info = _cpu(connection.getCapabilities())
+    return HostFacts(
+        hypervisor_type="KVM" if place.kvm else "QEMU",
+        hypervisor_version=connection.getVersion(),
+        hypervisor_hostname=place.host,
+        architectures=(arch,),
+        cpu_info=cpu_info,
+        total=Resources(vcpus=cpus, ram_mib=ram_mib, disk_gib=total_gib),
+        reserved=Resources(ram_mib=min(place.reserved_ram_mib, ram_mib), disk_gib=others_gib),
+        host_ip=place.host_ip,
+        zone=place.zone,
+    )
+
+
+def _disk(folder: Path, guests_bytes: int) -> tuple[int, int]:
+    """Give the size of the file system and what others than guests use of it, in GiB; the image cache is such another."""
+    status = os.statvfs(folder)
+    total = status.f_blocks * status.f_frsize
+    not_ours = total - status.f_bavail * status.f_frsize - guests_bytes
+    total_gib = total // GIB
+    return total_gib, min(max(-(-not_ours // GIB), 0), total_gib)
+
+
+def _cpu(capabilities: str) -> tuple[str, str]:
+    """Give the architecture, and the JSON text that the Compute API shows of the processor."""
+    cpu = ET.fromstring(capabilities).find("./host/cpu")  # noqa: S314 - libvirt wrote it
+    if cpu is None:
+        return "x86_64", "{}"
+    topology = cpu.find("topology")
+    arch = cpu.findtext("arch") or "x86_64"
+    shown = {
+        "arch": arch,
+        "model": cpu.findtext("model"),
+        "vendor": cpu.findtext("vendor"),
+        "features": sorted(feature.get("name", "") for feature in cpu.findall("feature")),
+        "topology": {
+            name: int(topology.get(name, "1")) if topology is not None else 1 for name in ("sockets", "cores", "threads")
+        },
+    }
+    return arch, json.dumps(shown, sort_keys=True)

@@ -1,0 +1,174 @@
+"""What every virt driver must do. A subclass's `hypervisor` fixture gives: driver, spec(server_id), again() -> a new driver on
+the same guests (as after the daemon's restart), and kill(server_id): the guest's power is cut from outside."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from nova_lite.compute.virt.driver import Stopped, VirtError
+from nova_lite.model.guest import PowerState
+from nova_lite.model.wire import to_plain
+
+ONE = "11111111-2222-4333-8444-55555555aaaa"
+TWO = "11111111-2222-4333-8444-55555555bbbb"
+
+
+def go():
+    return threading.Event()
+
+
+def stopped():
+    stop = threading.Event()
+    stop.set()
+    return stop
+
+
+def powers(driver):
+    return {guest.server_id: guest.power_state for guest in driver.list_guests()}
+
+
+class DriverContract:
+    """The tests."""
+
+    def test_facts_say_what_the_host_has(self, hypervisor):
+        facts = hypervisor.driver.facts()
+
+        assert facts.total.vcpus > 0 and facts.total.ram_mib > 0 and facts.total.disk_gib > 0
+        assert facts.hypervisor_version > 0 and facts.architectures
+        assert to_plain(facts)
+
+    def test_a_guest_is_made_once_and_found_again(self, hypervisor):
+        driver = hypervisor.driver
+
+        first = driver.ensure_guest(hypervisor.spec(ONE), go())
+        second = driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        assert (first, second) == (PowerState.RUNNING, PowerState.RUNNING)
+        assert powers(driver) == {ONE: PowerState.RUNNING}
+
+    def test_a_removed_guest_is_gone_and_may_be_removed_again(self, hypervisor):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        driver.ensure_guest(hypervisor.spec(TWO), go())
+
+        driver.remove_guest(ONE)
+        driver.remove_guest(ONE)
+
+        assert powers(driver) == {TWO: PowerState.RUNNING}
+
+    def test_what_never_was_is_removed_without_a_word(self, hypervisor):
+        hypervisor.driver.remove_guest(ONE)
+
+    def test_a_guest_can_be_made_again_after_its_removal(self, hypervisor):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        driver.remove_guest(ONE)
+
+        assert driver.ensure_guest(hypervisor.spec(ONE), go()) is PowerState.RUNNING
+
+    def test_guests_outlive_the_driver(self, hypervisor):
+        hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        later = hypervisor.again()
+        later.adopt()
+
+        assert powers(later) == {ONE: PowerState.RUNNING}
+
+    def test_power_goes_off_and_on_and_each_may_be_repeated(self, hypervisor):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        off = [driver.power_off(ONE, 0.0, go()), driver.power_off(ONE, 0.0, go())]
+        listed_off = powers(driver)
+        on = [driver.power_on(ONE), driver.power_on(ONE)]
+
+        assert off == [PowerState.SHUTDOWN] * 2
+        assert listed_off == {ONE: PowerState.SHUTDOWN}
+        assert on == [PowerState.RUNNING] * 2
+        assert powers(driver) == {ONE: PowerState.RUNNING}
+
+    def test_ensuring_a_guest_that_is_off_starts_it(self, hypervisor):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        driver.power_off(ONE, 0.0, go())
+
+        assert driver.ensure_guest(hypervisor.spec(ONE), go()) is PowerState.RUNNING
+
+    @pytest.mark.parametrize("hard", [True, False])
+    def test_a_reboot_leaves_the_guest_running_whatever_it_was(self, hypervisor, hard):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        running = driver.reboot(ONE, hard=hard, graceful_s=1.0, stop=go())
+        driver.power_off(ONE, 0.0, go())
+        off = driver.reboot(ONE, hard=hard, graceful_s=1.0, stop=go())
+
+        assert (running, off) == (PowerState.RUNNING, PowerState.RUNNING)
+
+    @pytest.mark.parametrize(
+        "act",
+        [
+            lambda driver: driver.power_on(ONE),
+            lambda driver: driver.power_off(ONE, 0.0, go()),
+            lambda driver: driver.reboot(ONE, hard=True, graceful_s=0.0, stop=go()),
+            lambda driver: driver.console_output(ONE, None),
+        ],
+        ids=["power_on", "power_off", "reboot", "console_output"],
+    )
+    def test_what_needs_a_guest_says_that_there_is_none(self, hypervisor, act):
+        with pytest.raises(VirtError) as refusal:
+            act(hypervisor.driver)
+
+        assert (refusal.value.code, refusal.value.host_at_fault) == ("no_guest", False)
+
+    def test_work_that_is_stopped_at_once_leaves_nothing_running(self, hypervisor):
+        with pytest.raises(Stopped):
+            hypervisor.driver.ensure_guest(hypervisor.spec(ONE), stopped())
+
+        hypervisor.driver.remove_guest(ONE)
+        assert powers(hypervisor.driver) == {}
+
+    def test_the_console_is_bytes(self, hypervisor):
+        hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        assert isinstance(hypervisor.driver.console_output(ONE, 5), bytes)
+
+    def test_a_power_change_from_outside_is_told(self, hypervisor):
+        told, came = [], threading.Event()
+
+        def listener(server_id, power_state):
+            told.append((server_id, power_state))
+            if power_state is not PowerState.RUNNING:
+                came.set()
+
+        hypervisor.driver.listen(listener)
+        hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        hypervisor.kill(ONE)
+
+        assert came.wait(15)
+        assert told[-1][0] == ONE
+        assert told[-1][1] in (PowerState.SHUTDOWN, PowerState.CRASHED)
+
+    def test_guests_are_made_side_by_side(self, hypervisor):
+        ids = [f"11111111-2222-4333-8444-5555555500{number:02d}" for number in range(4)]
+        ends = []
+        threads = [
+            threading.Thread(target=lambda one=one: ends.append(hypervisor.driver.ensure_guest(hypervisor.spec(one), go())))
+            for one in ids
+        ]
+
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+
+        assert ends == [PowerState.RUNNING] * 4
+        assert sorted(powers(hypervisor.driver)) == ids
+        began = time.monotonic()
+        for one in ids:
+            hypervisor.driver.remove_guest(one)
+        assert time.monotonic() - began < 60
