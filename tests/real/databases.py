@@ -88,9 +88,7 @@ def mariadb() -> Iterator[Server]:
     with _folder(user) as folder:
         data, log, socket = folder / "data", folder / "log", folder / "s"
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
-        subprocess.run(
-            [*install, "--skip-test-db"], check=True, capture_output=True, user=user, cwd=folder, timeout=START_S
-        )
+        subprocess.run([*install, "--skip-test-db"], check=True, capture_output=True, user=user, cwd=folder, timeout=START_S)
         command = [binary, "--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking"]
         command += [f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"]
         url = f"mysql+pymysql://root@localhost/{{name}}?unix_socket={socket}"
