@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nova_lite.cli import guests_of_libvirt
+from nova_lite.cli import guests_of_libvirt, leftovers
 from nova_lite.cli.findings import Check, Finding
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.keepers import keeper_of
@@ -122,6 +122,13 @@ def guests(installation: Installation) -> Iterator[Finding]:
         yield Finding(check="guests", problem=problem, help="a finished move or delete removes it when nova-lite-compute runs")
 
 
+def taps(installation: Installation) -> Iterator[Finding]:
+    """No tap is left on this machine of a server that its host does not have."""
+    for tap, server_id in leftovers.list_stray_taps(installation):
+        problem = f"The tap {tap} is left of server {server_id}, which is not on this host."
+        yield Finding(check="taps", problem=problem, help=f"ip link delete dev {tap}")
+
+
 CHECKS: dict[str, Check] = {
     "daemons": daemons,
     "broker": broker,
@@ -131,5 +138,6 @@ CHECKS: dict[str, Check] = {
     "claims": claim_books,
     "quota": quotas,
     "ports": ports,
+    "taps": taps,
     "guests": guests,
 }

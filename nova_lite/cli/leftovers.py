@@ -11,6 +11,8 @@ from nova_lite.cli.footprint import Footprint
 from nova_lite.cli.installation import Installation
 from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.wiring.host import HostWiring
+from nova_lite.compute.wiring.notes import Notes
+from nova_lite.compute.wiring.port import WiringError
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
 from nova_lite.db.engine import Tx
@@ -57,9 +59,26 @@ def _book_as_stopped(tx: Tx, server_id: ServerId) -> None:
 
 
 def remove_wiring(installation: Installation) -> int:
-    """Remove the bridges, taps, processes and rules of this installation's networks; give how many there were."""
-    found = [HostWiring(folder / "wiring").remove_all() for folder in host_folders(installation)]
+    """Remove the bridges, taps, processes and rules of this installation's networks; give how many there were.
+
+    Raises: Unavailable when the machine's tools do not work.
+    """
+    try:
+        found = [HostWiring(folder / "wiring").remove_all() for folder in host_folders(installation)]
+    except WiringError as error:
+        raise errors.Unavailable(f"The networks of this machine could not be removed. {error.message}") from error
     return sum(len(things) for things in found)
+
+
+def list_stray_taps(installation: Installation) -> list[tuple[str, ServerId]]:
+    """List taps of servers that this machine's hosts do not have, with the servers."""
+    found = []
+    for folder in host_folders(installation):
+        known = {path.stem for path in (folder / "guests").glob("*.json")}
+        notes = Notes(folder / "wiring")
+        strays = [server_id for server_id in notes.servers() if server_id not in known]
+        found += [(plugged.tap, server_id) for server_id in strays for plugged in notes.plugged(server_id)]
+    return found
 
 
 def remove_from_broker(installation: Installation) -> int:

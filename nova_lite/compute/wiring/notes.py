@@ -65,14 +65,18 @@ class Notes:
         folder.mkdir(parents=True, exist_ok=True)
         _write(folder / plugged.tap, orjson.dumps(wire.to_plain(plugged)))
 
+    def servers(self) -> tuple[ServerId, ...]:
+        """List the servers that have interfaces."""
+        return tuple(ServerId(path.name) for path in _inside(self._folder / "servers"))
+
     def plugged(self, server_id: ServerId) -> tuple[Plugged, ...]:
         """List a server's interfaces."""
         return tuple(_read(path) for path in _inside(self._folder / "servers" / server_id))
 
     def all_plugged(self) -> Iterator[Plugged]:
         """Go through the interfaces of all servers."""
-        for server in _inside(self._folder / "servers"):
-            yield from self.plugged(ServerId(server.name))
+        for server_id in self.servers():
+            yield from self.plugged(server_id)
 
     def remove(self, server_id: ServerId) -> None:
         """Forget a server. May be repeated."""
