@@ -24,6 +24,7 @@ from nova_lite.servers import records
 
 FILES = "files"  # the footprint's kind for files that `up` wrote outside its own folders
 CTL_S = 30
+LINKS = Path("/sys/class/net")
 
 
 def host_folders(installation: Installation) -> list[Path]:
@@ -78,7 +79,7 @@ def list_stray_taps(installation: Installation) -> list[tuple[str, ServerId]]:
         notes = Notes(folder / "wiring")
         strays = [server_id for server_id in notes.servers() if server_id not in known]
         found += [(plugged.tap, server_id) for server_id in strays for plugged in notes.plugged(server_id)]
-    return found
+    return [(tap, server_id) for tap, server_id in found if (LINKS / tap).exists()]
 
 
 def remove_from_broker(installation: Installation) -> int:

@@ -55,8 +55,13 @@ def test_tools_that_do_not_work_are_told_of(installation, monkeypatch):
         leftovers.remove_wiring(installation)
 
 
-@pytest.mark.parametrize(("known", "found"), [(True, 0), (False, 1)])
-def test_doctor_names_a_tap_whose_server_the_host_does_not_have(installation, host_folder, known, found):
+@pytest.mark.parametrize(("known", "there", "found"), [(True, True, 0), (False, True, 1), (False, False, 0)])
+def test_doctor_names_a_tap_whose_server_the_host_does_not_have(
+    installation, host_folder, tmp_path, monkeypatch, known, there, found
+):
+    links = tmp_path / "links"
+    (links / ("nl000000010000" if there else "lo")).mkdir(parents=True)
+    monkeypatch.setattr(leftovers, "LINKS", links)
     Notes(host_folder / "wiring").add(SERVER, Plugged(tap="nl000000010000", interface=INTERFACE))
     if known:
         (host_folder / "guests" / f"{SERVER}.json").write_text("{}")
