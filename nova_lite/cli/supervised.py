@@ -33,7 +33,6 @@ logfile_backups=2
 pidfile={run_dir}/supervisord.pid
 childlogdir={log_dir}
 silent=true
-umask=027
 minfds=4096
 
 [rpcinterface:supervisor]
