@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from pathlib import Path
 
 from nova_lite.clock import Clock
@@ -12,13 +11,12 @@ from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.service import ComputeService, ServiceParts
-from nova_lite.compute.virt.driver import VirtDriver, VirtError
+from nova_lite.compute.virt.driver import VirtDriver
 from nova_lite.model.ids import HostName
 from nova_lite.rpc import compute as conversation
 from nova_lite.rpc.conductor import ConductorClient
 from nova_lite.rpc.port import Listener, Transport
 
-LOG = logging.getLogger(__name__)
 THREADS = 4
 DRAIN_S = 15.0
 
@@ -70,16 +68,16 @@ class ComputeHost:
         self.listener: Listener | None = None
 
     def start(self) -> None:
-        """Adopt the guests that are here, listen, and begin to register. Returns soon, also while the broker is away."""
-        try:
-            self._ledger.forget_absent({guest.server_id for guest in self._doors.driver.list_guests()})
-            self._doors.driver.adopt()
-        except VirtError as error:
-            LOG.warning("The guests of before cannot be looked at: %s", error.message, extra={"host": self._doors.host})
+        """Listen, adopt the guests that are here, and register. Returns soon, also while broker or hypervisor are away."""
+        self.monitor.before_registering(self._adopt)
         self.listener = self._doors.transport.serve(
             conversation.address(self._doors.host), self.service.handlers(), threads=THREADS
         )
         self.monitor.start(self.listener)
+
+    def _adopt(self) -> None:
+        self._ledger.forget_absent({guest.server_id for guest in self._doors.driver.list_guests()})
+        self._doors.driver.adopt()
 
     def stop(self) -> None:
         """Take no more commands, stop the work in hand (commands are repeated after the next start), let go."""

@@ -71,6 +71,7 @@ class Monitor:
         self._power: collections.deque[tuple[ServerId, PowerState]] = collections.deque(maxlen=10_000)
         self._known: dict[ServerId, PowerState] = {}
         self._facts: HostFacts | None = None
+        self._prepare: Callable[[], None] | None = None
         parts.outbox.when_sent(lambda: self.hurry("reports"))
         now = parts.clock.monotonic()
         self._last_tick = self._last_contact = self._driver_well = now
@@ -93,6 +94,10 @@ class Monitor:
     def add_chore(self, name: str, act: Callable[[], float]) -> None:
         """Have something else done from time to time: `act` gives the seconds until it is due again. Before `start`."""
         self._chores[name] = _Chore(act, self._parts.clock.monotonic())
+
+    def before_registering(self, act: Callable[[], None]) -> None:
+        """Have something done once, before the host first registers; tried again while the hypervisor does not answer."""
+        self._prepare = act
 
     def stop(self) -> None:
         """End the thread."""
@@ -183,6 +188,9 @@ class Monitor:
             nonce = self._registration.next_nonce()
         if nonce is None:
             return AWHILE_S
+        if self._prepare is not None:
+            self._prepare()
+            self._prepare = None
         guests = self._look()
         facts = self._parts.driver.facts()
         self._parts.conductor.register(Registration(host=self._parts.host, nonce=nonce, facts=facts, guests=guests))

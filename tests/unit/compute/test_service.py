@@ -219,8 +219,7 @@ def test_new_guests_wait_until_nothing_is_owed(stage):
     stage.behave("{}")
     stage.host.service.obey_tombstones()
 
-    stage.conductor.wait_for(Report, 2)
-    assert set(stage.guests()) == {OTHER}
+    wait_until(lambda: set(stage.guests()) == {OTHER})
 
 
 def test_a_guest_that_crashes_is_told_of_but_not_what_a_command_does(stage):
