@@ -86,6 +86,9 @@ def extra_parts():
 def variables(database, world):
     flavors.bootstrap(database)
     known = {name: number(900 + index) for index, name in enumerate(IMAGES)} | {"network": NETWORK, "port": PORT}
+    known |= {"long_user_data": "QUFB" * 16384, "longest_user_data": "QUFB" * 16383, "name_of_300": "n" * 300}
+    known |= {"nested": '{"server": {"metadata": ' + "[" * 5000 + "]" * 5000 + "}}", "megabytes_20": " " * (20 << 20)}
+    known |= {"long_key": "k" * 256, "items_129": {f"k{number}": "v" for number in range(129)}}
     database.transact(_add_hosts)
     return known | database.transact(lambda tx: _add_servers(tx, world.names)) | _of_hosts(database)
 
