@@ -88,7 +88,7 @@ def claim_books(installation: Installation) -> Iterator[Finding]:
         differing = claims.differences(tx)
         ownerless = overview.claims_without_server(tx)
         homeless = overview.servers_without_claim(tx)
-    repair = "a conductor mends it within a minute"
+    repair = "a conductor mends it within five minutes"
     for host, used, claimed, _ in differing:
         yield Finding(check="claims", problem=f"Host {host}: {used} is booked, {claimed} is claimed.", help=repair)
     for server_id, place in ownerless:
@@ -101,7 +101,7 @@ def quotas(installation: Installation) -> Iterator[Finding]:
     """What projects are charged is what they have."""
     for wrong in recount.find(installation.database):
         problem = f"Project {wrong.project_id} is charged {wrong.booked} {wrong.resource}, and has {wrong.counted}."
-        yield Finding(check="quota", problem=problem, help="a conductor mends it within a minute")
+        yield Finding(check="quota", problem=problem, help="a conductor mends it within five minutes")
 
 
 def ports(installation: Installation) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from nova_lite.rpc import join, signing
 
 HERE = Path(__file__).parent
 READY_S = 60.0
+TRIES = 60
 
 
 def load_rabbit() -> Any:
@@ -148,26 +150,46 @@ class Cloud:
             self.project_id = answer.json()["token"]["project"]["id"]
         return self._token
 
-    def request(self, method: str, path: str, body: Any = None, *, tries: int = 60, expect: tuple[int, ...] = ()) -> Any:
-        """Ask the API as a patient client does: what does not answer or says 503 is asked again."""
-        for attempt in range(tries):
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[requests.Response, bool]:
+        """Ask the API as a patient client does: what does not answer or says 503 is asked again.
+
+        Give the answer, and whether an earlier request may have been taken although its answer was lost.
+        """
+        lost = False
+        for _ in range(TRIES):
             try:
-                answer = requests.request(
-                    method, f"{self.url}{path}", json=body, timeout=30, headers={"X-Auth-Token": self.token()}
-                )
-            except requests.ConnectionError:
-                time.sleep(0.25)
-                continue
-            if answer.status_code == 503 and attempt + 1 < tries:
-                time.sleep(0.25)
-                continue
-            if answer.status_code >= 400 and answer.status_code not in expect:
-                raise AssertionError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
-            return answer.json() if answer.content and "json" in answer.headers.get("Content-Type", "") else None
+                known = {"X-Auth-Token": self.token(), **headers}
+                answer = requests.request(method, f"{self.url}{path}", json=body, timeout=30, headers=known)
+            except (requests.ConnectionError, requests.Timeout):
+                lost = True
+            else:
+                if answer.status_code != 503:
+                    return answer, lost
+            time.sleep(0.25)
         raise AssertionError(f"{method} {path}: no answer")
 
-    def compute(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
-        return self.request(method, f"/compute/v2.1{path}", body, **options)
+    def request(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Send what has to succeed; give its JSON."""
+        answer, _ = self.send(method, path, body, **headers)
+        if answer.status_code >= 400:
+            raise AssertionError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
+        return answer.json() if answer.content and "json" in answer.headers.get("Content-Type", "") else None
+
+    def compute(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        return self.request(method, f"/compute/v2.1{path}", body, **headers)
+
+    def act(self, server_id: str, action: Any) -> bool | None:
+        """Ask for an action; give whether it was taken, or None when that cannot be told because an answer was lost."""
+        answer, lost = self.send("POST", f"/compute/v2.1/servers/{server_id}/action", action)
+        if answer.status_code == 202:
+            return True
+        assert answer.status_code in (404, 409), f"{action}: {answer.status_code} {answer.text[:500]}"
+        return None if lost else False
+
+    def delete(self, server_id: str) -> None:
+        """Ask for a delete, which is always taken; a repeated one may find nothing any more."""
+        answer, _ = self.send("DELETE", f"/compute/v2.1/servers/{server_id}")
+        assert answer.status_code in (204, 404), f"{answer.status_code} {answer.text[:500]}"
 
     def make_quota_ample(self) -> None:
         """Let the admin's project have many servers."""
@@ -188,9 +210,10 @@ class Cloud:
         return str(made["id"])
 
     def boot(self, name: str, image: str, flavor: str = "1") -> str:
-        """Have a server accepted."""
+        """Have a server accepted; one only, however often the request has to be repeated."""
         body = {"server": {"name": name, "imageRef": image, "flavorRef": flavor}}
-        return str(self.compute("POST", "/servers", body)["server"]["id"])
+        key = {"Idempotency-Key": secrets.token_hex(16)}
+        return str(self.compute("POST", "/servers", body, **key)["server"]["id"])
 
     def servers(self) -> dict[str, dict[str, Any]]:
         """List all servers of the project by id."""
@@ -221,14 +244,35 @@ class Cloud:
             words.append(f"--- {path.name}\n" + "\n".join(lines))
         return "\n".join(words)
 
-    def guests(self) -> dict[str, list[str]]:
-        """Look into the hypervisors of all simulated hosts: server id to the hosts that have such a guest."""
-        found: dict[str, list[str]] = {}
+    def guests(self) -> dict[str, list[tuple[str, int]]]:
+        """Look into the hypervisors of all simulated hosts: server id to each host that has its guest, and the guest's power."""
+        found: dict[str, list[tuple[str, int]]] = {}
         for host in self.host_names:
-            for path in (self.installation.daemon.state_dir / "compute" / host).glob("hypervisor.json"):
-                for server_id in json.loads(path.read_text())["guests"]:
-                    found.setdefault(server_id, []).append(host)
+            for path in self.host_folder(host).glob("hypervisor.json"):
+                for server_id, guest in json.loads(path.read_text())["guests"].items():
+                    found.setdefault(server_id, []).append((host, int(guest["power_state"])))
         return found
+
+    def host_folder(self, host: str) -> Path:
+        return Path(self.installation.daemon.state_dir / "compute" / host)
+
+    def behave(self, behaviour: dict[str, Any]) -> None:
+        """Set what every simulated hypervisor does, from now on."""
+        for host in self.host_names:
+            self.host_folder(host).mkdir(parents=True, exist_ok=True)
+            fresh = self.host_folder(host) / "behaviour.new"
+            fresh.write_text(json.dumps(behaviour))
+            fresh.replace(fresh.with_suffix(".json"))
+
+    def doctor(self) -> list[dict[str, str]]:
+        """Ask `nova-lite doctor` what is wrong; that nobody but this test keeps the daemons is left out."""
+        command = [str(Path(sys.prefix) / "bin" / "nova-lite"), "--config-file", str(self.config), "doctor", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=_environment())
+        assert done.returncode == 1, done.stderr
+        findings = json.loads(done.stdout)
+        kept, others = [[one for one in findings if (one["check"] == "daemons") is which] for which in (True, False)]
+        assert len(kept) == 1, kept
+        return others
 
 
 class _Silent:

@@ -1,4 +1,4 @@
-"""Daemons killed and the broker stopped while servers boot: the short version of the fault suite."""
+"""Daemons killed and the broker stopped while servers come and go: the short version of the fault suite."""
 
 from __future__ import annotations
 
@@ -23,16 +23,21 @@ def load(name: str):
     return module
 
 
-CLOUD, INVARIANTS = load("cloud"), load("invariants")
+CLOUD, INVARIANTS, TRAFFIC = load("cloud"), load("invariants"), load("traffic")
 SERVERS = 30
+STEPS = 100
+VICTIMS = ["conductor", "compute.h1", "scheduler", "api"]
 SEED = int(os.environ.get("NOVA_LITE_SEED") or random.randrange(1_000_000))
 DEAD_S = 180.0  # the longest that a lost message or a stolen lease may take, on a slow machine
+BUILD_S = 0.4  # so that daemons die while guests are being built
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory):
     with CLOUD.running(tmp_path_factory.mktemp("cloud"), host_names=("h1", "h2")) as cloud:
         cloud.make_quota_ample()
+        slow = {"delay_s": BUILD_S}
+        cloud.behave({"ensure_guest": slow, "remove_guest": {"delay_s": BUILD_S / 4}, "power_off": slow, "reboot": slow})
         yield cloud
 
 
@@ -41,17 +46,38 @@ def image(cloud):
     return cloud.image()
 
 
+class Trouble:
+    """What goes wrong in a thread of its own while the block runs; what it raises is raised at the end."""
+
+    def __init__(self, make) -> None:
+        self._make = make
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self._make(self._stop)
+        except BaseException as error:
+            self._error = error
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(120)
+        if self._error is not None:
+            raise self._error
+
+
 def boot_while(cloud, image, trouble, count: int = SERVERS) -> set[str]:
-    """Boot servers one after another while `trouble` goes on in a thread of its own; give their ids."""
-    stop = threading.Event()
-    thread = threading.Thread(target=trouble, args=(stop,), daemon=True)
-    thread.start()
+    """Boot servers one after another while `trouble` goes on; give their ids."""
     ids = set()
-    for number in range(count):
-        ids.add(cloud.boot(f"s{number}", image))
-        time.sleep(0.15)
-    stop.set()
-    thread.join(120)
+    with Trouble(trouble):
+        for number in range(count):
+            ids.add(cloud.boot(f"s{number}", image))
+            time.sleep(0.15)
     return ids
 
 
@@ -62,31 +88,33 @@ def settle(cloud, ids: set[str]) -> None:
         assert not broken, f"seed {SEED}: {broken}"
         return all(servers[server_id]["status"] == "ACTIVE" for server_id in ids)
 
-    cloud.wait(all_active, DEAD_S, "every server is ACTIVE")
+    cloud.wait(all_active, DEAD_S, f"seed {SEED}: every server is ACTIVE")
 
 
 def delete_all(cloud, ids: set[str]) -> None:
     for server_id in ids:
-        cloud.compute("DELETE", f"/servers/{server_id}")
-    cloud.wait(lambda: not (set(cloud.servers()) & ids), DEAD_S, "every server is gone")
+        cloud.delete(server_id)
+    cloud.wait(lambda: not (set(cloud.servers()) & ids), DEAD_S, f"seed {SEED}: every server is gone")
 
 
-def check(cloud, *, active: set[str] = frozenset(), deleted: set[str] = frozenset()) -> None:
+def check(cloud, **sets: set[str]) -> None:
+    """See that the books, the hypervisors and the doctor agree; what is being finished may take a moment."""
     wrong: list[str] = []
+    expected = {"active": set(), "deleted": set()} | sets
 
     def clean() -> bool:
-        wrong[:] = INVARIANTS.violations(cloud, active=set(active), deleted=set(deleted))
+        wrong[:] = INVARIANTS.violations(cloud, **expected) or [str(finding) for finding in cloud.doctor()]
         return not wrong
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 30
     while not clean() and time.monotonic() < deadline:
         time.sleep(0.5)
     assert not wrong, f"seed {SEED}: {wrong}"
 
 
-@pytest.mark.parametrize("victim", ["conductor", "compute.h1", "scheduler", "api"])
+@pytest.mark.parametrize("victim", VICTIMS)
 def test_killing_a_daemon_at_random_moments_loses_and_doubles_nothing(cloud, image, victim):
-    chance = random.Random(SEED)
+    chance = random.Random(f"{SEED} {victim}")
 
     def kills(stop: threading.Event) -> None:
         for _ in range(3):
@@ -100,6 +128,35 @@ def test_killing_a_daemon_at_random_moments_loses_and_doubles_nothing(cloud, ima
 
     delete_all(cloud, ids)
     check(cloud, deleted=ids)
+
+
+def test_whatever_is_asked_while_daemons_die_in_turn_comes_true(cloud, image):
+    chance = random.Random(SEED)
+    traffic = TRAFFIC.Traffic(cloud, image, chance)
+
+    def kills(stop: threading.Event) -> None:
+        order = random.Random(f"{SEED} kills")
+        while True:
+            for victim in order.sample(VICTIMS, len(VICTIMS)):
+                if stop.wait(order.uniform(0.8, 2.0)):
+                    return
+                cloud.restart(victim)
+
+    with Trouble(kills):
+        for number in range(STEPS):
+            if number < 6:
+                traffic.boot()
+            else:
+                chance.choices((traffic.boot, traffic.act, traffic.delete), weights=(4, 5, 2))[0]()
+            time.sleep(0.1)
+    cloud.wait(traffic.is_settled, DEAD_S, f"seed {SEED}: all is as it was asked for; {traffic.counts}")
+
+    print(f"seed {SEED}: {traffic.counts}, {len(traffic.unsure)} unsure")  # noqa: T201
+    assert min(traffic.counts[name] for name in ("boot", "delete", "os-stop")) > 0, f"seed {SEED}: {traffic.counts}"
+    assert len(traffic.unsure) < len(traffic.living()), f"seed {SEED}"
+    check(cloud, **{name: traffic.settled_as(name) for name in ("active", "stopped", "deleted")})
+    delete_all(cloud, set(traffic.living()))
+    check(cloud, deleted=set(traffic.wanted))
 
 
 def test_a_broker_that_is_away_for_twenty_seconds_is_only_delay(cloud, image):
