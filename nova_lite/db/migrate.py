@@ -63,6 +63,7 @@ def _alone(tx: Tx) -> Iterator[None]:
         tx.execute(sa.select(sa.func.get_lock(LOCK_NAME, LOCK_WAIT_S)))
     yield
     if dialect == "mysql":
+        tx.execute(sa.text("COMMIT"))  # before another may look; tables were committed one by one in any case
         tx.execute(sa.select(sa.func.release_lock(LOCK_NAME)))
 
 
