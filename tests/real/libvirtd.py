@@ -88,6 +88,9 @@ class Libvirtd:
             connection.close()
         for name in ("libvirtd", "virtlogd"):
             self._end(name)
+        for path in (self.root / "run/qemu").glob("nova-lite-*.pid"):  # what libvirtd could not end
+            with contextlib.suppress(ProcessLookupError, ValueError):
+                os.kill(int(path.read_text()), signal.SIGKILL)
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _lay_out(self) -> None:

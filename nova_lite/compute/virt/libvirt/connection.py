@@ -7,6 +7,7 @@ with its pool and its connection, and the caller is told that the hypervisor doe
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import functools
 import logging
 import threading
@@ -32,6 +33,14 @@ OnEvent = Callable[[libvirt.virDomain, int], None]
 
 class _Lost(Exception):
     """The connection broke, or there is none."""
+
+
+@dataclasses.dataclass(eq=False)
+class _Session:
+    """A connection, and how many calls are in it."""
+
+    connection: libvirt.virConnect
+    users: int = 0
 
 
 @functools.cache
@@ -60,7 +69,7 @@ class Connection:
         self._away_s = away_s
         self._lock = threading.Lock()
         self._opening = threading.Lock()
-        self._open: libvirt.virConnect | None = None
+        self._open: _Session | None = None
         self._pool = _pool()
         self._trouble = Trouble(LOG)
         self._callbacks: list[Any] = []
@@ -82,9 +91,10 @@ class Connection:
     def close(self) -> None:
         """Close it; a call in hand is left behind."""
         with self._lock:
-            connection, self._open = self._open, None
+            session, self._open = self._open, None
             pool, self._pool = self._pool, _pool()
-        pool.submit(_close, connection)
+        if session is not None and session.users == 0:
+            pool.submit(_close, session.connection)
         pool.shutdown(wait=False)
 
     def _once(self, act: Act[T], timeout_s: float) -> T:
@@ -100,20 +110,24 @@ class Connection:
             raise _Lost from error
 
     def _call(self, act: Act[T]) -> T:
-        connection = self._connected()
+        session = self._take()
         try:
-            return act(connection)
+            return act(session.connection)
         except libvirt.libvirtError as error:
-            if not _is_alive(connection):
-                self._forget(connection)
+            if not _is_alive(session.connection):
+                self._forget(session.connection)
                 raise _Lost from error
             LOG.warning("libvirt refused.", extra={"code": error.get_error_code(), "said": error.get_error_message()})
             raise VirtError("The hypervisor refused.") from error
+        finally:
+            self._give_back(session)
 
-    def _connected(self) -> libvirt.virConnect:
+    def _take(self) -> _Session:
+        """Give the open connection, or open one. Raises: _Lost."""
         with self._opening:
             with self._lock:
                 if self._open is not None:
+                    self._open.users += 1
                     return self._open
             _run_event_loop()
             try:
@@ -124,8 +138,16 @@ class Connection:
                 raise _Lost from error
             self._trouble.over("libvirt can be reached again.")
             with self._lock:
-                self._open = connection
-            return connection
+                self._open = _Session(connection, users=1)
+                return self._open
+
+    def _give_back(self, session: _Session) -> None:
+        """Close a connection that was replaced once its last call has returned."""
+        with self._lock:
+            session.users -= 1
+            finished = session.users == 0 and self._open is not session
+        if finished:
+            _close(session.connection)
 
     def _watch(self, connection: libvirt.virConnect) -> None:
         def on_close(closed: libvirt.virConnect, reason: int, _opaque: object) -> None:
@@ -142,8 +164,11 @@ class Connection:
 
     def _forget(self, connection: libvirt.virConnect) -> None:
         with self._lock:
-            if self._open is connection:
-                self._open = None
+            if self._open is None or self._open.connection is not connection:
+                return
+            session, self._open = self._open, None
+            if session.users == 0:
+                self._pool.submit(_close, connection)
 
     def _abandon(self, pool: concurrent.futures.ThreadPoolExecutor) -> None:
         """Leave a pool with a call that hangs, and its connection; what waits in it is tried again elsewhere."""
@@ -167,9 +192,8 @@ def _is_alive(connection: libvirt.virConnect) -> bool:
         return False
 
 
-def _close(connection: libvirt.virConnect | None) -> None:
-    if connection is not None:
-        try:
-            connection.close()
-        except libvirt.libvirtError:
-            LOG.debug("libvirt's connection had been closed.")
+def _close(connection: libvirt.virConnect) -> None:
+    try:
+        connection.close()
+    except libvirt.libvirtError:
+        LOG.debug("libvirt's connection had been closed.")
