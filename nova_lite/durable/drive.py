@@ -65,6 +65,7 @@ class Drive:
         self._held = True
         self.busy_since = means.clock.monotonic()  # when the last call or recording began: a hanging one is not waited for
         self._called = False
+        self._followed = 0  # Record steps begun in the transaction in hand
         self._recorder = Recorder(self._lease, means)
         self._countdown = Countdown(means.clock)
         self._countdown.begin(left_s, self._progress)
@@ -114,29 +115,36 @@ class Drive:
         else:
             self._record(move)
 
-    def _run_records(self, first: Move | None) -> None:
-        """Run the Record steps that come next inside the transaction that records them, and `first`, which led there."""
+    def _run_records(self, first: Move | None, *, alone: bool = False) -> None:
+        """Run the Record steps that come next inside the transaction that records them, and `first`, which led there.
+
+        `alone` runs just one: an ending must count for the step that it was raised by, never for one before it.
+        """
         before = self._progress
         self._recorder.in_hooks = False
-        answer = self._means.catch(lambda: self._transact(lambda tx: self._follow(tx, first)))
+        answer = self._means.catch(lambda: self._transact(lambda tx: self._follow(tx, first, alone=alone)))
         if isinstance(answer, Stale):
             self._read_again()
         elif isinstance(answer, Move):
             self._moved(answer)
         elif first is not None:
             self._record(first)  # what failed was behind it: that fails again by itself
+        elif self._followed > 1:
+            self._run_records(None, alone=True)  # likewise
         elif self._recorder.in_hooks:
             self._record(moves.retry(before, str(answer), self._moment()))
         else:
             self._record(moves.after(before, answer, self._moment()))
 
-    def _follow(self, tx: Tx, first: Move | None) -> Move:
+    def _follow(self, tx: Tx, first: Move | None, *, alone: bool) -> Move:
         self._recorder.in_hooks = False
+        self._followed = 0
         move = first or Move(progress=self._progress, left_s=self._countdown.left_s(self._progress))
         while move.outcome is None and move.pause_s is None:
             step = moves.step_of(self._workflow, move.progress)
-            if step.kind is not Kind.RECORD:
+            if step.kind is not Kind.RECORD or (alone and self._followed):
                 break
+            self._followed += 1
             left_s = step.deadline_s if move.left_s is None else move.left_s
             run = self._run(move.progress, tx, left_s)
             ending = self._call(step, run)

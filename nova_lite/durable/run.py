@@ -56,6 +56,7 @@ class LeasedRun(Run[P]):
         self.ports = ports
         self.failure = progress.state.failure
         self.hosts_tried = tuple(tried.host for tried in progress.state.tried)
+        self.reasons_tried = {tried.host: tried.reason for tried in progress.state.tried}
         self.signals = signals
         self.time_left_s = 0.0
         self.notes: tuple[str, ...] = ()

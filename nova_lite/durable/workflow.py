@@ -215,6 +215,7 @@ class Run(Generic[P]):
     ports: Any  # nova_lite.workflows.ports.Ports, as a daemon's main() made it
     failure: Failure | None
     hosts_tried: tuple[HostName, ...]
+    reasons_tried: Mapping[HostName, str]  # why each of them was given up
     signals: tuple[Signal, ...]
     time_left_s: float
 

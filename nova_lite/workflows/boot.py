@@ -96,7 +96,7 @@ def choose_hosts(run: Run[BootParams]) -> Done:
             raise StepFailed(refused)
     ranking = ports.scheduler.rank(request_of(run.params, run.project_id, run.hosts_tried), Envelope(request_id=run.request_id))
     if not ranking.hosts:
-        raise no_host(ranking)
+        raise no_host(ranking, run.reasons_tried)
     return Done(
         Chosen(
             hosts=ranking.hosts,
@@ -107,10 +107,14 @@ def choose_hosts(run: Run[BootParams]) -> Done:
     )
 
 
-def no_host(ranking: Ranking) -> StepFailed:
-    """Make the fault of a request that fits nowhere: one sentence for the user, each host for the operator."""
-    details = "\n".join(f"{refusal.host}: {refusal.reason}" for refusal in ranking.refusals)
-    return StepFailed(f"No host can take the server. {ranking.sentence}", details=details or None)
+def no_host(ranking: Ranking, tried: Mapping[HostName, str]) -> StepFailed:
+    """Make the fault of a request that fits nowhere: a sentence or two for the user, each host for the operator.
+
+    `tried` are the hosts on which it failed, each with its reason; users are told the last one.
+    """
+    details = "\n".join(f"{refusal.host}: {tried.get(refusal.host, refusal.reason)}" for refusal in ranking.refusals)
+    why = f" The last attempt: {list(tried.values())[-1]}" if tried else ""
+    return StepFailed(f"No host can take the server. {ranking.sentence}.{why}".replace("..", "."), details=details or None)
 
 
 def request_of(params: BootParams, project_id: str, avoid: tuple[HostName, ...] = ()) -> PlacementRequest:

@@ -44,7 +44,7 @@ def choose_for_all(run: Run[BootManyParams]) -> Done:
     ports: Ports = run.ports
     ranking = ports.scheduler.rank(run.params.request, Envelope(request_id=run.request_id))
     if not ranking.hosts:
-        raise no_host(ranking)
+        raise no_host(ranking, {})
     return Done(Chosen(hosts=ranking.hosts, counts=ranking.counts, hosts_seen=ranking.hosts_seen))
 
 

@@ -110,6 +110,20 @@ def test_a_host_at_fault_is_left_for_another(cloud):
     assert cloud.guests(sound) == set(ids)
 
 
+def test_when_every_host_was_at_fault_the_last_reason_is_told(cloud):
+    for host in cloud.hosts:
+        cloud.behave(host, json.dumps({"ensure_guest": {"fail": {"message": f"The disk of {host} is broken."}}}))
+
+    server_id = cloud.boot(cloud.image())
+
+    shown = cloud.wait_for(server_id, "ERROR")
+    assert shown["fault"]["message"].startswith(
+        "No host can take the server. 2 hosts: 2 were tried and failed. The last attempt:"
+    )
+    assert "is broken." in shown["fault"]["message"]
+    assert everything_left(cloud) == NOTHING
+
+
 def test_a_request_that_no_host_can_cure_ends_in_a_readable_fault(cloud):
     for host in cloud.hosts:
         fail = {"fail": {"message": "The image is no bootable disk.", "host_at_fault": False}}
@@ -131,7 +145,7 @@ def test_no_room_is_explained_in_one_sentence(cloud):
     server_id = cloud.boot(cloud.image())
 
     shown = cloud.wait_for(server_id, "ERROR")
-    expected = "No host can take the server. 2 hosts: 2 lack memory (128 MiB asked, 100 free at most)"
+    expected = "No host can take the server. 2 hosts: 2 lack memory (128 MiB asked, 100 free at most)."
     assert shown["fault"]["message"] == expected
 
 
