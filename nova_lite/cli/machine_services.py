@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -18,12 +20,13 @@ from nova_lite.cli.daemons import systemd_runs
 from nova_lite.cli.footprint import Footprint
 
 STARTED = "started"  # the footprint's kind for services that `up` started
+OPENED = "opened"  # and for devices whose mode it changed
+KVM, KVM_GROUP = Path("/dev/kvm"), "kvm"
 RABBITMQ, EPMD, LIBVIRT, VIRTLOGD = "rabbitmq-server", "epmd", "libvirtd", "virtlogd"
 EPMD_ADDRESS = ("127.0.0.1", 4369)  # Erlang's name service, which RabbitMQ starts and leaves running
 START_S = 90
 LIBVIRT_SOCKET = Path("/run/libvirt/libvirt-sock")
 VIRTLOGD_SOCKET = Path("/run/libvirt/virtlogd-sock")
-KVM = Path("/dev/kvm")
 PIDS = {LIBVIRT: Path("/run/libvirtd.pid"), VIRTLOGD: Path("/run/virtlogd.pid")}
 
 
@@ -57,7 +60,7 @@ def ensure_rabbitmq(address: tuple[str, int], footprint: Footprint) -> str:
 
 def ensure_libvirt(footprint: Footprint) -> str:
     """Have libvirt answer. Raises: Unavailable when it does not in time."""
-    _give_kvm_its_group()
+    _open_kvm(footprint)
     if _listens(LIBVIRT_SOCKET):
         return "runs"
     if systemd_runs():
@@ -78,24 +81,37 @@ def libvirt_runs() -> bool:
     return _listens(LIBVIRT_SOCKET)
 
 
-def _give_kvm_its_group() -> None:
-    """Set group and mode of /dev/kvm as udev's rules do, where no udev runs (a container).
+def _open_kvm(footprint: Footprint) -> None:
+    """Give /dev/kvm the group and mode that udev would, where no udev runs.
 
-    Where root can open it and QEMU's user cannot, libvirt takes what it knows of QEMU for outdated at every call, and asks
-    anew: 4 seconds each time, a minute for one start of a guest.
+    With root's alone, libvirt can open it and QEMU's user cannot; libvirt then asks QEMU anew for what it can at every
+    call, for seconds.
     """
-    if systemd_runs() or not KVM.is_char_device() or KVM.stat().st_mode & 0o060 == 0o060:
-        return
     try:
-        shutil.chown(KVM, group="kvm")
+        status = KVM.stat()
+        group = grp.getgrnam(KVM_GROUP).gr_gid
+    except (FileNotFoundError, KeyError):
+        return
+    if stat.S_IMODE(status.st_mode) & 0o060 != 0o060 and not Path("/run/udev/control").exists():
+        footprint.add(OPENED, f"{KVM}:{status.st_gid}:{stat.S_IMODE(status.st_mode):o}")
+        os.chown(KVM, -1, group)
         KVM.chmod(0o660)
-    except (OSError, LookupError):
-        return  # guests run all the same, only slower
+
+
+def _close_kvm(footprint: Footprint) -> None:
+    """Give /dev/kvm back as it was."""
+    for mark in footprint.names(OPENED):
+        name, group, mode = mark.split(":")
+        if Path(name).exists():
+            os.chown(name, -1, int(group))
+            Path(name).chmod(int(mode, 8))
+        footprint.remove(OPENED, mark)
 
 
 def stop_started(footprint: Footprint, *, others_use_libvirt: Callable[[], bool]) -> list[str]:
     """Stop the services that `up` started; libvirt stays while others have guests on it. Give what was stopped."""
     stopped = []
+    _close_kvm(footprint)
     for name in reversed(footprint.names(STARTED)):
         if name in (LIBVIRT, VIRTLOGD) and others_use_libvirt():
             footprint.remove(STARTED, name)
