@@ -7,18 +7,18 @@ import dataclasses
 import logging
 import random
 import threading
-import uuid
 from collections.abc import Callable
 
 from nova_lite import errors
 from nova_lite.clock import Clock
 from nova_lite.compute.crew import Crew
+from nova_lite.compute.hearing import TEST_S, Hearing
+from nova_lite.compute.registration import Registrations, Verdict
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.virt.driver import VirtDriver, VirtError
 from nova_lite.model.guest import GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import HostName, ServerId
-from nova_lite.rpc import compute as conversation
 from nova_lite.rpc.conductor import ConductorPort, Heartbeat, PowerChange, Registration
 from nova_lite.rpc.port import Listener, Transport
 from nova_lite.rpc.trouble import Trouble
@@ -26,9 +26,6 @@ from nova_lite.rpc.trouble import Trouble
 LOG = logging.getLogger(__name__)
 BEAT_S = 15.0
 OUT_OF_TOUCH_S = 40.0  # without a heartbeat for so long we may have been declared down: removals may be owed
-SELF_TEST_S = 8.0
-SELF_TEST_LOST_S = 4.0
-REGISTER_FIRST_S, REGISTER_MOST_S = 2.0, 30.0
 RETRY_S = 2.0
 AWHILE_S = 3600.0
 EXPIRE_S = 5.0
@@ -65,9 +62,8 @@ class Monitor:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"monitor-{parts.host}", daemon=True)
-        self._listener: Listener | None = None
-        self._registration = _Registrations()
-        self._hearing = _Hearing()
+        self._registration = Registrations()
+        self._hearing = Hearing(parts.host, parts.transport, parts.clock)
         self._power: collections.deque[tuple[ServerId, PowerState]] = collections.deque(maxlen=10_000)
         self._known: dict[ServerId, PowerState] = {}
         self._facts: HostFacts | None = None
@@ -79,7 +75,7 @@ class Monitor:
         self._chores = {
             "register": _Chore(self._register, now),
             "beat": _Chore(self._beat, now + BEAT_S),
-            "self_test": _Chore(self._test_hearing, now + SELF_TEST_S * random.random()),
+            "self_test": _Chore(self._hearing.test, now + TEST_S * random.random()),
             "reports": _Chore(self._parts.outbox.repeat_due, now),
             "power": _Chore(self._tell_power, now),
             "expire": _Chore(self._expire, now + EXPIRE_S),
@@ -87,7 +83,7 @@ class Monitor:
 
     def start(self, listener: Listener) -> None:
         """Begin; `listener` is the host's own."""
-        self._listener = listener
+        self._hearing.listener = listener
         self._parts.driver.listen(self.power_changed)
         self._thread.start()
 
@@ -113,7 +109,7 @@ class Monitor:
             self._thread.is_alive()
             and now - self._last_tick < HANGS_S
             and now - self._driver_well < HOPELESS_S
-            and not self._hearing.deaf_for(now) > HOPELESS_S
+            and self._hearing.deaf_for() <= HOPELESS_S
         )
 
     def tick(self) -> float:
@@ -138,9 +134,9 @@ class Monitor:
         """
         with self._lock:
             verdict = self._registration.answered(nonce, incarnation)
-        if verdict is _Verdict.AGAIN:
+        if verdict is Verdict.AGAIN:
             self.hurry("register")
-        return verdict is _Verdict.TAKEN
+        return verdict is Verdict.TAKEN
 
     def knows(self, incarnation: int) -> bool:
         """Whether a command of this incarnation is to be obeyed. A newer one than ours shows that we missed a Welcome."""
@@ -227,23 +223,6 @@ class Monitor:
             self._known = {guest.server_id: guest.power_state for guest in guests}
         return guests
 
-    def _test_hearing(self) -> float:
-        listener = self._listener
-        if listener is None or not listener.wait_ready(0):
-            return RETRY_S
-        now = self._parts.clock.monotonic()
-        if self._hearing.awaits():
-            if self._hearing.is_lost(now):
-                LOG.warning("The host does not hear its own messages; it listens anew.")
-                listener.restart()
-            return SELF_TEST_S - SELF_TEST_LOST_S
-        number = self._hearing.begin()
-        self._parts.transport.cast(
-            conversation.address(self._parts.host), "self_test", {"host": self._parts.host, "number": number}
-        )
-        self._hearing.sent(number)
-        return SELF_TEST_LOST_S
-
     def _tell_power(self) -> float:
         while self._power:
             server_id, power_state = self._power.popleft()
@@ -263,84 +242,3 @@ class Monitor:
     def _expire(self) -> float:
         self._parts.crew.expire()
         return EXPIRE_S
-
-
-class _Verdict:
-    """What to do with a Welcome."""
-
-    TAKEN, IGNORED, AGAIN = "taken", "ignored", "again"
-
-
-class _Registrations:
-    """Which registrations were sent, and what came of them. Each message has a nonce of its own."""
-
-    def __init__(self) -> None:
-        self.incarnation: int | None = None
-        self._nonces: collections.deque[str] = collections.deque(maxlen=100)
-        self._wanted = True
-        self._pause_s = REGISTER_FIRST_S
-
-    def begin_again(self) -> bool:
-        """Want another registration; False when one is wanted already."""
-        if self._wanted:
-            return False
-        self._wanted, self._pause_s = True, REGISTER_FIRST_S
-        return True
-
-    def next_nonce(self) -> str | None:
-        """Give the nonce of the next registration, None when none is wanted."""
-        if not self._wanted:
-            return None
-        self._nonces.append(str(uuid.uuid4()))
-        return self._nonces[-1]
-
-    def pause(self) -> float:
-        """Give the seconds until the next try."""
-        pause, self._pause_s = self._pause_s, min(self._pause_s * 2, REGISTER_MOST_S)
-        return pause
-
-    def answered(self, nonce: str, incarnation: int) -> str:
-        newer = self.incarnation is None or incarnation > self.incarnation
-        if self._nonces and nonce == self._nonces[-1] and self._wanted:
-            self._wanted = False
-            self.incarnation = incarnation
-            return _Verdict.TAKEN
-        if nonce == "" or (nonce in self._nonces and newer and not self._wanted):
-            return _Verdict.AGAIN if self.begin_again() else _Verdict.IGNORED
-        return _Verdict.IGNORED
-
-
-class _Hearing:
-    """Whether what we send ourselves arrives."""
-
-    def __init__(self) -> None:
-        self._number = 0
-        self._awaited: int | None = None
-        self._heard = 0
-        self._deaf_since: float | None = None
-
-    def begin(self) -> int:
-        self._number += 1
-        return self._number
-
-    def sent(self, number: int) -> None:
-        self._awaited = number
-
-    def awaits(self) -> bool:
-        return self._awaited is not None
-
-    def heard(self, number: object) -> None:
-        if isinstance(number, int):
-            self._heard = max(self._heard, number)
-
-    def is_lost(self, now: float) -> bool:
-        """Look whether what was sent has arrived; one look for each."""
-        awaited, self._awaited = self._awaited, None
-        if awaited is None or self._heard >= awaited:
-            self._deaf_since = None
-            return False
-        self._deaf_since = self._deaf_since or now
-        return True
-
-    def deaf_for(self, now: float) -> float:
-        return 0.0 if self._deaf_since is None else now - self._deaf_since

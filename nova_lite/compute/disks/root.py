@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import threading
+import time
 from pathlib import Path
 
 from nova_lite.compute.disks import configdrive
@@ -16,6 +17,7 @@ from nova_lite.model.ids import ServerId
 GIB = 1024**3
 MIB = 1024**2
 MAKE_S = 120.0
+USED_FOR_S = 60.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ class GuestDisks:
         folder.chmod(0o711)
         self._folder = folder
         self._cache = cache
+        self._used: tuple[float, int] | None = None
 
     def ensure(self, spec: GuestSpec, stop: threading.Event) -> tuple[Disk, ...]:
         """Have all disks of a guest; those that are there stay as they are. Raises: DiskError, Stopped, OSError."""
@@ -64,7 +67,13 @@ class GuestDisks:
             shutil.rmtree(folder)
 
     def used_bytes(self) -> int:
-        """Give what the disks take of the file system."""
+        """Give what the disks took of the file system within the last minute."""
+        now = time.monotonic()
+        if self._used is None or now - self._used[0] > USED_FOR_S:
+            self._used = (now, self._count_used())
+        return self._used[1]
+
+    def _count_used(self) -> int:
         total = 0
         for path in self._folder.glob("*/*"):
             try:

@@ -73,7 +73,7 @@ class Rig:
             )
         )
         self.line.monitor = self.monitor
-        self.monitor._listener = self.line
+        self.monitor._hearing.listener = self.line
         self.driver.listen(self.monitor.power_changed)
 
     def pass_time(self, seconds):
@@ -129,6 +129,17 @@ def test_an_earlier_registration_that_was_counted_later_makes_the_host_register_
     rig.pass_time(0.1)
 
     assert len(rig.line.of(Registration)) == 3
+
+
+def test_an_old_welcome_that_comes_again_does_not_end_a_new_registration(rig):
+    rig.pass_time(0.1)
+    nonce = rig.line.of(Registration)[0].nonce
+    rig.monitor.welcomed(nonce, 1)
+    rig.monitor.welcomed("", 0)
+
+    assert not rig.monitor.welcomed(nonce, 1)
+    rig.pass_time(0.1)
+    assert len(rig.line.of(Registration)) == 2
 
 
 def test_a_welcome_of_a_stranger_is_ignored(rig):

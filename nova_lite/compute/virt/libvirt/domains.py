@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 
 import libvirt
@@ -77,9 +78,15 @@ def list_all(connection: libvirt.virConnect) -> list[tuple[str, libvirt.virDomai
     return [(name.removeprefix(start), domain) for name, domain in named if name.startswith(start)]
 
 
-def define_and_start(connection: libvirt.virConnect, text: str) -> None:
-    """Have a domain as `text` says, running."""
-    start(connection.defineXML(text))
+def define_and_start(connection: libvirt.virConnect, text: str, given_up: threading.Event) -> None:
+    """Have a domain as `text` says, running. Once `given_up` is set nobody waits for it: it may have been removed."""
+    if given_up.is_set():
+        return
+    domain = connection.defineXML(text)
+    if given_up.is_set():
+        domain.undefineFlags(FORGET)
+        return
+    start(domain)
 
 
 def start(domain: libvirt.virDomain) -> None:

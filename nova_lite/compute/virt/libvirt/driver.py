@@ -29,7 +29,6 @@ START_S = 120.0  # QEMU's start on a busy host
 DESTROY_S = 60.0
 LOOK_S = 0.5
 ASK_AGAIN_S = 10.0  # a guest that still boots does not hear the power button
-USED_FOR_S = 60.0
 UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
 
 
@@ -54,11 +53,10 @@ class LibvirtDriver:
         self._connection = Connection(parts.uri, self._on_event)
         self._mine: set[str] = set()
         self._listener: PowerListener | None = None
-        self._used: tuple[float, int] | None = None
 
     def facts(self) -> HostFacts:
         """Give what the machine is and has. Raises: VirtError."""
-        used = self._used_bytes()
+        used = self._parts.disks.used_bytes()
         return self._connection.run(lambda connection: facts.read(connection, self._parts.place, used))
 
     def adopt(self) -> None:
@@ -102,7 +100,7 @@ class LibvirtDriver:
             )
         )
         self._mine.add(spec.server_id)
-        self._connection.run(lambda connection: domains.define_and_start(connection, text), timeout_s=START_S)
+        self._start_new(text)
         return PowerState.RUNNING
 
     def remove_guest(self, server_id: ServerId) -> None:
@@ -152,6 +150,14 @@ class LibvirtDriver:
     def close(self) -> None:
         """Close the connection; guests keep running."""
         self._connection.close()
+
+    def _start_new(self, text: str) -> None:
+        given_up = threading.Event()
+        try:
+            self._connection.run(lambda connection: domains.define_and_start(connection, text, given_up), timeout_s=START_S)
+        except VirtError:
+            given_up.set()
+            raise
 
     def _list(self, connection: libvirt.virConnect) -> tuple[GuestState, ...]:
         found, seen = [], set()
@@ -217,12 +223,6 @@ class LibvirtDriver:
         server_id = domain.UUIDString()
         if power is not None and server_id in self._mine and self._listener is not None:
             self._listener(ServerId(server_id), power)
-
-    def _used_bytes(self) -> int:
-        now = time.monotonic()
-        if self._used is None or now - self._used[0] > USED_FOR_S:
-            self._used = (now, self._parts.disks.used_bytes())
-        return self._used[1]
 
 
 def _heed(stop: threading.Event) -> None:

@@ -67,11 +67,6 @@ def domain_xml(wanted: Domain) -> str:
     return ET.tostring(domain, encoding="unicode")
 
 
-def metadata_xml(host: str) -> str:
-    """Write the element that marks a domain as a guest of this host."""
-    return ET.tostring(_mark(host, None), encoding="unicode")
-
-
 def host_of(metadata: str) -> str | None:
     """Read the host out of a domain's element; None when it is not one of ours."""
     try:
@@ -84,12 +79,11 @@ def _add_metadata(domain: ET.Element, wanted: Domain) -> None:
     _add(domain, "metadata").append(_mark(wanted.host, wanted.spec))
 
 
-def _mark(host: str, spec: GuestSpec | None) -> ET.Element:
+def _mark(host: str, spec: GuestSpec) -> ET.Element:
     ET.register_namespace(PREFIX, NAMESPACE)
     mark = ET.Element(f"{{{NAMESPACE}}}guest", host=host)
-    if spec is not None:
-        _add(mark, f"{{{NAMESPACE}}}name", _printable(spec.name))
-        _add(mark, f"{{{NAMESPACE}}}project", spec.project_id)
+    _add(mark, f"{{{NAMESPACE}}}name", _printable(spec.name))
+    _add(mark, f"{{{NAMESPACE}}}project", spec.project_id)
     return mark
 
 
