@@ -115,10 +115,17 @@ class LibvirtDriver:
         self._mine.discard(server_id)
 
     def power_on(self, server_id: ServerId) -> PowerState:
-        """Start the guest, with its taps as they should be. Raises: VirtError."""
-        if self._must_exist(server_id) is PowerState.RUNNING:
-            return PowerState.RUNNING
-        spec = self._parts.specs.find(server_id)
+        """Start the guest, with its taps as they should be; one that libvirt forgot is made anew over its disks.
+
+        Raises: VirtError.
+        """
+        power, spec = self._power(server_id), self._parts.specs.find(server_id)
+        if power is None and spec is not None:
+            return self.ensure_guest(spec, threading.Event())
+        if power is None:
+            raise _no_guest()
+        if power is PowerState.RUNNING:
+            return power
         if spec is not None:
             self._wire(spec)
         self._act(server_id, domains.start, START_S)
@@ -133,7 +140,8 @@ class LibvirtDriver:
 
     def reboot(self, server_id: ServerId, *, hard: bool, graceful_s: float, stop: threading.Event) -> PowerState:
         """Turn the guest off, the soft way first unless `hard`, and on: QEMU starts anew. Raises: VirtError, Stopped."""
-        self.power_off(server_id, 0.0 if hard else graceful_s, stop)
+        if self._power(server_id) is not None:
+            self.power_off(server_id, 0.0 if hard else graceful_s, stop)
         return self.power_on(server_id)
 
     def console_output(self, server_id: ServerId, lines: int | None) -> bytes:
