@@ -260,6 +260,21 @@ def test_a_qemu_that_dies_shows_as_a_guest_that_is_off(hypervisor):
     assert hypervisor.driver.power_on(ONE) is PowerState.RUNNING
 
 
+def test_a_guest_that_libvirt_forgot_is_made_anew_over_its_disks(hypervisor):
+    hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+    disk = hypervisor.folder / f"disks/{ONE}/root.qcow2"
+    before = disk.stat().st_ino
+    hypervisor.kill(ONE)
+    hypervisor.domain(ONE).undefine()
+
+    assert hypervisor.driver.power_on(ONE) is PowerState.RUNNING
+
+    assert disk.stat().st_ino == before
+    hypervisor.kill(ONE)
+    hypervisor.domain(ONE).undefine()
+    assert hypervisor.driver.reboot(ONE, hard=True, graceful_s=0, stop=go()) is PowerState.RUNNING
+
+
 def test_a_real_guest_boots_reads_its_config_drive_and_obeys(libvirtd):
     image = builder.ensure(Path("/var/tmp/nova-lite-test-guest")).disk
     hypervisor = Hypervisor(libvirtd, image)
