@@ -114,14 +114,19 @@ class ComputeService:
         )
 
     def welcome(self, body: Mapping[str, Any]) -> None:
-        """Handle Welcome: commands of this incarnation are obeyed from now on; what is owed is removed first."""
+        """Handle Welcome: commands of this incarnation are obeyed from now on; what is owed is removed first.
+
+        One without a nonce reminds of removals, or asks to register again.
+        """
         message = _read(Welcome, body)
         with self._parts.crew.lock:
-            if not self._parts.monitor.welcomed(message.nonce, message.incarnation):
+            reminds = not message.nonce and bool(message.tombstones) and self._parts.monitor.knows(message.incarnation)
+            if not reminds and not self._parts.monitor.welcomed(message.nonce, message.incarnation):
                 return
             self._owed = {tombstone.server_id: tombstone for tombstone in message.tombstones}
             self._look_whether_owed()
-        LOG.info("The host is registered.", extra={"incarnation": message.incarnation, "owed": len(message.tombstones)})
+        said = "The host owes removals." if reminds else "The host is registered."
+        LOG.info(said, extra={"incarnation": message.incarnation, "owed": len(message.tombstones)})
         self.obey_tombstones()
 
     def ack_report(self, body: Mapping[str, Any]) -> None:

@@ -58,11 +58,20 @@ class ConductorService:
         self._parts.power_states.compare(message.host, message.guests)
 
     def heartbeat(self, body: Mapping[str, Any]) -> None:
-        """Handle Heartbeat of the present incarnation; an older one's says nothing."""
+        """Handle Heartbeat of the present incarnation; who has another is asked to register again.
+
+        Removals that came to be owed while the host was thought dead are told: it need not know that it was.
+        """
         message = wire.from_plain(Heartbeat, body)
-        alive = self._parts.database.transact(lambda tx: hosts.beat(tx, message.host, message.incarnation))
-        if not alive:
+        owed = self._parts.database.transact(
+            lambda tx: hosts.list_owed(tx, message.host) if hosts.beat(tx, message.host, message.incarnation) else None
+        )
+        if owed is None:
+            self._send(lambda: self._parts.compute.welcome(message.host, Welcome(nonce="", incarnation=0)))
             return
+        if owed:
+            reminder = Welcome(nonce="", incarnation=message.incarnation, tombstones=owed)
+            self._send(lambda: self._parts.compute.welcome(message.host, reminder))
         facts = message.facts
         if facts is not None:
             self._parts.database.transact(lambda tx: hosts.change_facts(tx, message.host, facts, self._parts.ratios))

@@ -74,12 +74,16 @@ def register(tx: Tx, name: HostName, facts: HostFacts, ratios: SchedulerOptions)
     incarnation = queries.register(tx, name, facts, limit_of(facts, ratios), tx.database.clock.wall())
     if incarnation is None:
         raise errors.NotFound(f"There is no host {name}: add it first.")
-    owed = tuple(
+    wake_waiting(tx, name)
+    return incarnation, list_owed(tx, name)
+
+
+def list_owed(tx: Tx, name: HostName) -> tuple[Tombstone, ...]:
+    """List the removals that a host owes."""
+    return tuple(
         Tombstone(server_id=ServerId(row["server_id"]), fence=row["fence"], turn=row["turn"])
         for row in queries.select_tombstones(tx, name)
     )
-    wake_waiting(tx, name)
-    return incarnation, owed
 
 
 def wake_waiting(tx: Tx, name: HostName) -> int:

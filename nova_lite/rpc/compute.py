@@ -88,7 +88,11 @@ class Tombstone:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Welcome:
-    """The answer to a registration: the incarnation that commands name from now on, and the removals owed."""
+    """The answer to a registration: the incarnation that commands name from now on, and the removals owed.
+
+    Without a nonce it answers a heartbeat: removals that the host owes in its present incarnation, or none and incarnation 0,
+    which asks it to register again.
+    """
 
     nonce: str
     incarnation: int

@@ -10,7 +10,7 @@ from unit.compute.stage import HOST, OTHER, SERVER, head, wait_until
 
 from nova_lite import errors
 from nova_lite.model.guest import PowerState
-from nova_lite.rpc.compute import GetConsoleOutput, Power, Tombstone
+from nova_lite.rpc.compute import GetConsoleOutput, Power, Tombstone, Welcome
 from nova_lite.rpc.conductor import PowerChange, Registration, Report, TombstoneDone
 
 
@@ -190,6 +190,25 @@ def test_a_removal_that_is_owed_is_done_and_told(stage):
     assert stage.guests() == {}
     assert (done.server_id, done.fence, done.turn) == (SERVER, 2, 1)
     wait_until(lambda: len(stage.host.outbox) == 0)
+
+
+def test_a_host_that_is_reminded_of_a_removal_does_it_without_registering_again(stage):
+    stage.welcomed().ensure(head(fence=1))
+    stage.conductor.wait_for(Report)
+
+    stage.send.welcome(HOST, Welcome(nonce="", incarnation=1, tombstones=(Tombstone(server_id=SERVER, fence=2, turn=1),)))
+    stage.conductor.wait_for(TombstoneDone)
+
+    assert stage.guests() == {}
+    assert len(stage.conductor.of(Registration)) == 1
+
+
+def test_a_host_that_is_asked_to_register_again_does(stage):
+    stage.welcomed()
+
+    stage.send.welcome(HOST, Welcome(nonce="", incarnation=0))
+
+    stage.conductor.wait_for(Registration, 2)
 
 
 def test_a_tombstone_spares_a_guest_made_under_a_higher_pair(stage):
