@@ -31,7 +31,8 @@ class Place:
 
 def read(connection: libvirt.virConnect, place: Place, guests_bytes: int) -> HostFacts:
     """Gather the facts. `guests_bytes`: what guests' disks take now; all else on the file system is reserved."""
-    _model, ram_mib, cpus, *_rest = connection.getInfo()
+    _model, nodes_mib, cpus, *_rest = connection.getInfo()
+    ram_mib = max(nodes_mib, _memory_mib())
     total_gib, others_gib = _disk(place.folder, guests_bytes)
     arch, cpu_info = _cpu(connection.getCapabilities())
     return HostFacts(
@@ -45,6 +46,14 @@ def read(connection: libvirt.virConnect, place: Place, guests_bytes: int) -> Hos
         host_ip=place.host_ip,
         zone=place.zone,
     )
+
+
+def _memory_mib() -> int:
+    """Give the machine's memory; libvirt adds up NUMA nodes, and misses what a virtual machine was given after its boot."""
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) // 1024
+    return 0
 
 
 def _disk(folder: Path, guests_bytes: int) -> tuple[int, int]:
