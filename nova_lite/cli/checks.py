@@ -117,7 +117,7 @@ def guests(installation: Installation) -> Iterator[Finding]:
         return
     with installation.database.read() as tx:
         known = overview.server_ids_on(tx, installation.host)
-    for server_id in set(guests_of_libvirt.list_ours(installation, installation.host)) - known:
+    for server_id in set(guests_of_libvirt.list_ours(installation)) - known:
         problem = f"libvirt has a guest of server {server_id}, which is not on this host."
         yield Finding(check="guests", problem=problem, help="a finished move or delete removes it when nova-lite-compute runs")
 

@@ -59,22 +59,33 @@ def ensure_key(member: Cloud, private_key: Path) -> str:
 
 
 def ensure_server(member: Cloud, image_id: str, key_name: str, say: Say) -> dict[str, Any]:
-    """Give the server once it is ACTIVE; one that failed or was stopped is made anew or started.
+    """Give the server once it is ACTIVE. One that is stopped is started, one that does not start is made anew.
 
     Raises: NoRoom with the reason that the cloud gave; Unavailable when it takes too long.
     """
     server_id = _find_or_create(member, image_id, key_name)
+    server = _wait_until_settled(member, server_id, say)
+    if server["status"] == "SHUTOFF":
+        member.post("compute", f"/servers/{server_id}/action", {"os-start": None})
+        server = _wait_until_settled(member, server_id, say)
+    if server["status"] == "SHUTOFF":
+        member.delete("compute", f"/servers/{server_id}")
+        server = _wait_until_settled(member, _create(member, image_id, key_name), say)
+    if server["status"] != "ACTIVE":
+        fault = server.get("fault", {}).get("message", "no reason was given")
+        raise errors.NoRoom(f"The server is {server['status']}: {fault}")
+    return server
+
+
+def _wait_until_settled(member: Cloud, server_id: str, say: Say) -> dict[str, Any]:
+    """Give the server once nothing is being done with it. Raises: Unavailable when that takes too long."""
     deadline = time.monotonic() + BOOT_S
     while time.monotonic() < deadline:
-        server = member.get("compute", f"/servers/{server_id}")["server"]
+        server = dict(member.get("compute", f"/servers/{server_id}")["server"])
         task = server["OS-EXT-STS:task_state"]
-        say((task or server["status"]).lower())
-        if server["status"] == "ERROR":
-            raise errors.NoRoom(f"The server failed: {server.get('fault', {}).get('message', 'no reason was given')}")
-        if server["status"] == "SHUTOFF" and task is None:
-            member.post("compute", f"/servers/{server_id}/action", {"os-start": None})
-        if server["status"] == "ACTIVE" and task is None:
-            return dict(server)
+        say(str(task or server["status"]).lower())
+        if server["status"] != "BUILD" and task is None:
+            return server
         time.sleep(POLL_S)
     raise errors.Unavailable(f"The server was not ACTIVE after {BOOT_S} s; see: nova-lite operation list")
 
@@ -84,6 +95,10 @@ def _find_or_create(member: Cloud, image_id: str, key_name: str) -> str:
         if server["status"] not in ("ERROR", "DELETED"):
             return str(server["id"])
         member.delete("compute", f"/servers/{server['id']}")
+    return _create(member, image_id, key_name)
+
+
+def _create(member: Cloud, image_id: str, key_name: str) -> str:
     wanted = {
         "name": SERVER,
         "imageRef": image_id,

@@ -12,6 +12,7 @@ from nova_lite.cli.installation import Installation
 from nova_lite.cli.machine_services import libvirt_runs
 from nova_lite.compute.virt.libvirt import domains
 from nova_lite.conf import compute as compute_conf
+from nova_lite.model.ids import ServerId
 
 
 @contextlib.contextmanager
@@ -28,19 +29,26 @@ def _connected(uri: str) -> Iterator[libvirt.virConnect]:
         raise errors.Unavailable(f"libvirt: {error.get_error_message()}") from error
 
 
-def remove(installation: Installation, host: str, server_id: str) -> bool:
-    """Destroy and forget one of our guests; give whether it was there."""
+def remove_all(installation: Installation) -> list[ServerId]:
+    """Destroy and forget this installation's guests; give their servers. Disks stay."""
     with _connected(compute_conf.read(installation.conf).libvirt_uri) as connection:
-        if domains.find(connection, host, server_id) is None:
-            return False
-        domains.remove(connection, host, server_id)
-        return True
+        found = _ours(installation, connection)
+        for server_id, host in found:
+            domains.remove(connection, host, server_id)
+        return [server_id for server_id, _ in found]
 
 
-def list_ours(installation: Installation, host: str) -> list[str]:
+def list_ours(installation: Installation) -> list[ServerId]:
     """List the servers that have a guest here."""
     with _connected(compute_conf.read(installation.conf).libvirt_uri) as connection:
-        return [server_id for server_id, domain in domains.list_all(connection) if domains.host_of(domain) == host]
+        return [server_id for server_id, _ in _ours(installation, connection)]
+
+
+def _ours(installation: Installation, connection: libvirt.virConnect) -> list[tuple[ServerId, str]]:
+    """List server and host of each guest whose disks are in our folders: another cloud may run on this machine too."""
+    folder = f"{installation.daemon.state_dir}/compute/"
+    named = [(server_id, domains.host_of(domain), domain) for server_id, domain in domains.list_all(connection)]
+    return [(ServerId(server_id), host) for server_id, host, domain in named if host and folder in domain.XMLDesc()]
 
 
 def others_run(installation: Installation) -> bool:

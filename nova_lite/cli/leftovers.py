@@ -9,14 +9,13 @@ from nova_lite import errors
 from nova_lite.cli import guests_of_libvirt, machine_services
 from nova_lite.cli.footprint import Footprint
 from nova_lite.cli.installation import Installation
-from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.wiring.host import HostWiring
 from nova_lite.compute.wiring.notes import Notes
 from nova_lite.compute.wiring.port import WiringError
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
 from nova_lite.db.engine import Tx
-from nova_lite.model.guest import GuestSpec, PowerState
+from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import ServerId
 from nova_lite.model.server import ServerState
 from nova_lite.rpc import broker, join
@@ -37,17 +36,12 @@ def remove_guests(installation: Installation, footprint: Footprint) -> int:
 
     Their servers are booked as stopped, so that an owner can start them after the next `up`.
     """
-    guests = [(folder.name, spec.server_id) for folder in host_folders(installation) for spec in _specs(folder)]
-    if not guests or compute_conf.read(installation.conf).driver != "libvirt":
+    if compute_conf.read(installation.conf).driver != "libvirt" or not host_folders(installation):
         return 0
     machine_services.ensure_libvirt(footprint)  # QEMU may run on without it
-    removed = [server_id for host, server_id in guests if guests_of_libvirt.remove(installation, host, server_id)]
+    removed = guests_of_libvirt.remove_all(installation)
     installation.database.transact(lambda tx: [_book_as_stopped(tx, server_id) for server_id in removed])
     return len(removed)
-
-
-def _specs(folder: Path) -> tuple[GuestSpec, ...]:
-    return GuestSpecs(folder / "guests").list_all()
 
 
 def _book_as_stopped(tx: Tx, server_id: ServerId) -> None:

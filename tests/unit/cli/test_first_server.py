@@ -147,3 +147,17 @@ def test_console_is_watched_until_the_login_prompt():
 
     assert text.endswith("first-server login: ")
     assert said == ["silent so far", "booting"]
+
+
+def test_server_that_does_not_start_is_made_anew():
+    member = ScriptedCloud(
+        detail=[{"servers": [{"id": "s", "status": "SHUTOFF"}]}, FLAVORS],
+        action=[None],
+        servers_s=[server("SHUTOFF"), server("SHUTOFF", "powering-on"), server("SHUTOFF"), server("ACTIVE")],
+        servers=[{"server": {"id": "s"}}],
+    )
+
+    first_server.ensure_server(member, "image", "key", lambda _: None)
+
+    assert [path for method, path in member.asked if method == "POST"] == ["/servers/s/action", "/servers"]
+    assert ("DELETE", "/servers/s") in member.asked
