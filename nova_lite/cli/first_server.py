@@ -18,6 +18,7 @@ RAM_MIB = 128
 POLL_S = 0.3
 BOOT_S = 240
 PROMPT = re.compile(r"^(\S+) login:", re.MULTILINE)
+BOOT_BEGINS = "SYSLINUX"
 Say = Callable[[str], None]
 
 
@@ -122,6 +123,7 @@ def wait_for_login(member: Cloud, server_id: str, say: Say) -> str:
     while time.monotonic() < deadline:
         action = {"os-getConsoleOutput": {"length": 60}}
         text = str(member.post("compute", f"/servers/{server_id}/action", action)["output"]).replace("\r", "")
+        text = text[max(0, text.rfind(BOOT_BEGINS)) :]  # the log goes on over restarts
         if PROMPT.search(text):
             return text
         lines = [line for line in text.splitlines() if line.strip()]

@@ -149,6 +149,15 @@ def test_console_is_watched_until_the_login_prompt():
     assert said == ["silent so far", "booting"]
 
 
+def test_prompt_of_an_earlier_boot_does_not_count():
+    earlier = "SYSLINUX\nfirst-server login: \n"
+    member = ScriptedCloud(action=[{"output": earlier + "SYSLINUX\n"}, {"output": earlier + "SYSLINUX\nfirst-server login: "}])
+
+    first_server.wait_for_login(member, "s", lambda _: None)
+
+    assert len([path for method, path in member.asked if method == "POST"]) == 2
+
+
 def test_server_that_does_not_start_is_made_anew():
     member = ScriptedCloud(
         detail=[{"servers": [{"id": "s", "status": "SHUTOFF"}]}, FLAVORS],
