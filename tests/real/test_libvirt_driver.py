@@ -11,7 +11,6 @@ import subprocess
 import threading
 import time
 import uuid
-from pathlib import Path
 
 import libvirt
 import pytest
@@ -195,6 +194,19 @@ def test_a_guest_half_made_by_a_driver_that_died_is_completed(hypervisor):
     assert hypervisor.again().ensure_guest(hypervisor.spec(ONE), go()) is PowerState.RUNNING
 
 
+def test_a_guest_that_libvirt_was_made_to_forget_starts_from_its_disks(hypervisor):
+    hypervisor.driver.ensure_guest(hypervisor.spec(ONE, config_drive=True), go())
+    before = (hypervisor.folder / f"disks/{ONE}/root.qcow2").stat().st_ino
+    hypervisor.kill(ONE)
+    hypervisor.domain(ONE).undefine()
+
+    off = hypervisor.again().power_off(ONE, 1.0, go())
+    on = hypervisor.again().power_on(ONE)
+
+    assert (off, on) == (PowerState.SHUTDOWN, PowerState.RUNNING)
+    assert (hypervisor.folder / f"disks/{ONE}/root.qcow2").stat().st_ino == before
+
+
 def test_calls_wait_for_a_libvirtd_that_is_started_anew(hypervisor, libvirtd):
     hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
     libvirtd.stop_libvirtd()
@@ -276,7 +288,7 @@ def test_a_guest_that_libvirt_forgot_is_made_anew_over_its_disks(hypervisor):
 
 
 def test_a_real_guest_boots_reads_its_config_drive_and_obeys(libvirtd):
-    image = builder.ensure(Path("/var/tmp/nova-lite-test-guest")).disk
+    image = builder.ensure().disk
     hypervisor = Hypervisor(libvirtd, image)
     try:
         wanted = hypervisor.spec(

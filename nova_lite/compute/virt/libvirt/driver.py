@@ -133,7 +133,10 @@ class LibvirtDriver:
 
     def power_off(self, server_id: ServerId, graceful_s: float, stop: threading.Event) -> PowerState:
         """Have the guest off: asked first, then without asking. Raises: VirtError, Stopped."""
-        if self._must_exist(server_id) is PowerState.RUNNING and graceful_s > 0:
+        power = self._must_exist(server_id)
+        if power is PowerState.SHUTDOWN:
+            return power
+        if power is PowerState.RUNNING and graceful_s > 0:
             self._shut_down(server_id, graceful_s, stop)
         self._act(server_id, domains.destroy, DESTROY_S)
         return PowerState.SHUTDOWN
@@ -186,10 +189,13 @@ class LibvirtDriver:
         return self._connection.run(look)
 
     def _must_exist(self, server_id: ServerId) -> PowerState:
+        """Give a guest's power; one that libvirt forgot, but whose spec is here, is off."""
         power = self._power(server_id)
-        if power is None:
+        if power is not None:
+            return power
+        if self._parts.specs.find(server_id) is None:
             raise _no_guest()
-        return power
+        return PowerState.SHUTDOWN
 
     def _act(self, server_id: ServerId, act: domains.DomainAct, timeout_s: float) -> None:
         def run(connection: libvirt.virConnect) -> bool:
