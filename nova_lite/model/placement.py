@@ -36,6 +36,7 @@ class Refusal:
     asked: int | None = None
     free: int | None = None
     unit: str = ""
+    passing: bool = False  # it may be over in a moment: a host silent since a short while, or cleaning up
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,3 +48,4 @@ class Ranking:
     hosts_seen: int
     counts: Mapping[str, int] = dataclasses.field(default_factory=dict)  # reason -> hosts
     sentence: str = ""  # the fault a user reads when no host fits
+    passing: bool = False  # a refusal is: asking again in some seconds is worth while

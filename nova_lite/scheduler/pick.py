@@ -56,6 +56,7 @@ def pick(request: PlacementRequest, hosts: Sequence[Host]) -> Ranking:
         hosts_seen=len(hosts),
         counts=dict(Counter(refusal.reason for refusal in refusals)),
         sentence="" if fitting else explain(refusals),
+        passing=any(refusal.passing for refusal in refusals),
     )
 
 

@@ -34,6 +34,9 @@ from nova_lite.workflows import delete
 from nova_lite.workflows.orders import REPEAT_S, guest_spec, head, remove_from
 from nova_lite.workflows.ports import Ports
 
+AGAIN_S = 1.0
+PATIENCE_S = 30.0  # so long hosts may take to be heard again after an outage of the broker
+CHOOSE_S = 60.0
 REFUSALS_KEPT = 10  # with a success; a failure keeps what fits into 64 KiB
 TICKET_S = 1800.0  # how long the host may take to fetch the image
 
@@ -80,7 +83,7 @@ class PortsReady:
     addresses: tuple[ServerAddress, ...]
 
 
-def choose_hosts(run: Run[BootParams]) -> Done:
+def choose_hosts(run: Run[BootParams]) -> Done | Wait:
     """Ask the scheduler; one of many takes the host that its parent claimed, the first time.
 
     Raises: StepFailed when no host fits, with each host's reason; Unavailable when no scheduler answers.
@@ -96,6 +99,8 @@ def choose_hosts(run: Run[BootParams]) -> Done:
             raise StepFailed(refused)
     ranking = ports.scheduler.rank(request_of(run.params, run.project_id, run.hosts_tried), Envelope(request_id=run.request_id))
     if not ranking.hosts:
+        if may_change(ranking, run.time_left_s):
+            return Wait(AGAIN_S)
         raise no_host(ranking, run.reasons_tried)
     return Done(
         Chosen(
@@ -105,6 +110,11 @@ def choose_hosts(run: Run[BootParams]) -> Done:
             hosts_seen=ranking.hosts_seen,
         )
     )
+
+
+def may_change(ranking: Ranking, time_left_s: float) -> bool:
+    """Whether a step of `CHOOSE_S` had better ask again: a host that is silent now may be heard again in a moment."""
+    return ranking.passing and time_left_s > CHOOSE_S - PATIENCE_S
 
 
 def no_host(ranking: Ranking, tried: Mapping[HostName, str]) -> StepFailed:
@@ -275,7 +285,7 @@ def mark_cancelled(run: Run[BootParams]) -> None:
 
 STEPS: tuple[Step, ...] = (
     #        name            do               undo           shown as               deadline
-    Outside("choose_hosts", choose_hosts, None, TaskState.SCHEDULING, seconds(60)),  # reads only: nothing to undo
+    Outside("choose_hosts", choose_hosts, None, TaskState.SCHEDULING, seconds(CHOOSE_S)),  # reads only: nothing to undo
     Record("claim_host", claim_first_fit, release_claim, TaskState.SCHEDULING, seconds(60)),
     Outside("create_ports", ensure_ports, remove_ports, TaskState.NETWORKING, minutes(2)),
     Outside("start_guest", ensure_guest, remove_guest, TaskState.SPAWNING, minutes(30)),

@@ -11,12 +11,12 @@ import dataclasses
 from nova_lite import errors
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
-from nova_lite.durable.workflow import Back, Done, Outside, Priority, Record, Run, Workflow, seconds
+from nova_lite.durable.workflow import Back, Done, Outside, Priority, Record, Run, Wait, Workflow, seconds
 from nova_lite.inventory import claims
 from nova_lite.model.ids import HostName, OperationId, ServerId
 from nova_lite.model.placement import PlacementRequest
 from nova_lite.rpc.port import Envelope
-from nova_lite.workflows.boot import Chosen, no_host
+from nova_lite.workflows.boot import AGAIN_S, CHOOSE_S, Chosen, may_change, no_host
 from nova_lite.workflows.ports import Ports
 
 RESERVATION = "reservation"  # the kind of subject that one create request of many servers is
@@ -39,11 +39,13 @@ class BootManyParams:
     request: PlacementRequest
 
 
-def choose_for_all(run: Run[BootManyParams]) -> Done:
+def choose_for_all(run: Run[BootManyParams]) -> Done | Wait:
     """Ask the scheduler once for all. Raises: StepFailed when no host fits even one; Unavailable."""
     ports: Ports = run.ports
     ranking = ports.scheduler.rank(run.params.request, Envelope(request_id=run.request_id))
     if not ranking.hosts:
+        if may_change(ranking, run.time_left_s):
+            return Wait(AGAIN_S)
         raise no_host(ranking, {})
     return Done(Chosen(hosts=ranking.hosts, counts=ranking.counts, hosts_seen=ranking.hosts_seen))
 
@@ -105,7 +107,7 @@ BOOT_MANY = Workflow(
     version=1,
     params=BootManyParams,
     steps=(
-        Outside("choose_for_all", choose_for_all, None, None, seconds(60)),  # reads only: nothing to undo
+        Outside("choose_for_all", choose_for_all, None, None, seconds(CHOOSE_S)),  # reads only: nothing to undo
         # The last step, all in one transaction: failing it leaves nothing to undo.
         Record("claim_for_all", claim_for_all, None, None, seconds(60)),
     ),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
+
+import pytest
 
 from nova_lite.db.tables.inventory import claims
 from nova_lite.db.tables.networks import ports
@@ -147,6 +150,29 @@ def test_no_room_is_explained_in_one_sentence(cloud):
     shown = cloud.wait_for(server_id, "ERROR")
     expected = "No host can take the server. 2 hosts: 2 lack memory (128 MiB asked, 100 free at most)."
     assert shown["fault"]["message"] == expected
+
+
+@pytest.mark.parametrize("more", [{}, {"min_count": 2}])
+def test_hosts_that_are_not_heard_yet_after_an_outage_are_waited_for(cloud, more):
+    image = cloud.image()
+    for host in cloud.hosts.values():
+        host.stop()
+    table = hosts.queries.hosts
+    cloud.database.transact(lambda tx: tx.execute(table.update().values(last_seen_at=table.c.last_seen_at - 100)))
+    time.sleep(1.1)  # the scheduler's view is a second old at most
+
+    cloud.boot(image, **more)
+    time.sleep(1.0)
+    shown = cloud.ask("GET", "/servers/detail").json["servers"]
+    assert {one["status"] for one in shown} == {"BUILD"}
+    for name in cloud.hosts:
+        cloud.hosts[name] = cloud.make_host(name)
+        cloud.hosts[name].start()
+
+    for one in shown:
+        cloud.wait_for(one["id"], "ACTIVE")
+    for host in cloud.hosts.values():
+        host.stop()
 
 
 def test_several_at_once_are_all_made_or_none(cloud):

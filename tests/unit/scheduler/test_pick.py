@@ -69,6 +69,21 @@ def test_one_host_is_spoken_of_in_the_singular():
     assert ranking.sentence == "1 host: 1 is down"
 
 
+@pytest.mark.parametrize(
+    ("fields", "passing"),
+    [
+        ({"up": False, "last_seen_age_s": 60.0}, True),
+        ({"up": False, "last_seen_age_s": 3600.0}, False),
+        ({"up": False}, False),
+        ({"up": False, "last_seen_age_s": 60.0, "forced_down": True}, False),
+        ({"tombstones": 1}, True),
+        ({"enabled": False}, False),
+    ],
+)
+def test_a_refusal_that_may_be_over_in_a_moment_says_so(fields, passing):
+    assert pick(request(), [host("a", **fields)]).passing is passing
+
+
 def test_without_hosts_the_sentence_says_so():
     assert pick(request(), []).sentence == "No compute host has joined this cloud yet."
 
