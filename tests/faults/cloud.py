@@ -94,10 +94,13 @@ class Cloud:
         command = [str(Path(sys.prefix) / "bin" / f"nova-lite-{kind}"), "--config-file", str(self.config)]
         if host:
             command += ["--join", str(self.join_file(host))]
-        with (self.root / f"{name}.log").open("ab") as output:
+        with self.log(name).open("ab") as output:
             self.processes[name] = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_environment()
             )
+
+    def log(self, name: str) -> Path:
+        return self.root / f"{name}.log"
 
     def kill(self, name: str) -> None:
         """Cut a daemon's power, with all of its children."""
