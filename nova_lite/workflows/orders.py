@@ -44,6 +44,7 @@ def guest_spec(
         hostname=server.hostname,
         project_id=server.project_id,
         user_id=server.user_id,
+        flavor_name=server.flavor.name,
         vcpus=server.flavor.vcpus,
         ram_mib=server.flavor.ram_mib,
         root_gib=server.flavor.disk_gib,
