@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nova_lite.cli import guests_of_libvirt, leftovers
+from nova_lite.cli import leftovers
 from nova_lite.cli.findings import Check, Finding
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.keepers import keeper_of
@@ -115,6 +115,8 @@ def guests(installation: Installation) -> Iterator[Finding]:
     """Each guest of this machine belongs to a server."""
     if compute_conf.read(installation.conf).driver != "libvirt" or not libvirt_runs():
         return
+    from nova_lite.cli import guests_of_libvirt  # libvirt's library is an extra
+
     with installation.database.read() as tx:
         known = overview.server_ids_on(tx, installation.host)
     for server_id in set(guests_of_libvirt.list_ours(installation)) - known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import click
 
 from nova_lite.cli import clouds_file, leftovers, machine_services
 from nova_lite.cli.footprint import Footprint
-from nova_lite.cli.guests_of_libvirt import others_run
 from nova_lite.cli.installation import Installation, need_root
 from nova_lite.cli.keepers import keeper_of
 from nova_lite.cli.steps import Note, Steps
@@ -35,7 +35,9 @@ def command(files: tuple[Path, ...], purge: bool) -> None:
     if purge:
         _purge(installation, footprint, steps)
     with steps.step("Services that were started for it") as note:
-        stopped = machine_services.stop_started(footprint, others_use_libvirt=lambda: others_run(installation))
+        stopped = machine_services.stop_started(
+            footprint, others_use_libvirt=functools.partial(leftovers.others_use_libvirt, installation)
+        )
         note.say(", ".join(stopped) or "none")
     if purge:
         with steps.step("Data removed") as note:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from nova_lite import errors
-from nova_lite.cli import guests_of_libvirt, machine_services
+from nova_lite.cli import machine_services
 from nova_lite.cli.footprint import Footprint
 from nova_lite.cli.installation import Installation
 from nova_lite.compute.wiring.host import HostWiring
@@ -38,6 +38,8 @@ def remove_guests(installation: Installation, footprint: Footprint) -> int:
     """
     if compute_conf.read(installation.conf).driver != "libvirt" or not host_folders(installation):
         return 0
+    from nova_lite.cli import guests_of_libvirt  # libvirt's library is an extra
+
     machine_services.ensure_libvirt(footprint)  # QEMU may run on without it
     removed = guests_of_libvirt.remove_all(installation)
     installation.database.transact(lambda tx: [_book_as_stopped(tx, server_id) for server_id in removed])
@@ -51,6 +53,15 @@ def _book_as_stopped(tx: Tx, server_id: ServerId) -> None:
         return
     if server.state is ServerState.ACTIVE and server.live is None:
         records.update(tx, server_id, state=ServerState.STOPPED, power_state=PowerState.SHUTDOWN)
+
+
+def others_use_libvirt(installation: Installation) -> bool:
+    """Whether guests run in libvirt that are not of this installation."""
+    if compute_conf.read(installation.conf).driver != "libvirt":
+        return True
+    from nova_lite.cli import guests_of_libvirt
+
+    return guests_of_libvirt.others_run(installation)
 
 
 def remove_wiring(installation: Installation) -> int:

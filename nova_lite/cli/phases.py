@@ -138,10 +138,10 @@ class Bringing:
         keeper = keeper_of(self.installation)
         note.say("started" if keeper.start(programs) else "run")
         deadline = time.monotonic() + READY_S
-        while not (self._daemons_serve(keeper) and self._api_answers() and self._host_is_up()):
+        while not (self._daemons_serve(keeper) and self._host_is_up() and self._api_answers()):
             if time.monotonic() > deadline:
                 raise errors.Unavailable(self._why_not(deadline))
-            time.sleep(0.1)
+            time.sleep(0.2)
 
     def _daemons_serve(self, keeper: Keeper) -> bool:
         """Whether all run, and say of themselves that they are well, where they have a page for that."""
