@@ -12,7 +12,7 @@ from nova_lite.rpc import broker, join
 
 pytestmark = [pytest.mark.rabbit, pytest.mark.slow, pytest.mark.timeout(300)]
 DAEMONS = ("conductor", "scheduler", "compute.h1", "api")
-LOOK_S = 15.0
+LOOK_S = 10.0
 
 
 @pytest.fixture
