@@ -236,7 +236,8 @@ def test_a_restart_does_not_leave_connections_behind(cloud, rabbit):
         assert listener.wait_ready(SOON_S)
 
     def connections():
+        """Count the host's; rabbitmqctl itself takes seconds on a busy machine, so the wait below is long."""
         lines = rabbit.run_ctl("list_connections", "user", "vhost").split("\n")
         return len([line for line in lines if line.startswith("host-h1\t") and cloud.vhost.name in line])
 
-    assert wait_until(lambda: connections() == 2)
+    assert wait_until(lambda: connections() == 2, 90), connections()
