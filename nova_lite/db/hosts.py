@@ -84,12 +84,6 @@ def host_numbers(tx: Tx) -> dict[str, int]:
     return {row.name: row.number for row in tx.execute(sa.select(hosts.c.name, hosts.c.number))}
 
 
-def host_names(tx: Tx) -> tuple[tuple[str, bool], ...]:
-    """List all hosts by name, and whether each has registered once."""
-    query = sa.select(hosts.c.name, hosts.c.facts.is_not(None).label("registered")).order_by(hosts.c.name)
-    return tuple((row.name, bool(row.registered)) for row in tx.execute(query))
-
-
 def _host(row: Row, overdue_s: float) -> Host:
     age = None if row["age"] is None else max(0.0, float(row["age"]))
     return Host(

@@ -142,12 +142,6 @@ def list_servers(tx: Tx, wanted: ServerFilter, page: ServerPage) -> Sequence[Row
         raise
 
 
-def count_servers(tx: Tx, wanted: ServerFilter) -> int:
-    """Count the servers of a filter."""
-    joined = _joined()
-    return tx.execute(sa.select(sa.func.count()).select_from(joined).where(*_conditions(wanted))).scalar_one()
-
-
 def servers_per_host(tx: Tx, hosts: Sequence[str]) -> Mapping[str, list[tuple[str, str]]]:
     """Give the ids and names of the living servers on some hosts."""
     query = (

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Protocol
 
 from nova_lite.model.guest import GuestInterface
-from nova_lite.model.ids import HostName, NetworkId, PortId, ProjectId, ServerId
+from nova_lite.model.ids import HostName, NetworkId, ProjectId, ServerId
 from nova_lite.model.server import RequestedNetwork
 
 
@@ -60,6 +60,3 @@ class NetworkPort(Protocol):
 
     def network_name(self, network_id: NetworkId) -> str:
         """Give a network's name. Raises: NotFound."""
-
-    def server_port_ids(self, server_id: ServerId) -> tuple[PortId, ...]:
-        """List the ports of a server in the order they were attached."""

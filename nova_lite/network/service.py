@@ -140,11 +140,6 @@ class Networks:
             raise errors.NotFound(f"There is no network {network_id}.")
         return str(found[0]["name"])
 
-    def server_port_ids(self, server_id: ServerId) -> tuple[PortId, ...]:
-        """List the ports of a server in the order they were attached."""
-        with self.database.read() as tx:
-            return tuple(port.id for port in records.list_ports(tx, PortFilter(server_id=server_id)))
-
 
 def _usable(tx: Tx, project_id: ProjectId) -> list[Row]:
     rows = queries.select_with_subnets(tx)

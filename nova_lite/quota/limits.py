@@ -6,10 +6,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 UNLIMITED = -1
-RAM_UNIT = "MiB"
-
-# Counted in usage rows: what servers take of their project.
-COUNTED = ("instances", "cores", "ram")
 
 DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType(
     {

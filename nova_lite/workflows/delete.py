@@ -19,6 +19,8 @@ from nova_lite.workflows.desk import SERVER, Desk
 from nova_lite.workflows.orders import remove_from
 from nova_lite.workflows.ports import Ports
 
+CHILDREN_S = 5.0  # the last one wakes us; this is the fallback
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeleteParams:
@@ -29,7 +31,14 @@ class DeleteParams:
 
 
 def remove_guest(run: Run[DeleteParams]) -> Done | Wait:
-    """Have the host remove the guest; at once done when it never had a host, a tombstone when the host is down."""
+    """Have the host remove the guest; at once done when it never had a host, a tombstone when the host is down.
+
+    What runs on the server's attachments was cancelled when this was accepted: first that comes to its end.
+    """
+    ports: Ports = run.ports
+    with ports.database.read() as tx:
+        if journal.children_of(tx, SERVER, run.params.server_id):
+            return Wait(CHILDREN_S)
     if run.params.host is None:
         return Done()
     return remove_from(run, run.params.host)
