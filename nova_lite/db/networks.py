@@ -79,6 +79,15 @@ def select_ports(tx: Tx, wanted: PortFilter) -> Sequence[Row]:
     return tx.execute(query).mappings().all()
 
 
+def count_owned(tx: Tx, project_id: str) -> dict[str, int]:
+    """Count what belongs to a project, by kind."""
+    counts = {}
+    for kind, table in (("network", networks), ("subnet", subnets), ("port", ports)):
+        query = sa.select(sa.func.count()).select_from(table).where(table.c.project_id == project_id)
+        counts[kind] = tx.execute(query).scalar_one()
+    return counts
+
+
 def insert_port(tx: Tx, row: Mapping[str, Any]) -> None:
     """Add a port. Raises: Overtaken when another has its key or its MAC address."""
     try:

@@ -64,5 +64,6 @@ class Port:
     owned_by_operation: str | None = None  # key of the step that made it: such a port dies with its server
     status: str = "DOWN"
     admin_state_up: bool = True
+    description: str = ""
     created_at: float = 0.0
     updated_at: float = 0.0

@@ -29,6 +29,7 @@ class NewPort:
     mac_address: str | None = None
     device_owner: str = ""
     admin_state_up: bool = True
+    description: str = ""
 
 
 def visible_network(tx: Tx, network_id: str, *, project_id: str | None) -> Network:
@@ -63,6 +64,7 @@ def create(tx: Tx, wanted: NewPort, *, seen_by: str | None) -> Port:
         fixed_ips=(),
         device_owner=wanted.device_owner,
         admin_state_up=wanted.admin_state_up,
+        description=wanted.description,
         created_at=wall,
         updated_at=wall,
     )

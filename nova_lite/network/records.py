@@ -103,6 +103,7 @@ def _port(rows: Sequence[Row]) -> Port:
         owned_by_operation=row["owned_by_operation"],
         status=row["status"],
         admin_state_up=row["admin_state_up"],
+        description=row["description"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )

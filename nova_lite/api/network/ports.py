@@ -18,7 +18,7 @@ from nova_lite.network.records import PortFilter
 
 _ANY = Port(id=PortId(""), network_id=NetworkId(""), project_id=None, name="", mac_address="", fixed_ips=())
 NOUN = Noun("port", frozenset(views.port(_ANY)), views.GUARDED)
-CHANGEABLE = ("name", "admin_state_up", "device_owner")
+CHANGEABLE = ("name", "admin_state_up", "device_owner", "description")
 
 
 def list_ports(request: Request) -> Answer:
@@ -68,6 +68,7 @@ def create_port(request: Request) -> Answer:
         mac_address=asked.get("mac_address"),
         device_owner=asked.get("device_owner", ""),
         admin_state_up=asked.get("admin_state_up", True),
+        description=asked.get("description", ""),
     )
     port = request.parts.network.database.transact(lambda tx: ports.create(tx, wanted, seen_by=seen_by(request)))
     return answer_one(request, NOUN, views.port(port), status=201)

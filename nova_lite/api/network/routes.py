@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from nova_lite.api.network import extensions, networks, ports, subnets
+from nova_lite.api.network import extensions, networks, ports, quotas, subnets
 from nova_lite.api.network.schemas import ports as port_schemas
 from nova_lite.api.route import Route
 
 _NETWORK, _SUBNET, _PORT = "/networks/{network_id}", "/subnets/{subnet_id}", "/ports/{port_id}"
+_QUOTA = "/quotas/{project_id}"
 
 ROUTES = (
     Route("GET", "/extensions", extensions.list_extensions),
@@ -21,6 +22,9 @@ ROUTES = (
     Route("GET", _SUBNET, subnets.show_subnet, rule="get_subnet"),
     Route("PUT", _SUBNET, networks.refuse),
     Route("DELETE", _SUBNET, networks.refuse),
+    Route("GET", _QUOTA, quotas.show_quota, rule="get_quota"),
+    Route("GET", f"{_QUOTA}/default", quotas.show_quota, rule="get_quota"),
+    Route("GET", f"{_QUOTA}/details", quotas.show_details, rule="get_quota"),
     Route("GET", "/ports", ports.list_ports, rule="get_port"),
     Route("POST", "/ports", ports.create_port, rule="create_port", body=port_schemas.CREATE),
     Route("GET", _PORT, ports.show_port, rule="get_port"),

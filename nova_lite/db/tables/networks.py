@@ -51,6 +51,7 @@ ports = sa.Table(
     sa.Column("owned_by_operation", sa.String(128), unique=True),  # run.key(step) and the index: made once
     sa.Column("status", sa.String(16), nullable=False, default="DOWN"),
     sa.Column("admin_state_up", sa.Boolean, nullable=False, default=True),
+    sa.Column("description", sa.String(255), nullable=False, default=""),
     epoch("created_at", nullable=False),
     epoch("updated_at", nullable=False),
     sa.UniqueConstraint("network_id", "mac_address"),

@@ -14,7 +14,7 @@ _CHANGEABLE = {
     "device_owner": validate.TEXT,
     "fixed_ips": {"type": "array", "items": _ADDRESS, "minItems": 1, "maxItems": 1},
     "device_id": {"type": "string", "enum": [""]},
-    "description": {"type": "string", "enum": [""]},
+    "description": validate.TEXT,
     "allowed_address_pairs": _NONE,
     "extra_dhcp_opts": _NONE,
     "security_groups": _NONE,

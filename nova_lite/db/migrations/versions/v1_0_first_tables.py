@@ -486,6 +486,7 @@ sa.Table(
     sa.Column("owned_by_operation", sa.String(length=128)),
     sa.Column("status", sa.String(length=16), nullable=False),
     sa.Column("admin_state_up", sa.Boolean(), nullable=False),
+    sa.Column("description", sa.String(length=255), nullable=False),
     sa.Column("created_at", sa.Double(), nullable=False),
     sa.Column("updated_at", sa.Double(), nullable=False),
     sa.ForeignKeyConstraint(["network_id"], ["networks.id"], name="fk_ports_network_id_networks"),
