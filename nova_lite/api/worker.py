@@ -8,12 +8,15 @@ after some seconds, and an upload may last for hours.
 from __future__ import annotations
 
 import errno
+import functools
 import logging
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn import glogging
+from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 SILENT_S = 0.05
@@ -21,6 +24,7 @@ HEADERS_S = 4.0
 BODY_S = 10.0
 FLOOR = 16 * 1024
 SEND_S = 60.0  # for one piece of an answer, at most 1 MiB
+DRAINED = 16 * 1024  # as much of a body that nobody read is taken in after the answer; gunicorn would take four times that
 
 
 class PatientSocket(socket.socket):
@@ -64,6 +68,22 @@ def _too_slow() -> ConnectionResetError:
     return ConnectionResetError(errno.ECONNRESET, "the client is too slow")
 
 
+def _should_close(req: Any, by_headers: Callable[[], bool]) -> bool:
+    """Tell whether the answer has to say `Connection: close`: also when too much of the body was left unread.
+
+    gunicorn closes such connections too, but only after it promised to keep them: the client's next request would fail.
+    """
+    return by_headers() or _is_much_left(req.body)
+
+
+def _is_much_left(body: Any) -> bool:
+    if body.failed:
+        return True
+    if isinstance(body.reader, ChunkedReader):
+        return body.reader.parser is not None  # nobody knows how much is still to come
+    return isinstance(body.reader, LengthReader) and body.reader.length > DRAINED
+
+
 class Worker(ThreadWorker):
     """Gives each connection a patient socket before anything is read from it."""
 
@@ -79,6 +99,7 @@ class Worker(ThreadWorker):
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Serve a request whose headers are here; gunicorn's method."""
         conn.sock.begin(BODY_S)
+        req.should_close = functools.partial(_should_close, req, req.should_close)
         return super().handle_request(req, conn)
 
 

@@ -101,6 +101,29 @@ def raw(port, *pieces, pause=0.0, timeout=30.0):
     return got, time.monotonic() - started
 
 
+def test_an_answer_says_so_when_an_unread_body_ends_the_connection(cloud):
+    _, port, _ = cloud
+    users, large = "/identity/v3/users", b"x" * 500_000
+
+    refused, _, told = ask(port, "POST", users, large, {"Content-Type": "application/json"})
+    assert (refused, told["Connection"]) == (401, "close")
+    refused, _, told = ask(port, "POST", users, iter([large]), {"Transfer-Encoding": "chunked"})
+    assert (refused, told["Connection"]) == (401, "close")
+    refused, _, told = ask(port, "POST", users, b"{}", {"Content-Type": "application/json"})
+    assert (refused, told["Connection"]) == (401, "keep-alive")
+
+
+def test_a_connection_goes_on_after_a_body_that_nobody_wanted(cloud):
+    connection = http.client.HTTPConnection("127.0.0.1", cloud[1], timeout=30)
+    connection.connect()
+    connection.auto_open = 0
+    with contextlib.closing(connection):
+        connection.request("DELETE", "/identity/v3/users/none", body=b"x" * 10_000)
+        assert connection.getresponse().read()
+        connection.request("GET", "/identity/v3")
+        assert connection.getresponse().status == 200
+
+
 def log_in(port, name="demo", password="demo-pw", **scope):
     auth = v3.Password(
         auth_url=f"http://127.0.0.1:{port}/identity/v3",
