@@ -28,6 +28,9 @@ hosts = sa.Table(
     sa.Column("forced_down", sa.Boolean, nullable=False, default=False),
     epoch("last_seen_at"),  # journal clock
     sa.Column("seen_boot_id", sa.String(36)),
+    sa.Column("failed_in_row", sa.Integer, nullable=False, default=0, server_default="0"),  # builds, since the last good one
+    epoch("set_aside_until"),  # journal clock: gets no new servers before, after too many failures in a row
+    sa.Column("set_aside_reason", sa.Text),
     epoch("updated_at"),  # wall clock
 )
 
@@ -68,4 +71,18 @@ services = sa.Table(
     sa.Column("seen_boot_id", sa.String(36)),
     epoch("updated_at"),  # wall clock
     sa.UniqueConstraint("binary", "host"),
+)
+
+# What was mended because books and truth differed, by whom; kept as long as the history of operations.
+repairs = sa.Table(
+    "repairs",
+    METADATA,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("check_name", sa.String(32), nullable=False),
+    sa.Column("subject", sa.String(255), nullable=False),
+    sa.Column("problem", sa.Text, nullable=False),
+    sa.Column("done", sa.Text, nullable=False),
+    sa.Column("repaired_by", sa.String(64), nullable=False),
+    epoch("repaired_at", nullable=False),  # wall clock
+    sa.Index("ix_repairs_repaired_at", "repaired_at"),
 )

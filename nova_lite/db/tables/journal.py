@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from nova_lite.db.types import METADATA, Json, epoch, uuid_column
+from nova_lite.db.types import METADATA, Json, epoch, long_text, uuid_column
 
 subjects = sa.Table(
     "subjects",
@@ -59,6 +59,7 @@ operations = sa.Table(
     sa.Index("ix_operations_subject", "subject_kind", "subject_id", "started_at"),
     sa.Index("ix_operations_ended", "ended_at"),
     sa.Index("ix_operations_held", "held_by"),
+    sa.Index("ix_operations_request", "request_id"),
 )
 
 signals = sa.Table(
@@ -88,6 +89,20 @@ step_events = sa.Table(
     sa.Index("ix_step_events_operation", "operation_id", "id"),
 )
 
+# What was answered to requests with an Idempotency-Key. Scope, key and fingerprint are hashes.
+kept_answers = sa.Table(
+    "kept_answers",
+    METADATA,
+    sa.Column("scope", sa.String(64), primary_key=True),
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("status", sa.Integer, nullable=False),
+    sa.Column("answer", long_text(), nullable=False),
+    epoch("created_at", nullable=False),  # wall clock
+    sa.Index("ix_kept_answers_created_at", "created_at"),
+)
+
+# Of releases before 1.1, which may still run beside this one; taken away with the next era.
 idempotency_keys = sa.Table(
     "idempotency_keys",
     METADATA,
