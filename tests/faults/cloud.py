@@ -32,6 +32,7 @@ from nova_lite.rpc import join, signing
 HERE = Path(__file__).parent
 READY_S = 60.0
 TRIES = 240
+CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)  # also in mid-answer
 KEEPER_S = 1.0  # how long a keeper waits before it starts a dead daemon again
 
 
@@ -209,11 +210,20 @@ class Cloud:
                     "scope": {"project": {"name": user, "domain": domain}},
                 }
             }
-            answer = requests.post(f"{self.url}/identity/v3/auth/tokens", json=body, timeout=30)
-            answer.raise_for_status()
+            answer = self._log_in(body)
             self._token = answer.headers["X-Subject-Token"]
             self.project_id = answer.json()["token"]["project"]["id"]
         return self._token
+
+    def _log_in(self, body: Any) -> requests.Response:
+        for _ in range(TRIES):
+            with contextlib.suppress(*CUT):
+                answer = requests.post(f"{self.url}/identity/v3/auth/tokens", json=body, timeout=30)
+                if answer.status_code != 503:
+                    answer.raise_for_status()
+                    return answer
+            time.sleep(0.25)
+        raise AssertionError("nobody can log in")
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[requests.Response, bool]:
         """Ask the API as a patient client does: what does not answer or says 503 is asked again.
@@ -226,7 +236,7 @@ class Cloud:
                 self.requests += 1
                 known = {"X-Auth-Token": self.token(), **headers}
                 answer = requests.request(method, f"{self.url}{path}", json=body, timeout=30, headers=known)
-            except (requests.ConnectionError, requests.Timeout):
+            except CUT:
                 lost = True
             else:
                 if answer.status_code != 503:
@@ -271,7 +281,7 @@ class Cloud:
             made = self.request("POST", "/image/v2/images", plain)
             known = {"X-Auth-Token": self.token(), "Content-Type": "application/octet-stream"}
             place = f"{self.url}/image/v2/images/{made['id']}/file"
-            with contextlib.suppress(requests.ConnectionError, requests.Timeout):
+            with contextlib.suppress(*CUT):
                 answer = requests.put(place, data=b"x" * 65536, headers=known, timeout=30)
                 if answer.status_code == 204:
                     return str(made["id"])
@@ -322,6 +332,15 @@ class Cloud:
             for path in self.host_folder(host).glob("hypervisor.json"):
                 for server_id, guest in json.loads(path.read_text())["guests"].items():
                     found.setdefault(server_id, []).append((host, int(guest["power_state"])))
+        return found
+
+    def boots(self) -> dict[str, int]:
+        """Tell how often each guest was booted."""
+        found: dict[str, int] = {}
+        for host in self.host_names:
+            for path in self.host_folder(host).glob("hypervisor.json"):
+                for server_id, guest in json.loads(path.read_text())["guests"].items():
+                    found[server_id] = found.get(server_id, 0) + int(guest["boots"])
         return found
 
     def host_folder(self, host: str) -> Path:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from nova_lite.db.types import METADATA
 from nova_lite.durable import journal
+from nova_lite.image.stores.filesystem import ORPHAN_AGE_S
 from nova_lite.model.guest import PowerState
 
 T = METADATA.tables
@@ -75,9 +76,13 @@ def _late(cloud: Any) -> list[str]:
 
 
 def _image_files(cloud: Any) -> dict[str, list[str]]:
-    """List the files of the image store by folder."""
+    """List the files of the image store by folder. What a sweep will take at the next start is not counted before its age."""
     root = cloud.installation.daemon.state_dir / "images"
-    return {name: sorted(path.name for path in (root / name).glob("*")) for name in ("incoming", "kept")}
+    found: dict[str, list[str]] = {}
+    for name in ("incoming", "kept"):
+        ages = {path.name: time.time() - path.stat().st_ctime for path in (root / name).glob("*")}
+        found[name] = sorted(file for file, age in ages.items() if age > ORPHAN_AGE_S)
+    return found
 
 
 def _unsent(path: Path) -> int:

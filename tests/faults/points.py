@@ -61,6 +61,17 @@ class Plan:
             return {}
         return {line.split()[0]: float(line.split()[1]) for line in lines}
 
+    def count(self, start: str) -> int:
+        """Count how often rules whose ids begin so have fired."""
+        try:
+            return sum(line.startswith(start) for line in self._fired.read_text().splitlines())
+        except FileNotFoundError:
+            return 0
+
+    def forget(self) -> None:
+        """Forget what has fired."""
+        self._fired.unlink(missing_ok=True)
+
 
 class Points:
     """The rules of one daemon, from inside."""

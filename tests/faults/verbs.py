@@ -36,8 +36,18 @@ class Scene:
     def boot(self) -> None:
         """Boot several, one request each."""
         self.image = self.image or self.cloud.image()
-        for number in range(AT_ONCE):
-            self._wanted[self.cloud.boot(f"v{number}", self.image)] = ACTIVE
+        for _ in range(AT_ONCE):
+            self.boot_one()
+
+    def boot_one(self) -> None:
+        """Boot one more."""
+        self._wanted[self.cloud.boot(f"v{len(self._wanted)}", self.image)] = ACTIVE
+
+    def delete_one(self) -> None:
+        """Delete one, whatever is being done to it."""
+        victim = self.chance.choice(self.living())
+        self.cloud.delete(victim)
+        self._wanted[victim] = DELETED
 
     def boot_many(self) -> None:
         """Boot several by one request."""
