@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -29,17 +30,33 @@ LOG = logging.getLogger(__name__)
 EXIT_CONFIG = 78
 BACKLOG = 1024
 KEEPALIVE_S = 75
-DRAIN_S = 30
+DRAIN_S = 8  # for the requests in hand; an operator is promised that all is over in ten
 CONNECTIONS = 1000
 
 
 class Watched(Arbiter):  # type: ignore[misc]
     """gunicorn's first process, which looks after the workers and tells systemd's watchdog so."""
 
+    _ending = False
+
     def murder_workers(self) -> None:
         """End workers that give no sign of life any more; about once a second."""
         super().murder_workers()
         notify("WATCHDOG=1")
+
+    def stop(self, graceful: bool = True) -> None:
+        """End the workers; gunicorn's method."""
+        self._ending = graceful
+        super().stop(graceful)
+
+    def reap_workers(self) -> None:
+        """Bury workers that ended; gunicorn's method, called each tenth of a second while it stops.
+
+        Those that live are asked again then: a worker that had just been forked has lost the first signal.
+        """
+        super().reap_workers()
+        if self._ending:
+            self.kill_workers(signal.SIGTERM)
 
 
 class Door(BaseApplication):

@@ -18,7 +18,7 @@ from nova_lite.rpc.conductor import ConductorClient
 from nova_lite.rpc.port import Listener, Transport
 
 THREADS = 4
-DRAIN_S = 15.0
+DRAIN_S = 4.0  # of the nine seconds that a process has from its signal on
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,8 @@ from nova_lite.workflows.registry import REGISTRY
 
 BINARY = "nova-conductor"  # the Compute API's name of this daemon
 THREADS = 8
+LEASES_S = 5.0  # of the nine seconds that a process has from its signal on
+LISTENER_S = 2.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,11 +115,14 @@ class Conductor:
         self._housekeeping.start()
 
     def stop(self) -> None:
-        """Take nothing more, let each operation come to its next step border, give all leases back."""
+        """Take nothing more, let each operation come to its next step border, give all leases back.
+
+        The leases come first: until one is given back or runs out, nobody else goes on with its operation.
+        """
+        self._runner.stop(LEASES_S)
         if self._listener is not None:
-            self._listener.stop()
-        self._housekeeping.stop()
-        self._runner.stop()
+            self._listener.stop(LISTENER_S)
+        self._housekeeping.stop(LISTENER_S)
         self._doors.transport.close()
         self._doors.database.dispose()
 

@@ -113,11 +113,11 @@ class Runner:
         """Take nothing more, let what runs come to its next step border, and give all leases back. May be repeated."""
         self._stopping.set()
         self._bell.set()
+        end = self._clock.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(timeout_s)
+            thread.join(max(end - self._clock.monotonic(), 0.0))
         if self._pool is not None:
             self._pool.shutdown(wait=False)
-            end = self._clock.monotonic() + timeout_s
             while self._leases.free() < self._options.slots and self._clock.monotonic() < end:
                 self._clock.sleep(0.02)
             self._pool = None

@@ -18,6 +18,8 @@ from nova_lite.rpc.trouble import Trouble
 
 LOG = logging.getLogger(__name__)
 RETRY_S = 2.0
+NUDGES = 6
+NUDGE_S = 0.3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,8 +81,16 @@ class RabbitListener:
             return None
         closer = threading.Thread(target=_close, args=(server,), name="listener-close", daemon=True)
         closer.start()
-        threading.Thread(target=self._doors.nudge, name="listener-nudge", daemon=True).start()
+        threading.Thread(target=self._nudge, args=(closer,), name="listener-nudge", daemon=True).start()
         return closer
+
+    def _nudge(self, closer: threading.Thread) -> None:
+        """Wake the server that is being closed. A daemon of the same name may get the message instead: then once more."""
+        for _ in range(NUDGES):
+            if not closer.is_alive():
+                return
+            self._doors.nudge()
+            closer.join(NUDGE_S)
 
     def _detach(self) -> Any:
         """Take the running server away, and make any start in hand worthless."""

@@ -29,8 +29,9 @@ LOG = logging.getLogger(__name__)
 EXIT_NOT_ALIVE = 70
 EXIT_CONFIG = 78
 LOOK_S = 5.0
+LEFT_S = 2.0
 NOT_ALIVE_FOR_S = 30.0
-DRAIN_S = 30.0
+DRAIN_S = 9.0  # from the signal to the end of the process, whatever hangs; an operator is promised ten
 HEALTH_PORTS = {"conductor": 8781, "scheduler": 8782, "compute": 8783}
 
 
@@ -41,7 +42,7 @@ class Service(Protocol):
         """Begin; return when requests can be served. Raises: NovaLiteError when that cannot be."""
 
     def stop(self) -> None:
-        """Take no more work, let what is in hand finish, close. Bounded by 30 seconds from outside."""
+        """Take no more work, let what is in hand finish, close. Cut off 9 seconds after the signal."""
 
     def alive(self) -> bool:
         """Whether the work goes on: no thread that must run has ended or hangs. Answers at once."""
@@ -74,16 +75,17 @@ def _serve(name: str, service: Service, health: HealthServer | None, stopping: t
         return 1
     if health is not None:
         health.start()
-    notify("READY=1")
-    LOG.info("The daemon is ready.", extra={"action": "start"})
+    if not stopping.is_set():
+        notify("READY=1")
+        LOG.info("The daemon is ready.", extra={"action": "start"})
     code = _watch(service, stopping)
+    stopping.set()
     notify("STOPPING=1")
     LOG.info("The daemon ends.", extra={"action": "stop"})
-    _end_after(DRAIN_S, "The daemon did not end in time; what was in hand goes on after the next start.")
     service.stop()
     if health is not None:
         health.stop()
-    _end_after(5.0, None, code)  # threads that hang on a broker or a hypervisor must not keep the process
+    _end_after(LEFT_S, code)  # threads that hang on a broker or a hypervisor must not keep the process
     return code
 
 
@@ -108,7 +110,7 @@ def _watch(service: Service, stopping: threading.Event) -> int:
 
 
 def _catch_signals() -> threading.Event:
-    """Have the first signal set the event, and the second end the process."""
+    """Have the first signal set the event, which bounds what is left of the process, and the second end it."""
     stopping = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
@@ -116,20 +118,22 @@ def _catch_signals() -> threading.Event:
             os._exit(128 + number)
         stopping.set()
 
+    def bound() -> None:
+        stopping.wait()
+        time.sleep(DRAIN_S)
+        LOG.warning("The daemon did not end in time; what was in hand goes on after the next start, or elsewhere.")
+        os._exit(1)
+
+    # From the signal on, not from the end of the start: a start may hang on a database or a broker.
+    threading.Thread(target=bound, name="drain", daemon=True).start()
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     return stopping
 
 
-def _end_after(seconds: float, sentence: str | None, code: int = 1) -> None:
+def _end_after(seconds: float, code: int) -> None:
     """End the process after that time if it is still there then."""
-
-    def end() -> None:
-        if sentence:
-            LOG.warning(sentence)
-        os._exit(code)
-
-    timer = threading.Timer(seconds, end)
+    timer = threading.Timer(seconds, lambda: os._exit(code))
     timer.daemon = True
     timer.start()
 

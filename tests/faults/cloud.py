@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import itertools
 import json
 import os
 import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import requests
+from faults import points
+from faults.case import CloudSpec
+from real import databases
+from real import rabbit as RABBIT
 
 from nova_lite.cli import keeping, phases
 from nova_lite.cli.installation import Installation
@@ -26,39 +31,48 @@ from nova_lite.rpc import join, signing
 
 HERE = Path(__file__).parent
 READY_S = 60.0
-TRIES = 60
+TRIES = 240
+CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)  # also in mid-answer
+KEEPER_S = 1.0  # how long a keeper waits before it starts a dead daemon again
 
 
-def load_rabbit() -> Any:
-    """Load the tests' RabbitMQ (tests have no packages)."""
-    spec = importlib.util.spec_from_file_location("rabbit_of_the_tests", HERE.parent / "real" / "rabbit.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-RABBIT = load_rabbit()
+SINGLE = CloudSpec(apis=1, conductors=1, schedulers=1, database="sqlite")
 
 
 class Cloud:
-    """Daemons by name: `api`, `conductor`, `scheduler`, and each host's `compute.<host>`."""
+    """Daemons by name: `api.1`, `conductor.2`, `scheduler.1`, and each host's `compute.<host>`."""
 
-    def __init__(self, root: Path, rabbit: Any, *, host_names: tuple[str, ...], database_url: str = "", api_threads: int = 16):
+    def __init__(
+        self,
+        root: Path,
+        rabbit: Any,
+        *,
+        host_names: tuple[str, ...],
+        database_url: str = "",
+        api_threads: int = 16,
+        spec: CloudSpec = SINGLE,
+    ):
+        """Nothing runs yet. Of `spec` the numbers of the control daemons and the extra configuration count."""
         self.root = root
         self.rabbit = rabbit
         self.host_names = host_names
-        (self.port,) = RABBIT.free_ports(1)
+        self.spec = spec
+        self.ports = RABBIT.free_ports(spec.apis)
+        self.port = self.ports[0]
         self.broker = rabbit.options(f"cloud{self.port}")
         self.config = root / "nova-lite.conf"
         self.config.write_text(
             f"[DEFAULT]\nstate_dir = {root}/state\nrun_dir = {root}/run\nlog_dir = {root}/log\nhealth_port = 0\n"
             f"[api]\nport = {self.port}\nthreads = {api_threads}\n"
             f"[broker]\nurl = {self.broker.url}\n"
-            f"[compute]\ndriver = fake\n" + (f"[database]\nurl = {database_url}\n" if database_url else "")
+            f"[compute]\ndriver = fake\n" + (f"[database]\nurl = {database_url}\n" if database_url else "") + spec.extra_config
         )
         self.installation = Installation((self.config,))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.faults: dict[str, points.Plan] = {name: points.Plan(root / f"{name}.faults.json") for name in self.daemons()}
+        self.requests = 0
+        self._turns = itertools.count()
+        self._keeping = threading.Lock()
         self._token = ""
         self.project_id = ""
 
@@ -84,20 +98,63 @@ class Cloud:
 
     def start(self) -> None:
         """Start everything and wait until it serves."""
-        for name in ("conductor", "scheduler", *(f"compute.{host}" for host in self.host_names), "api"):
+        for name in self.daemons():
             self.spawn(name)
         self.wait(self.is_ready, READY_S, "the cloud is ready")
 
+    def names(self, kind: str) -> list[str]:
+        """Give the names of all daemons of a kind: `api`, `conductor`, `scheduler` or `compute`."""
+        if kind == "compute":
+            return [f"compute.{host}" for host in self.host_names]
+        count = {"api": self.spec.apis, "conductor": self.spec.conductors, "scheduler": self.spec.schedulers}[kind]
+        return [f"{kind}.{number}" for number in range(1, count + 1)]
+
+    def daemons(self) -> list[str]:
+        """Give the names of all daemons, in the order of their start."""
+        return [name for kind in ("conductor", "scheduler", "compute", "api") for name in self.names(kind)]
+
     def spawn(self, name: str) -> None:
-        """Start one daemon; its output goes to a file of its name."""
-        kind, _, host = name.partition(".")
-        command = [str(Path(sys.prefix) / "bin" / f"nova-lite-{kind}"), "--config-file", str(self.config)]
-        if host:
-            command += ["--join", str(self.join_file(host))]
+        """Start one daemon, with its fault points; its output goes to a file of its name."""
+        kind, _, which = name.partition(".")
+        command = [sys.executable, str(HERE / "daemon.py"), kind, "--config-file", str(self.config)]
+        if kind == "compute":
+            command += ["--join", str(self.join_file(which))]
+        environment = {**_environment(), points.VARIABLE: str(self.faults[name].path)}
+        if kind == "api":
+            environment["OS_API__PORT"] = str(self.ports[int(which) - 1])
         with self.log(name).open("ab") as output:
             self.processes[name] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_environment()
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environment
             )
+
+    @contextlib.contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Start what dies anew after a second while the block lasts, as a keeper does; all run when it ends."""
+        done = threading.Event()
+        died: dict[str, float] = {}
+
+        def look() -> None:
+            for name, process in list(self.processes.items()):
+                if process.poll() is not None and time.monotonic() - died.setdefault(name, time.monotonic()) > KEEPER_S:
+                    del died[name]
+                    self.kill(name)
+                    self.spawn(name)
+
+        def keep() -> None:
+            while not done.wait(0.1):
+                with self._keeping:
+                    look()
+
+        thread = threading.Thread(target=keep, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join(30)
+            for name, process in list(self.processes.items()):
+                if process.poll() is not None:
+                    self.spawn(name)
 
     def log(self, name: str) -> Path:
         return self.root / f"{name}.log"
@@ -108,6 +165,11 @@ class Cloud:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
+
+    def end(self, name: str, timeout_s: float) -> int:
+        """Ask a daemon to end, as a keeper does; give its exit code. Raises: TimeoutExpired when it does not in time."""
+        self.processes[name].send_signal(signal.SIGTERM)
+        return self.processes[name].wait(timeout_s)
 
     def restart(self, name: str) -> None:
         """Kill a daemon and start it anew, as its keeper would."""
@@ -124,7 +186,8 @@ class Cloud:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        """Give the address of one api after another."""
+        return f"http://127.0.0.1:{self.ports[next(self._turns) % len(self.ports)]}"
 
     @property
     def database(self) -> Any:
@@ -147,11 +210,20 @@ class Cloud:
                     "scope": {"project": {"name": user, "domain": domain}},
                 }
             }
-            answer = requests.post(f"{self.url}/identity/v3/auth/tokens", json=body, timeout=30)
-            answer.raise_for_status()
+            answer = self._log_in(body)
             self._token = answer.headers["X-Subject-Token"]
             self.project_id = answer.json()["token"]["project"]["id"]
         return self._token
+
+    def _log_in(self, body: Any) -> requests.Response:
+        for _ in range(TRIES):
+            with contextlib.suppress(*CUT):
+                answer = requests.post(f"{self.url}/identity/v3/auth/tokens", json=body, timeout=30)
+                if answer.status_code != 503:
+                    answer.raise_for_status()
+                    return answer
+            time.sleep(0.25)
+        raise AssertionError("nobody can log in")
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[requests.Response, bool]:
         """Ask the API as a patient client does: what does not answer or says 503 is asked again.
@@ -159,16 +231,18 @@ class Cloud:
         Give the answer, and whether an earlier request may have been taken although its answer was lost.
         """
         lost = False
-        for _ in range(TRIES):
+        for attempt in range(TRIES):
             try:
+                self.requests += 1
                 known = {"X-Auth-Token": self.token(), **headers}
                 answer = requests.request(method, f"{self.url}{path}", json=body, timeout=30, headers=known)
-            except (requests.ConnectionError, requests.Timeout):
+            except CUT:
                 lost = True
             else:
                 if answer.status_code != 503:
                     return answer, lost
-            time.sleep(0.25)
+            if attempt % len(self.ports) == len(self.ports) - 1:
+                time.sleep(0.25)
         raise AssertionError(f"{method} {path}: no answer")
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
@@ -201,16 +275,18 @@ class Cloud:
         self.compute("PUT", f"/os-quota-sets/{self.project_id}", {"quota_set": quota})
 
     def image(self) -> str:
-        """Make a small active image."""
-        made = self.request("POST", "/image/v2/images", {"name": "tiny", "disk_format": "raw", "container_format": "bare"})
-        answer = requests.put(
-            f"{self.url}/image/v2/images/{made['id']}/file",
-            data=b"x" * 65536,
-            headers={"X-Auth-Token": self.token(), "Content-Type": "application/octet-stream"},
-            timeout=30,
-        )
-        answer.raise_for_status()
-        return str(made["id"])
+        """Make a small active image; an upload that is cut is begun anew with another image, and the first one deleted."""
+        while True:
+            plain = {"name": "tiny", "disk_format": "raw", "container_format": "bare"}
+            made = self.request("POST", "/image/v2/images", plain)
+            known = {"X-Auth-Token": self.token(), "Content-Type": "application/octet-stream"}
+            place = f"{self.url}/image/v2/images/{made['id']}/file"
+            with contextlib.suppress(*CUT):
+                answer = requests.put(place, data=b"x" * 65536, headers=known, timeout=30)
+                if answer.status_code == 204:
+                    return str(made["id"])
+                assert answer.status_code == 503, answer.text
+            self.send("DELETE", f"/image/v2/images/{made['id']}")
 
     def boot(self, name: str, image: str, flavor: str = "1") -> str:
         """Have a server accepted; one only, however often the request has to be repeated."""
@@ -224,12 +300,14 @@ class Cloud:
 
     def is_ready(self) -> bool:
         try:
-            answered = requests.get(f"{self.url}/identity/v3", timeout=5).status_code == 200
+            for port in self.ports:
+                if requests.get(f"http://127.0.0.1:{port}/identity/v3", timeout=5).status_code != 200:
+                    return False
         except requests.RequestException:
             return False
         with self.database.read() as tx:
             up = sum(host.up for host in hosts.list_hosts(tx))
-        return answered and up == len(self.host_names)
+        return up == len(self.host_names)
 
     def wait(self, condition: Callable[[], bool], timeout_s: float, what: str) -> None:
         """Wait until something holds."""
@@ -254,6 +332,15 @@ class Cloud:
             for path in self.host_folder(host).glob("hypervisor.json"):
                 for server_id, guest in json.loads(path.read_text())["guests"].items():
                     found.setdefault(server_id, []).append((host, int(guest["power_state"])))
+        return found
+
+    def boots(self) -> dict[str, int]:
+        """Tell how often each guest was booted."""
+        found: dict[str, int] = {}
+        for host in self.host_names:
+            for path in self.host_folder(host).glob("hypervisor.json"):
+                for server_id, guest in json.loads(path.read_text())["guests"].items():
+                    found[server_id] = found.get(server_id, 0) + int(guest["boots"])
         return found
 
     def host_folder(self, host: str) -> Path:
@@ -289,12 +376,12 @@ def _environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def running(root: Path, *, host_names: tuple[str, ...], database_url: str = "") -> Iterator[Cloud]:
+def running(root: Path, *, host_names: tuple[str, ...], database_url: str = "", spec: CloudSpec = SINGLE) -> Iterator[Cloud]:
     """Have a cloud with a RabbitMQ of its own."""
     rabbit = RABBIT.Rabbit()
     try:
         rabbit.start()
-        cloud = Cloud(root, rabbit, host_names=host_names, database_url=database_url)
+        cloud = Cloud(root, rabbit, host_names=host_names, database_url=database_url, spec=spec)
         try:
             cloud.set_up()
             cloud.start()
@@ -303,3 +390,17 @@ def running(root: Path, *, host_names: tuple[str, ...], database_url: str = "") 
             cloud.close()
     finally:
         rabbit.remove()
+
+
+@contextlib.contextmanager
+def running_spec(root: Path, spec: CloudSpec) -> Iterator[Cloud]:
+    """Have a cloud as a case wants it, on a database of its own, with ample quota."""
+    root.mkdir(parents=True, exist_ok=True)
+    names = tuple(f"h{number}" for number in range(1, spec.hosts + 1))
+    with contextlib.ExitStack() as stack:
+        url = ""
+        if spec.database == "postgres":
+            url = stack.enter_context(stack.enter_context(databases.postgres()).database())
+        cloud = stack.enter_context(running(root, host_names=names, database_url=url, spec=spec))
+        cloud.make_quota_ample()
+        yield cloud

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
+import sqlite3
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from nova_lite.db.types import METADATA
+from nova_lite.durable import journal
+from nova_lite.image.stores.filesystem import ORPHAN_AGE_S
 from nova_lite.model.guest import PowerState
 
 T = METADATA.tables
@@ -29,6 +35,10 @@ class Seen:
     instances_used: int
     hosts: list[Any]
     claimed: dict[str, tuple[int, int]]
+    late: list[str]
+    images: dict[str, str]
+    image_files: dict[str, list[str]]
+    unsent: dict[str, int]
 
 
 def look(cloud: Any) -> Seen:
@@ -52,14 +62,42 @@ def look(cloud: Any) -> Seen:
             instances_used=int(run(instances).scalar() or 0),
             hosts=list(run(sa.select(T["hosts"])).all()),
             claimed={host: (int(vcpus), int(ram)) for host, vcpus, ram in run(sums.group_by(T["claims"].c.host))},
+            late=_late(cloud),
+            images=dict(run(sa.select(T["images"].c.id, T["images"].c.status)).all()),
+            image_files=_image_files(cloud),
+            unsent={host: _unsent(cloud.host_folder(host) / "ledger.db") for host in cloud.host_names},
         )
+
+
+def _late(cloud: Any) -> list[str]:
+    """List the steps past their deadline."""
+    with cloud.database.read() as tx:
+        return [f"{one.workflow}/{one.step} by {one.late_s:.0f} s" for one in journal.overdue(tx)]
+
+
+def _image_files(cloud: Any) -> dict[str, list[str]]:
+    """List the files of the image store by folder. What a sweep will take at the next start is not counted before its age."""
+    root = cloud.installation.daemon.state_dir / "images"
+    found: dict[str, list[str]] = {}
+    for name in ("incoming", "kept"):
+        ages = {path.name: time.time() - path.stat().st_ctime for path in (root / name).glob("*")}
+        found[name] = sorted(file for file, age in ages.items() if age > ORPHAN_AGE_S)
+    return found
+
+
+def _unsent(path: Path) -> int:
+    """Count what a host has to say and nobody acknowledged."""
+    if not path.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as ledger:
+        return int(ledger.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
 
 def violations(cloud: Any, *, active: set[str], deleted: set[str], stopped: set[str] = frozenset()) -> list[str]:
     """List what is wrong: `active` and `stopped` servers must have one such guest each, `deleted` ones nothing at all."""
     seen = look(cloud)
     kept = {server_id: "active" for server_id in active} | {server_id: "stopped" for server_id in stopped}
-    return [*_of_kept(seen, kept), *_of_deleted(seen, deleted), *_of_books(seen)]
+    return [*_of_kept(seen, kept), *_of_deleted(seen, deleted), *_of_books(seen), *_of_leftovers(seen)]
 
 
 def _of_kept(seen: Seen, kept: dict[str, str]) -> Iterator[str]:
@@ -94,3 +132,36 @@ def _of_books(seen: Seen) -> Iterator[str]:
     for host in seen.hosts:
         if (host.vcpus_used, host.ram_mib_used) != seen.claimed.get(host.name, (0, 0)):
             yield f"{host.name} says {host.vcpus_used} vCPUs are used, claims say {seen.claimed.get(host.name)}"
+
+
+def _of_leftovers(seen: Seen) -> Iterator[str]:
+    half = [image_id for image_id, status in seen.images.items() if status in ("saving", "importing")]
+    if half:
+        yield f"half images: {half}"
+    living = [one for one, status in seen.images.items() if status == "active"]
+    if len(seen.image_files["kept"]) > len(living):
+        yield f"{len(seen.image_files['kept'])} image files of {len(living)} active images"
+    if any(seen.unsent.values()):
+        yield f"not acknowledged: {seen.unsent}"
+    if seen.late:
+        yield f"past their deadline: {seen.late}"
+
+
+def queues(cloud: Any) -> dict[str, int]:
+    """Count the messages of each queue of the cloud's virtual host."""
+    lines = cloud.rabbit.run_ctl("list_queues", "-p", f"cloud{cloud.port}", "name", "messages").splitlines()
+    rows = [line.split("\t") for line in lines if "\t" in line]
+    return {name: int(count) for name, count in rows if count.isdigit()}
+
+
+def check(cloud: Any, tally: Any, *, within_s: float = 40.0, **sets: set[str]) -> None:
+    """Have everything as it must be within that time, by this program's and by the doctor's word; count what is not."""
+    expected = {"active": set(), "deleted": set(), "stopped": set()} | sets
+    deadline = time.monotonic() + within_s
+    while wrong := violations(cloud, **expected) or [str(finding) for finding in cloud.doctor()]:
+        if time.monotonic() > deadline:
+            tally.lost += sum(" not active" in one or " not stopped" in one for one in wrong)
+            tally.doubled += sum("has guests" in one or "guests of nobody" in one for one in wrong)
+            tally.stuck += sum("not ended" in one or "past their deadline" in one for one in wrong)
+            raise AssertionError("\n".join(wrong))
+        time.sleep(0.5)

@@ -1,32 +1,24 @@
-"""Daemons killed and the broker stopped while servers come and go: the short version of the fault suite."""
+"""The short version of the fault suite: some cases of each run, and random deaths while servers come and go (SQLite)."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import random
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
+from faults import case as cases
+from faults import cloud as clouds
+from faults import invariants, playing
+from faults import traffic as traffics
 
 pytestmark = [pytest.mark.rabbit, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def load(name: str):
-    spec = importlib.util.spec_from_file_location(f"faults_{name}", Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-CLOUD, INVARIANTS, TRAFFIC = load("cloud"), load("invariants"), load("traffic")
 SERVERS = 30
 STEPS = 70
-VICTIMS = ["conductor", "compute.h1", "scheduler", "api"]
+VICTIMS = ["conductor.1", "compute.h1", "scheduler.1", "api.1"]
 SEED = int(os.environ.get("NOVA_LITE_SEED") or random.randrange(1_000_000))
 DEAD_S = 180.0  # the longest that a lost message or a stolen lease may take, on a slow machine
 BUILD_S = 0.4  # so that daemons die while guests are being built
@@ -34,7 +26,7 @@ BUILD_S = 0.4  # so that daemons die while guests are being built
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory):
-    with CLOUD.running(tmp_path_factory.mktemp("cloud"), host_names=("h1", "h2")) as cloud:
+    with clouds.running(tmp_path_factory.mktemp("cloud"), host_names=("h1", "h2")) as cloud:
         cloud.make_quota_ample()
         slow = {"delay_s": BUILD_S}
         cloud.behave({"ensure_guest": slow, "remove_guest": {"delay_s": BUILD_S / 4}, "power_off": slow, "reboot": slow})
@@ -44,6 +36,20 @@ def cloud(tmp_path_factory):
 @pytest.fixture(scope="module")
 def image(cloud):
     return cloud.image()
+
+
+@pytest.fixture(scope="module")
+def theatre(tmp_path_factory):
+    with playing.theatre(tmp_path_factory.mktemp("theatre"), SEED) as theatre:
+        yield theatre
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("case", playing.in_order(cases.cases(short=True)), ids=lambda case: f"{case.run} {case.name}")
+def test_a_promise_holds(theatre, case):
+    played = theatre.play(case)
+
+    assert not played.violated, f"seed {SEED}: {played.violated}\n{played.tally.notes}"
 
 
 class Trouble:
@@ -103,7 +109,7 @@ def check(cloud, **sets: set[str]) -> None:
     expected = {"active": set(), "deleted": set()} | sets
 
     def clean() -> bool:
-        wrong[:] = INVARIANTS.violations(cloud, **expected) or [str(finding) for finding in cloud.doctor()]
+        wrong[:] = invariants.violations(cloud, **expected) or [str(finding) for finding in cloud.doctor()]
         return not wrong
 
     deadline = time.monotonic() + 30
@@ -132,7 +138,7 @@ def test_killing_a_daemon_at_random_moments_loses_and_doubles_nothing(cloud, ima
 
 def test_whatever_is_asked_while_daemons_die_in_turn_comes_true(cloud, image):
     chance = random.Random(SEED)
-    traffic = TRAFFIC.Traffic(cloud, image, chance)
+    traffic = traffics.Traffic(cloud, image, chance)
     killed: list[str] = []
 
     def kills(stop: threading.Event) -> None:

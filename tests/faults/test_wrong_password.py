@@ -11,7 +11,7 @@ from nova_lite.db.tables.inventory import hosts
 from nova_lite.rpc import broker, join
 
 pytestmark = [pytest.mark.rabbit, pytest.mark.slow, pytest.mark.timeout(300)]
-DAEMONS = ("conductor", "scheduler", "compute.h1", "api")
+DAEMONS = ("conductor.1", "scheduler.1", "compute.h1", "api.1")
 LOOK_S = 10.0
 
 

@@ -303,3 +303,35 @@ def test_a_request_in_hand_is_finished_when_the_daemon_ends(cloud):
         if process.poll() is None:
             process.kill()
             process.wait(10)
+
+
+LATE_WORKER = """
+import sys, time
+from nova_lite.api import daemon, worker
+
+def late(self):
+    print("forked", file=sys.stderr, flush=True)
+    time.sleep(1.5)
+    super(worker.Worker, self).init_process()
+
+worker.Worker.init_process = late
+sys.exit(daemon.main())
+"""
+
+
+def test_a_signal_that_meets_a_worker_being_started_ends_it_in_time(cloud, tmp_path):
+    folder, _, _ = cloud
+    settings = {"OS_DEFAULT__STATE_DIR": str(folder), "OS_API__PORT": str(free_port()), "OS_API__THREADS": "4"}
+    command = [sys.executable, "-c", LATE_WORKER, "--services", "identity"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=log)
+    until = time.monotonic() + READY_S
+    while "forked" not in (tmp_path / "log").read_text(encoding="utf-8"):
+        assert time.monotonic() < until, (tmp_path / "log").read_text(encoding="utf-8")
+        time.sleep(0.05)
+    began = time.monotonic()
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait(30) == 0
+    assert time.monotonic() - began < 7

@@ -32,6 +32,7 @@ def build(conf):
 sys.exit(run("conductor", build, sys.argv[1:]))
 """
 SOON_S = 15.0
+BUILT = "from nova_lite.runtime.sd_notify import notify; notify('BUILT=1')"
 
 
 class Daemon:
@@ -123,6 +124,32 @@ def test_a_second_signal_ends_it_at_once(daemon):
 
     assert running.end()[0] == 128 + signal.SIGINT
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("hanging", ["start", "stop"])
+def test_whatever_hangs_a_daemon_is_gone_ten_seconds_after_its_signal(daemon, hanging):
+    running = daemon(**{hanging: "sys.stderr.write('hangs\\n'), sys.stderr.flush(), time.sleep(60)", "build": BUILT})
+    running.wait_notified("BUILT=1")
+    time.sleep(0.5)
+    began = time.monotonic()
+
+    running.process.send_signal(signal.SIGTERM)
+
+    _, lines = running.end()
+    assert 5 < time.monotonic() - began < 10
+    assert "did not end in time" in lines
+
+
+def test_a_signal_that_comes_while_it_starts_ends_it_when_it_has_started(daemon):
+    running = daemon(start="time.sleep(2)", stop="sys.stderr.write('drained\\n')", build=BUILT)
+    running.wait_notified("BUILT=1")
+
+    running.process.send_signal(signal.SIGTERM)
+
+    code, lines = running.end()
+    assert code == 0
+    assert "drained" in lines
+    assert "is ready" not in lines
 
 
 def test_a_thread_that_hangs_does_not_keep_the_process(daemon):

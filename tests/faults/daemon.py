@@ -1,0 +1,154 @@
+"""Starts a daemon with fault points at its seams: `python tests/faults/daemon.py conductor --config-file ...`.
+
+The adapters at the daemon's door are wrapped before its own main() runs; the product's code knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path[0] = str(Path(__file__).parent.parent)  # not our own folder: its names are no modules of the daemon's
+from faults.points import DROP, DUPLICATE, VARIABLE, Points  # noqa: E402
+
+DRIVER_METHODS = ("ensure_guest", "remove_guest", "power_on", "power_off", "reboot")
+
+
+def around(points: Points, owner: type, method: str, seam: str, about: Callable[..., str] = lambda *_: "") -> None:
+    """Put both points of a seam around a method; what is dropped there is not called, what is doubled is called twice."""
+    original = getattr(owner, method)
+
+    @functools.wraps(original)
+    def wrapped(self: Any, *arguments: Any, **named: Any) -> Any:
+        words = about(*arguments)
+        asked = points.reach(f"{seam}:before", words)
+        if asked == DROP:
+            return None
+        if asked == DUPLICATE:
+            original(self, *arguments, **named)
+        result = original(self, *arguments, **named)
+        points.reach(f"{seam}:after", words)
+        return result
+
+    setattr(owner, method, wrapped)
+
+
+def wrap_database(points: Points) -> None:
+    """`journal.commit` around COMMIT, `journal.read` before a read. An operation's step is what it is about."""
+    from nova_lite.db.engine import Database
+    from nova_lite.durable import progress
+    from nova_lite.durable.drive import Drive
+
+    once, read, one = Database._once, Database.read, Drive._one
+
+    def commit(self: Any, work: Callable[[Any], Any]) -> Any:
+        def watched(tx: Any) -> Any:
+            result = work(tx)
+            tx._after.insert(0, lambda: points.reach("journal.commit:after"))
+            points.reach("journal.commit:before")
+            return result
+
+        return once(self, watched)
+
+    @contextlib.contextmanager
+    def look(self: Any) -> Iterator[Any]:
+        points.reach("journal.read:before")
+        with read(self) as tx:
+            yield tx
+
+    def at_border(self: Any) -> None:
+        step = progress.step_of(self._workflow, self._progress)
+        with points.about(f"drive {self._workflow.name}/{step.name}"):
+            one(self)
+
+    Database._once, Database.read, Drive._one = commit, look, at_border
+
+
+def wrap_messages(points: Points) -> None:
+    """`rpc.publish` around the broker's taking, `rpc.deliver` around a handler, `rpc.ack` around what ends a repetition."""
+    from nova_lite.rpc.delivery import Delivery
+    from nova_lite.rpc.transport import RabbitTransport
+
+    around(points, RabbitTransport, "_send", "rpc.publish", lambda letter, *_: letter.method)
+    deliver = Delivery._handle
+
+    def handle(self: Any, letter: Any) -> Any:
+        asked = points.reach("rpc.deliver:before", letter.method)
+        if asked == DROP:
+            return {"result": None}
+        if asked == DUPLICATE:
+            deliver(self, letter)
+        with points.about(f"handler {letter.method}"):
+            outcome = deliver(self, letter)
+        points.reach("rpc.deliver:after", letter.method)
+        return outcome
+
+    Delivery._handle = handle
+
+
+def wrap_conductor(points: Points) -> None:
+    """The conductor's acknowledgement of a report."""
+    from nova_lite.conductor.service import ConductorService
+
+    around(points, ConductorService, "_acknowledge", "rpc.ack")
+
+
+def wrap_compute(points: Points) -> None:
+    """A host's hypervisor, ledger and outbox."""
+    from nova_lite.compute.ledger import Ledger
+    from nova_lite.compute.reports import Outbox
+    from nova_lite.compute.virt.fake import FakeDriver
+
+    for method in DRIVER_METHODS:
+        around(points, FakeDriver, method, f"driver.{method}")
+    around(points, FakeDriver, "_save", "file.hypervisor")
+    around(points, Outbox, "acknowledge", "rpc.ack")
+    transaction = Ledger._transaction
+
+    @contextlib.contextmanager
+    def watched(self: Any) -> Iterator[Any]:
+        with transaction(self) as db:
+            yield db
+            points.reach("file.ledger:before")
+        points.reach("file.ledger:after")
+
+    Ledger._transaction = watched
+
+
+def wrap_images(points: Points) -> None:
+    """The moment in which an uploaded image gets its name."""
+    from nova_lite.image.stores import filesystem
+
+    around(points, filesystem.FileWriting, "finalize", "file.image")
+
+
+def wrap(kind: str, points: Points) -> None:
+    """Wrap what a daemon of this kind reaches."""
+    wrap_messages(points)
+    if kind == "compute":
+        wrap_compute(points)
+        return
+    wrap_database(points)
+    if kind == "conductor":
+        wrap_conductor(points)
+    if kind == "api":
+        wrap_images(points)
+
+
+def main() -> int:
+    """Run the daemon; give its exit code."""
+    kind, *rest = sys.argv[1:]
+    sys.argv[1:] = rest
+    if os.environ.get(VARIABLE):
+        wrap(kind, Points(Path(os.environ[VARIABLE])))
+    return int(importlib.import_module(f"nova_lite.{kind}.daemon").main() or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

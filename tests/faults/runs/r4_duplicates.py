@@ -1,0 +1,128 @@
+"""R4 with real processes: every message comes twice, late, or not at all, and each operation happens once.
+
+Messages are doubled where they are sent, so that each copy has an id of its own: the library drops repeated ones. Windows
+that are shuffled and delays of minutes need a simulated clock, and are tried in process.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+
+from faults import invariants, points, verbs
+from faults.case import Case, CloudSpec, Stage
+
+SPEC = CloudSpec()
+LOST_S = 35.0
+SETTLE_S = 120.0
+MIX = ("boot", "reboot_hard", "delete")
+
+
+def everything(what: str, **parts: float) -> tuple[points.Rule, ...]:
+    """Make rules for every message that a daemon sends, but its heartbeats' and its own."""
+    methods = (
+        "ring",
+        "report",
+        "ack_report",
+        "ensure_guest",
+        "remove_guest",
+        "ensure_power",
+        "reboot_guest",
+        "rank",
+        "welcome",
+    )
+    return tuple(
+        points.Rule(id=f"{what}-{method}-{time.monotonic_ns()}", point="rpc.publish:before", what=what, about=method, **parts)
+        for method in methods
+    )
+
+
+def play_mix(stage: Stage, what: str, names: tuple[str, ...], **parts: float) -> None:
+    """Do each of these verbs while that happens to all messages; look whether all came once and right."""
+    cloud, before = stage.cloud, stage.cloud.requests
+    for verb in verbs.VERBS:
+        if verb.name not in names:
+            continue
+        scene = verbs.Scene(cloud, stage.chance)
+        verb.prepare(scene)
+        boots_before = cloud.boots()
+        for daemon in cloud.daemons():
+            cloud.faults[daemon].write(*everything(what, **parts))
+        verb.act(scene)
+        scene.settle(SETTLE_S)
+        boots = {one: count - boots_before.get(one, 0) for one, count in cloud.boots().items() if one in scene.living()}
+        for daemon in cloud.daemons():
+            cloud.faults[daemon].write()
+            stage.tally.injected += cloud.faults[daemon].count(what)
+            cloud.faults[daemon].forget()
+        invariants.check(cloud, stage.tally, **scene.wanted())
+        expected = 0 if verb.name in ("stop", "delete") else 1
+        wrong = {one: count for one, count in boots.items() if count != expected}
+        stage.tally.doubled += len(wrong)
+        assert not wrong, f"{verb.name}: guests booted another number of times than once: {wrong}"
+        scene.clear()
+    stage.tally.requests += cloud.requests - before
+    assert stage.tally.injected, "no message was touched"
+
+
+def play_loss(stage: Stage, method: str) -> None:
+    """Lose the first message of a method that each daemon sends, once it has left; the delay is bounded."""
+    cloud, before = stage.cloud, stage.cloud.requests
+    scene = verbs.Scene(cloud, stage.chance)
+    undisturbed_s = verbs.undisturbed_s(cloud)
+    for daemon in cloud.daemons():
+        rule = points.Rule(id=f"lost-{time.monotonic_ns()}", point="rpc.publish:before", what=points.DROP, about=method)
+        cloud.faults[daemon].write(rule)
+    began = time.monotonic()
+    scene.boot()
+    delay_s = scene.settle(SETTLE_S) - began - undisturbed_s
+    for daemon in cloud.daemons():
+        cloud.faults[daemon].write()
+        stage.tally.injected += cloud.faults[daemon].count("lost")
+        cloud.faults[daemon].forget()
+    stage.tally.delayed(max(0.0, delay_s))
+    invariants.check(cloud, stage.tally, **scene.wanted())
+    scene.clear()
+    stage.tally.requests += cloud.requests - before
+    assert stage.tally.injected, f"no {method} was lost"
+    assert delay_s <= LOST_S, f"{delay_s:.1f} s after a lost {method}"
+
+
+ALL = tuple(verb.name for verb in verbs.VERBS)
+CASES = (
+    Case(
+        run="R4",
+        name="every message twice",
+        play=functools.partial(play_mix, what=points.DUPLICATE, names=MIX, times=0),
+        spec=SPEC,
+        short=True,
+        bound_s=240.0,
+    ),
+    Case(
+        run="R4",
+        name="every message twice, every verb",
+        play=functools.partial(play_mix, what=points.DUPLICATE, names=ALL, times=0),
+        spec=SPEC,
+        short=False,
+        bound_s=400.0,
+    ),
+    Case(
+        run="R4",
+        name="every message late",
+        play=functools.partial(play_mix, what=points.DELAY, names=ALL, times=0, seconds=1.0),
+        spec=SPEC,
+        short=False,
+        bound_s=600.0,
+    ),
+    *(
+        Case(
+            run="R4",
+            name=f"{method} is lost",
+            play=functools.partial(play_loss, method=method),
+            spec=SPEC,
+            short=False,
+            bound_s=180.0,
+        )
+        for method in ("ring", "rank", "ensure_guest", "report", "ack_report")
+    ),
+)

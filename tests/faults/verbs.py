@@ -1,0 +1,172 @@
+"""What users ask in the runs that try one verb at a time. A new workflow is a line in VERBS; all such runs then have it."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+ACTIVE, STOPPED, DELETED = "active", "stopped", "deleted"
+SHOWN = {"ACTIVE": ACTIVE, "SHUTOFF": STOPPED}
+AT_ONCE = 8
+CLEAR_S = 90.0
+
+
+class Scene:
+    """Some servers and what each must come to."""
+
+    def __init__(self, cloud: Any, chance: random.Random) -> None:
+        """It begins without servers."""
+        self.cloud = cloud
+        self.chance = chance
+        self.image = ""
+        self._wanted: dict[str, str] = {}
+
+    def wanted(self) -> dict[str, set[str]]:
+        """Give the servers by the state that they must come to, as the invariants take them."""
+        return {state: {one for one, wanted in self._wanted.items() if wanted == state} for state in (ACTIVE, STOPPED, DELETED)}
+
+    def living(self) -> list[str]:
+        """List the servers that must be there."""
+        return [server_id for server_id, wanted in self._wanted.items() if wanted != DELETED]
+
+    def boot(self) -> None:
+        """Boot several, one request each."""
+        self.image = self.image or self.cloud.image()
+        for _ in range(AT_ONCE):
+            self.boot_one()
+
+    def boot_one(self) -> None:
+        """Boot one more."""
+        self._wanted[self.cloud.boot(f"v{len(self._wanted)}", self.image)] = ACTIVE
+
+    def delete_one(self) -> None:
+        """Delete one, whatever is being done to it."""
+        victim = self.chance.choice(self.living())
+        self.cloud.delete(victim)
+        self._wanted[victim] = DELETED
+
+    def boot_many(self) -> None:
+        """Boot several by one request."""
+        self.image = self.image or self.cloud.image()
+        body = {
+            "server": {"name": "m", "imageRef": self.image, "flavorRef": "1", "min_count": AT_ONCE, "max_count": AT_ONCE},
+        }
+        headers = {"Idempotency-Key": secrets.token_hex(16), "X-OpenStack-Nova-API-Version": "2.1"}
+        body["server"]["return_reservation_id"] = True
+        reservation = self.cloud.compute("POST", "/servers", body, **headers)["reservation_id"]
+        found = self.cloud.compute("GET", f"/servers/detail?reservation_id={reservation}&limit=1000")["servers"]
+        assert len(found) == AT_ONCE, f"{len(found)} servers of {AT_ONCE}"
+        self._wanted |= {server["id"]: ACTIVE for server in found}
+
+    def boot_in_peace(self) -> None:
+        """Have several running before anything goes wrong."""
+        self.boot()
+        self.settle(CLEAR_S)
+
+    def stop_in_peace(self) -> None:
+        """Have several that are off."""
+        self.boot_in_peace()
+        self.act({"os-stop": None}, STOPPED)
+        self.settle(CLEAR_S)
+
+    def act(self, action: dict[str, Any], state: str) -> None:
+        """Ask the same of every server; where the answer was lost, what was asked may have been taken already."""
+        for server_id in self.living():
+            taken = self.cloud.act(server_id, action)
+            assert taken is not False, f"{action} of {server_id} was refused"
+            self._wanted[server_id] = state
+
+    def delete(self) -> None:
+        """Delete all."""
+        for server_id in self.living():
+            self.cloud.delete(server_id)
+            self._wanted[server_id] = DELETED
+
+    def settle(self, within_s: float) -> float:
+        """Wait until all is as it was asked for; give the moment (monotonic clock)."""
+        self.cloud.wait(self._is_settled, within_s, f"all is as it was asked for: {self._wanted}")
+        return time.monotonic()
+
+    def clear(self) -> None:
+        """Take everything away."""
+        self.delete()
+        self.settle(CLEAR_S)
+        if self.image:
+            self.cloud.send("DELETE", f"/image/v2/images/{self.image}")
+
+    def _is_settled(self) -> bool:
+        servers = self.cloud.servers()
+        broken = {
+            server_id: servers[server_id].get("fault") for server_id in servers if servers[server_id]["status"] == "ERROR"
+        }
+        assert not broken, f"servers failed: {broken}"
+        if set(servers) & set(self._wanted) != set(self.living()):
+            return False
+        return all(
+            servers[one]["OS-EXT-STS:task_state"] is None and SHOWN.get(servers[one]["status"]) == self._wanted[one]
+            for one in self.living()
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Verb:
+    """A verb: its workflow, the method of its command, that of the driver, what has to be there before, what is asked."""
+
+    name: str
+    workflow: str
+    method: str
+    driver: str
+    prepare: Callable[[Scene], None]
+    act: Callable[[Scene], None]
+
+
+def _power(name: str, workflow: str, method: str, driver: str, action: dict[str, Any], state: str = ACTIVE) -> Verb:
+    prepare = Scene.stop_in_peace if name == "start" else Scene.boot_in_peace
+    return Verb(
+        name=name, workflow=workflow, method=method, driver=driver, prepare=prepare, act=lambda scene: scene.act(action, state)
+    )
+
+
+def _nothing(_scene: Scene) -> None:
+    """Need nothing before."""
+
+
+VERBS = (
+    Verb(name="boot", workflow="boot", method="ensure_guest", driver="ensure_guest", prepare=_nothing, act=Scene.boot),
+    Verb(
+        name="boot_many",
+        workflow="boot_many",
+        method="ensure_guest",
+        driver="ensure_guest",
+        prepare=_nothing,
+        act=Scene.boot_many,
+    ),
+    Verb(
+        name="delete",
+        workflow="delete",
+        method="remove_guest",
+        driver="remove_guest",
+        prepare=Scene.boot_in_peace,
+        act=Scene.delete,
+    ),
+    _power("stop", "stop", "ensure_power", "power_off", {"os-stop": None}, STOPPED),
+    _power("start", "start", "ensure_power", "power_on", {"os-start": None}),
+    _power("reboot_soft", "reboot", "reboot_guest", "reboot", {"reboot": {"type": "SOFT"}}),
+    _power("reboot_hard", "reboot_hard", "reboot_guest", "reboot", {"reboot": {"type": "HARD"}}),
+)
+
+
+def undisturbed_s(cloud: Any) -> float:
+    """Give how long booting that many takes when nothing goes wrong; measured once for each cloud."""
+    known = getattr(cloud, "undisturbed_s", None)
+    if known is None:
+        scene = Scene(cloud, random.Random(0))
+        began = time.monotonic()
+        scene.boot_in_peace()
+        known = cloud.undisturbed_s = time.monotonic() - began
+        scene.clear()
+    return float(known)
