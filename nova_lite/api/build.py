@@ -8,6 +8,7 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+from nova_lite.api.admission import Admission
 from nova_lite.api.parts import Parts
 from nova_lite.api.transfers import Transfers
 from nova_lite.clock import SystemClock
@@ -55,6 +56,7 @@ def build(conf: cfg.ConfigOpts) -> Built:
         policy=Policy(policy_file=Path(identity_options.policy_file)),
         options=options,
         clock=clock,
+        admission=Admission(options.threads),
         transfers=Transfers(options.threads // 2),
         identity=identity,
         desk=Desk(database=database, ring=ring),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from nova_lite.api.admission import Admission
 from nova_lite.api.transfers import Transfers
 from nova_lite.clock import Clock, SystemClock
 from nova_lite.conf.api import ApiOptions
@@ -19,7 +20,7 @@ class Parts:
 
     desk: workflows' Desk; identity: identity.service's Identity; images: the image room's service; network: the network room's
     service; compute: ComputeClient or None (no broker: what needs a host at once answers 503)
-    transfers: slots for moving image bytes
+    admission: the share of the threads that each kind of request has; transfers: slots for moving image bytes
     """
 
     database: Database
@@ -27,6 +28,7 @@ class Parts:
     policy: Policy
     options: ApiOptions = dataclasses.field(default_factory=ApiOptions)
     clock: Clock = dataclasses.field(default_factory=SystemClock)
+    admission: Admission = dataclasses.field(default_factory=Admission)
     transfers: Transfers = dataclasses.field(default_factory=Transfers)
     identity: Any = None
     desk: Any = None

@@ -1,8 +1,8 @@
 """gunicorn's threaded worker, made safe against slow clients.
 
 A connection that says nothing has no thread. A thread waits only as long as the client keeps up: `HEADERS_S` seconds for
-the headers and `BODY_S` for the body in all, and one more for each `FLOOR` bytes that came. So one byte a second is cut off
-after some seconds, and an upload may last for hours.
+the headers, `BODY_S` for the body and `SEND_S` for the answer in all, and one more for each `FLOOR` bytes that came or went.
+So one byte a second is cut off after some seconds, and an image may move for hours.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ from gunicorn import glogging
 from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
+from nova_lite.api import admission
+
+ACCEPTED = 64
 SILENT_S = 0.05
 HEADERS_S = 4.0
 BODY_S = 10.0
 FLOOR = 16 * 1024
-SEND_S = 60.0  # for one piece of an answer, at most 1 MiB
+SEND_S = 10.0
+PIECE = 256 * 1024  # of an answer: after each one the time is looked at
 DRAINED = 16 * 1024  # as much of a body that nobody read is taken in after the answer; gunicorn would take four times that
 LINGER_S = 1.0  # so long, and for so many bytes, a client may still send what nobody wants before it reads its answer
 LINGER_BYTES = 1 << 20
@@ -36,6 +40,8 @@ class PatientSocket(socket.socket):
     grace_s = HEADERS_S
     waited_s = 0.0
     received = 0
+    sending_s = 0.0
+    sent = 0
 
     def setblocking(self, flag: bool) -> None:
         """Wait for a bounded time where gunicorn asks to wait for ever."""
@@ -44,8 +50,8 @@ class PatientSocket(socket.socket):
     def begin(self, grace_s: float) -> None:
         """Start to count anew: the headers come, or the body does."""
         self.grace_s = grace_s
-        self.waited_s = 0.0
-        self.received = 0
+        self.waited_s = self.sending_s = 0.0
+        self.received = self.sent = 0
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Give what came. Raises: ConnectionResetError when too little came for too long."""
@@ -65,6 +71,42 @@ class PatientSocket(socket.socket):
             self.settimeout(SEND_S)
         self.received += len(data)
         return data
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of it. Raises: ConnectionResetError when too little was taken for too long."""
+        rest = memoryview(data).cast("B")
+        while rest:
+            rest = rest[self._timed(functools.partial(super().send, rest[:PIECE], flags)) :]
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send `count` bytes of a file from `offset`, by the kernel where it can. Raises: as `sendall`."""
+        done = 0
+        while count is None or done < count:
+            size = PIECE if count is None else min(PIECE, count - done)
+            sent = self._timed(functools.partial(super().sendfile, file, offset=offset + done, count=size))
+            done += sent
+            if sent < size:
+                break
+        return done
+
+    def _timed(self, send: Callable[[], int]) -> int:
+        """Send a piece within the time that is left."""
+        if self.gettimeout() == 0.0:
+            return send()
+        left = SEND_S + self.sent / FLOOR - self.sending_s
+        if left <= 0:
+            raise _too_slow()
+        self.settimeout(min(left, SEND_S))
+        started = time.monotonic()
+        try:
+            count = send()
+        except TimeoutError as error:
+            raise _too_slow() from error
+        finally:
+            self.sending_s += time.monotonic() - started
+            self.settimeout(SEND_S)
+        self.sent += count
+        return count
 
 
 def _too_slow() -> ConnectionResetError:
@@ -104,13 +146,28 @@ def _is_much_left(body: Any) -> bool:
 
 
 class Worker(ThreadWorker):
-    """Gives each connection a patient socket before anything is read from it."""
+    """Gives each connection a patient socket before anything is read from it, and tells how long it waited for a thread."""
+
+    def accept(self, listener: Any) -> None:
+        """Take up to `ACCEPTED` of the connections that wait; gunicorn takes one in each turn of its loop."""
+        for _ in range(ACCEPTED):
+            before = self.nr_conns
+            super().accept(listener)
+            if self.nr_conns == before or self.nr_conns >= self.worker_connections:
+                return
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Let a connection wait for a thread; gunicorn's method."""
+        conn.queued_at = time.monotonic()
+        super().enqueue_req(conn)
 
     def handle(self, conn: Any) -> Any:
         """Serve what a connection sends; gunicorn's method, in a thread."""
+        queued_s = time.monotonic() - conn.queued_at
+        admission.note_queued(queued_s)
         if not isinstance(conn.sock, PatientSocket):
             conn.sock = PatientSocket(fileno=conn.sock.detach())
-        if not conn.initialized and not conn.wait_for_data(SILENT_S):
+        if not conn.initialized and not conn.wait_for_data(max(0.0, SILENT_S - queued_s)):
             return _DEFER  # gunicorn's poller waits for the first byte
         conn.sock.begin(HEADERS_S)
         return super().handle(conn)

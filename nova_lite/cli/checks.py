@@ -64,6 +64,9 @@ def living_hosts(installation: Installation) -> Iterator[Finding]:
             age = "ever" if host.last_seen_age_s is None else f"for {host.last_seen_age_s:.0f} s"
             problem = f"Host {host.name} gave no sign of life {age}; {host.running} servers are there."
             yield Finding(check="hosts", problem=problem, help="look at nova-lite-compute there")
+        if host.why_aside:
+            remedy = f"mend what failed there, then: nova-lite host enable {host.name}"
+            yield Finding(check="hosts", problem=f"Host {host.name}: {host.why_aside}.", help=remedy)
         if host.tombstones:
             problem = f"Host {host.name} owes {host.tombstones} removals; it gets no new servers before."
             yield Finding(check="hosts", problem=problem, help="start nova-lite-compute there, or remove the host")

@@ -62,6 +62,7 @@ def _state(host: Host) -> str:
     """Say in a word or two whether a host works, takes servers and owes removals."""
     words = ["up" if host.up else "down"]
     words += [] if host.enabled else ["disabled"]
+    words += [f"set aside ({host.why_aside})"] if host.why_aside else []
     words += [f"owes {host.tombstones}"] if host.tombstones else []
     return ", ".join(words)
 
@@ -82,6 +83,7 @@ def _plain(host: Host) -> dict[str, Any]:
         "up": host.up,
         "enabled": host.enabled,
         "disabled_reason": host.disabled_reason,
+        "set_aside": host.why_aside,
         "type": host.facts.hypervisor_type,
         "servers": host.running,
         "owes": host.tombstones,
@@ -104,7 +106,7 @@ def remove(files: tuple[Path, ...], name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def enable(files: tuple[Path, ...], name: str) -> None:
-    """Let a host take new servers."""
+    """Let a host take new servers, also one that was set aside after failed builds."""
     _set_enabled(files, name, enabled=True)
 
 

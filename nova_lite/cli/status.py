@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from nova_lite import errors
@@ -73,6 +74,7 @@ def _host(host: Any) -> dict[str, Any]:
         "name": host.name,
         "up": host.up,
         "enabled": host.enabled,
+        "set_aside": host.why_aside,
         "type": host.facts.hypervisor_type,
         "zone": host.facts.zone,
         "servers": host.running,
@@ -126,6 +128,9 @@ def _show(found: dict[str, Any], console: Console) -> None:
         for host in found["hosts"]
     ]
     show_table("Hosts", ("Name", "State", "Type", "Zone", "Servers", "VCPUs", "RAM MiB", "Disk GiB"), rows, console)
+    for host in found["hosts"]:
+        if host["set_aside"]:
+            console.print(f"[yellow]{host['name']}:[/yellow] {escape(host['set_aside'])}")
     counts = ", ".join(f"{count} {state}" for state, count in found["servers"].items()) or "none"
     console.print(f"Servers: {counts}. Operations in hand: {found['operations']}.")
 

@@ -20,6 +20,7 @@ class HostBook:
         """Reads and writes through `database`."""
         self._database = database
         self._silences: dict[HostName, float] = {}
+        self._failing: frozenset[HostName] = frozenset()
 
     def look(self, host: HostName) -> HostStanding | None:
         """Read how a host stands now; None for one that was removed or never registered."""
@@ -38,8 +39,13 @@ class HostBook:
         """
         return self._silences.get(host, 0.0)
 
+    def has_failed(self, host: HostName) -> bool:
+        """Whether builds failed there since the last good one, as of the last `remember`: a good build asks no database."""
+        return host in self._failing
+
     def remember(self, hosts: Sequence[Host]) -> None:
-        """Take note of which hosts are silent."""
+        """Take note of which hosts are silent, and where builds failed."""
+        self._failing = frozenset(host.name for host in hosts if host.failed_in_row)
         self._silences = {host.name: host.last_seen_age_s for host in hosts if not host.up and host.last_seen_age_s is not None}
 
     def owe_removal(self, host: HostName, server_id: ServerId, *, fence: int, turn: int) -> None:

@@ -14,11 +14,13 @@ from nova_lite.db.tables.inventory import claims, hosts, services, tombstones
 from nova_lite.db.tables.journal import subjects
 from nova_lite.db.tables.servers import servers
 from nova_lite.model import wire
-from nova_lite.model.host import Host, HostFacts
+from nova_lite.model.host import FAILURES_BORNE, Host, HostFacts
 from nova_lite.model.ids import HostName, OperationId, ServerId
 from nova_lite.model.resources import ClaimRole, Resources
 
 Row = sa.RowMapping
+ASIDE_S = 300.0  # a host's first time aside; each following one is twice as long
+ASIDE_AT_MOST_S = 3600.0
 
 
 def _age(tx: Tx, column: sa.Column[float]) -> sa.ColumnElement[float]:
@@ -66,6 +68,7 @@ def select_hosts(tx: Tx, overdue_s: float, name: HostName | None = None) -> tupl
         sa.select(
             hosts,
             sa.case((_same_boot(tx, hosts.c.seen_boot_id), _age(tx, hosts.c.last_seen_at)), else_=None).label("age"),
+            sa.case((_is_aside(tx), hosts.c.set_aside_until - clock.now_sql(tx.database)), else_=None).label("aside_s"),
             sa.func.coalesce(owed.c.owed, 0).label("owed"),
             sa.func.coalesce(living.c.running, 0).label("running"),
             sa.func.coalesce(living.c.building, 0).label("building"),
@@ -102,6 +105,9 @@ def _host(row: Row, overdue_s: float) -> Host:
         running=int(row["running"]),
         building=int(row["building"]),
         last_seen_age_s=age,
+        failed_in_row=row["failed_in_row"],
+        set_aside_s=None if row["aside_s"] is None else float(row["aside_s"]),
+        last_failure=row["set_aside_reason"],
     )
 
 
@@ -155,6 +161,41 @@ def take(tx: Tx, host: HostName, asked: Resources) -> bool:
         .values(_used(asked, 1))
     )
     return tx.execute(change).rowcount == 1
+
+
+def count_failure(tx: Tx, host: HostName, why: str) -> bool:
+    """Count a failed build of a host that is not set aside yet; set it aside when that was one too many, and say so then."""
+    more = {"failed_in_row": hosts.c.failed_in_row + 1, "set_aside_reason": why}
+    if not tx.execute(hosts.update().where(hosts.c.name == host, sa.not_(_is_aside(tx))).values(more)).rowcount:
+        return False
+    return _set_aside(tx, host)
+
+
+def begin_trial(tx: Tx, host: HostName) -> bool:
+    """Set a host that is on trial aside again, for longer, until its one build has worked; False when it is not on trial."""
+    more = {"failed_in_row": hosts.c.failed_in_row + 1}
+    due = (hosts.c.name == host, hosts.c.failed_in_row >= FAILURES_BORNE, sa.not_(_is_aside(tx)))
+    return tx.execute(hosts.update().where(*due).values(more)).rowcount == 1 and _set_aside(tx, host)
+
+
+def forget_failures(tx: Tx, host: HostName) -> None:
+    """Count anew after a good build."""
+    anew = {"failed_in_row": 0, "set_aside_until": None, "set_aside_reason": None}
+    tx.execute(hosts.update().where(hosts.c.name == host, hosts.c.failed_in_row > 0).values(anew))
+
+
+def _set_aside(tx: Tx, host: HostName) -> bool:
+    """Set a host aside that failed too often, for a time that doubles with each failure."""
+    lengths = {FAILURES_BORNE + times: min(ASIDE_S * 2**times, ASIDE_AT_MOST_S) for times in range(5)}
+    length = sa.case(lengths, value=hosts.c.failed_in_row, else_=ASIDE_AT_MOST_S)
+    change = hosts.update().where(hosts.c.name == host, hosts.c.failed_in_row >= FAILURES_BORNE)
+    return tx.execute(change.values(set_aside_until=clock.now_sql(tx.database) + length)).rowcount == 1
+
+
+def _is_aside(tx: Tx) -> sa.ColumnElement[bool]:
+    """Whether a host is set aside now. A time too far off is of another boot of the machine (SQLite) and means nothing."""
+    left = sa.func.coalesce(hosts.c.set_aside_until, 0.0) - clock.now_sql(tx.database)
+    return sa.and_(hosts.c.set_aside_until.is_not(None), left > 0.0, left <= ASIDE_AT_MOST_S)
 
 
 def give_back(tx: Tx, host: HostName, amount: Resources) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 
-from nova_lite import errors
+from nova_lite import errors, metrics
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db import hosts as queries
 from nova_lite.db import journal
@@ -15,6 +16,9 @@ from nova_lite.model.host import Host, HostFacts
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.resources import Resources
 from nova_lite.rpc.compute import Tombstone
+
+LOG = logging.getLogger(__name__)
+REASON_CHARS = 500
 
 
 def add_host(tx: Tx, name: HostName, *, zone: str = "nova") -> str:
@@ -110,9 +114,32 @@ def change_facts(tx: Tx, name: HostName, facts: HostFacts, ratios: SchedulerOpti
 
 
 def set_enabled(tx: Tx, name: HostName, *, enabled: bool, reason: str | None = None) -> None:
-    """Let a host take new servers, or not. Raises: NotFound."""
+    """Let a host take new servers, or not; one that was set aside counts anew when enabled. Raises: NotFound."""
     if not queries.update_host(tx, name, enabled=enabled, disabled_reason=None if enabled else reason):
         raise errors.NotFound(f"There is no host {name}.")
+    if enabled:
+        queries.forget_failures(tx, name)
+
+
+def build_failed(tx: Tx, name: HostName, why: str) -> None:
+    """Count a build that failed by the host's fault and worked elsewhere; too many in a row set the host aside."""
+    if queries.count_failure(tx, name, why[:REASON_CHARS]):
+        tx.after_commit(lambda: _tell(name, why))
+
+
+def build_worked(tx: Tx, name: HostName) -> None:
+    """Forget the failures of a host that built a server well."""
+    queries.forget_failures(tx, name)
+
+
+def begin_trial(tx: Tx, name: HostName) -> bool:
+    """Take the one build that a host on trial may have; False when another has taken it."""
+    return queries.begin_trial(tx, name)
+
+
+def _tell(name: HostName, why: str) -> None:
+    metrics.HOSTS_SET_ASIDE.inc()
+    LOG.warning("A host failed too many builds in a row and is set aside: %s", why[:REASON_CHARS], extra={"host": name})
 
 
 def set_forced_down(tx: Tx, name: HostName, *, forced_down: bool) -> None:

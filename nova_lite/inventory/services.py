@@ -48,6 +48,7 @@ def _of_host(host: Host, numbers: dict[str, int], tx: Tx) -> Service:
         zone=host.facts.zone,
         enabled=host.enabled,
         disabled_reason=host.disabled_reason,
+        set_aside=host.why_aside,
         forced_down=host.forced_down,
         up=host.up,
         updated_at=seen,

@@ -7,6 +7,8 @@ import dataclasses
 from nova_lite.model.ids import HostName
 from nova_lite.model.resources import Resources
 
+FAILURES_BORNE = 3  # so many builds in a row may fail before a host is set aside
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HostFacts:
@@ -43,3 +45,20 @@ class Host:
     running: int = 0  # servers that live there
     building: int = 0
     last_seen_age_s: float | None = None
+    failed_in_row: int = 0  # builds that failed here and then worked elsewhere, since the last good one
+    set_aside_s: float | None = None  # gets no new servers for so long, because too many failed; None: it is not set aside
+    last_failure: str | None = None
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether its time aside is over, and one build shall show whether it works again."""
+        return self.failed_in_row >= FAILURES_BORNE and self.set_aside_s is None
+
+    @property
+    def why_aside(self) -> str | None:
+        """Say why it gets no new servers and for how long; None when it is not set aside."""
+        if self.set_aside_s is None:
+            return None
+        minutes = max(1, round(self.set_aside_s / 60))
+        last = f"; last: {self.last_failure}" if self.last_failure else ""
+        return f"{self.failed_in_row} builds in a row failed; set aside for {minutes} more min{last}"

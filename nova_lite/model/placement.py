@@ -37,6 +37,7 @@ class Refusal:
     free: int | None = None
     unit: str = ""
     passing: bool = False  # it may be over in a moment: a host silent since a short while, or cleaning up
+    detail: str = ""  # for the operator, where the reason says little
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,3 +50,4 @@ class Ranking:
     counts: Mapping[str, int] = dataclasses.field(default_factory=dict)  # reason -> hosts
     sentence: str = ""  # the fault a user reads when no host fits
     passing: bool = False  # a refusal is: asking again in some seconds is worth while
+    on_trial: tuple[HostName, ...] = ()  # those of `hosts` that may have one build, to show whether they work again

@@ -19,3 +19,4 @@ class Service:
     forced_down: bool
     up: bool
     updated_at: float | None
+    set_aside: str | None = None  # why a compute host gets no new servers for a while, in words

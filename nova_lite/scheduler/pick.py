@@ -6,6 +6,7 @@ schedulers with the same view do not all send their servers to the same host.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from nova_lite.scheduler.filters.disk import DiskFilter
 from nova_lite.scheduler.filters.image import ImageFilter
 from nova_lite.scheduler.filters.port import Filter
 from nova_lite.scheduler.filters.ram import RamFilter
+from nova_lite.scheduler.filters.set_aside import SetAsideFilter
 from nova_lite.scheduler.filters.state import StateFilter
 from nova_lite.scheduler.filters.tried import TriedFilter
 from nova_lite.scheduler.filters.vcpu import VcpuFilter
@@ -34,6 +36,7 @@ FILTERS: tuple[Filter, ...] = (
     RamFilter(),
     VcpuFilter(),
     DiskFilter(),
+    SetAsideFilter(),  # the last: what it refuses fits otherwise
 )
 WEIGHERS: tuple[Weigher, ...] = (RamWeigher(), VcpuWeigher(), BuildingWeigher())
 RANKED_AT_MOST = 32
@@ -44,20 +47,40 @@ def pick(request: PlacementRequest, hosts: Sequence[Host]) -> Ranking:
     """Rank the hosts that fit, best first, and say why each other one fell out."""
     fitting: list[Host] = []
     refusals: list[Refusal] = []
+    hosts = _without_trials(request, _with_least_bad(hosts))
     for host in hosts:
         refusal = _first_refusal(request, host)
         if refusal is None:
             fitting.append(host)
         else:
             refusals.append(refusal)
+    ranked = _ranked(request, fitting)[: max(RANKED_AT_MOST, request.count)]
     return Ranking(
-        hosts=tuple(host.name for host in _ranked(request, fitting)[: max(RANKED_AT_MOST, request.count)]),
+        hosts=tuple(host.name for host in ranked),
+        on_trial=tuple(host.name for host in ranked if host.on_trial),
         refusals=tuple(refusals[:REFUSALS_AT_MOST]),
         hosts_seen=len(hosts),
         counts=dict(Counter(refusal.reason for refusal in refusals)),
         sentence="" if fitting else explain(refusals),
         passing=any(refusal.passing for refusal in refusals),
     )
+
+
+def _with_least_bad(hosts: Sequence[Host]) -> Sequence[Host]:
+    """Keep in use those that failed least when all hosts that could work are set aside: a bad image must not stop a cloud."""
+    working = [host for host in hosts if host.enabled and host.up]
+    if not working or any(host.set_aside_s is None for host in working):
+        return hosts
+    least = min(host.failed_in_row for host in working)
+    spared = {host.name for host in working if host.failed_in_row == least}
+    return [dataclasses.replace(host, set_aside_s=None, failed_in_row=0) if host.name in spared else host for host in hosts]
+
+
+def _without_trials(request: PlacementRequest, hosts: Sequence[Host]) -> Sequence[Host]:
+    """Let no request of many servers be the one that tries a host out, as long as another host could work."""
+    if request.count == 1 or all(host.on_trial for host in hosts if host.enabled and host.up and host.set_aside_s is None):
+        return hosts
+    return [dataclasses.replace(host, set_aside_s=0.0) if host.on_trial else host for host in hosts]
 
 
 def explain(refusals: Sequence[Refusal]) -> str:

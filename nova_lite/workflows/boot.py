@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from nova_lite import errors
 from nova_lite.durable.workflow import (
+    REPORT,
     Back,
     Done,
     Outside,
@@ -20,7 +21,7 @@ from nova_lite.durable.workflow import (
     minutes,
     seconds,
 )
-from nova_lite.inventory import claims
+from nova_lite.inventory import claims, hosts
 from nova_lite.model.guest import GuestInterface, PowerState
 from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId
 from nova_lite.model.placement import PlacementRequest, Ranking, Refusal
@@ -66,6 +67,7 @@ class Chosen:
     refusals: tuple[Refusal, ...] = ()
     counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     hosts_seen: int = 0
+    on_trial: tuple[HostName, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,6 +110,7 @@ def choose_hosts(run: Run[BootParams]) -> Done | Wait:
             refusals=ranking.refusals[:REFUSALS_KEPT],
             counts=ranking.counts,
             hosts_seen=ranking.hosts_seen,
+            on_trial=ranking.on_trial,
         )
     )
 
@@ -122,7 +125,9 @@ def no_host(ranking: Ranking, tried: Mapping[HostName, str]) -> StepFailed:
 
     `tried` are the hosts on which it failed, each with its reason; users are told the last one.
     """
-    details = "\n".join(f"{refusal.host}: {tried.get(refusal.host, refusal.reason)}" for refusal in ranking.refusals)
+    details = "\n".join(
+        f"{refusal.host}: {tried.get(refusal.host, refusal.detail or refusal.reason)}" for refusal in ranking.refusals
+    )
     why = f" The last attempt: {list(tried.values())[-1]}" if tried else ""
     return StepFailed(f"No host can take the server. {ranking.sentence}.{why}".replace("..", "."), details=details or None)
 
@@ -162,6 +167,9 @@ def claim_first_fit(run: Run[BootParams]) -> Done:
         try:
             claims.claim(run.tx, host, run.params.server_id, run.params.asked)
         except errors.NoRoom:
+            continue
+        if host in chosen.on_trial and not hosts.begin_trial(run.tx, host):
+            claims.release(run.tx, run.params.server_id)
             continue
         return Done(Claimed(host=host))
     raise Back("choose_hosts", "Every host of the ranking was full by the time it was claimed.")
@@ -262,7 +270,27 @@ def mark_active(run: Run[BootParams]) -> Done:
         addresses=run.out(PortsReady).addresses,
         launched_at=run.tx.database.clock.wall(),
     )
+    _judge_hosts(run)
     return Done()
+
+
+def _judge_hosts(run: Run[BootParams]) -> None:
+    """Count against the hosts that gave this build up that another could do it; nothing to write for most builds.
+
+    A build that works nowhere counts against no host: the image may be what is bad.
+    """
+    ports: Ports = run.ports
+    for host, why in _at_fault(run).items():
+        hosts.build_failed(run.tx, host, why)
+    host = run.out(Claimed).host
+    if host in run.out(Chosen).on_trial or ports.hosts.has_failed(host):
+        hosts.build_worked(run.tx, host)
+
+
+def _at_fault(run: Run[BootParams]) -> dict[HostName, str]:
+    """Give the hosts that said they could not; those that were merely lost are not among them."""
+    faults = [(signal.body["host"], signal.body.get("fault")) for signal in run.signals if signal.name == REPORT]
+    return {host: str(fault["message"]) for host, fault in faults if fault and host in run.hosts_tried}
 
 
 def mark_error(run: Run[BootParams]) -> None:

@@ -28,6 +28,9 @@ class HostsPort(Protocol):
     def look(self, host: HostName) -> HostStanding | None:
         """Read how a host stands now; None for one that was removed."""
 
+    def has_failed(self, host: HostName) -> bool:
+        """Whether builds failed there since the last good one; may be some seconds old."""
+
     def owe_removal(self, host: HostName, server_id: ServerId, *, fence: int, turn: int) -> None:
         """Leave a tombstone that the host obeys when it returns. May be repeated."""
 

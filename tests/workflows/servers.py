@@ -67,6 +67,9 @@ class Standings:
     def look(self, host):
         return HostStanding(incarnation=1, up=host not in self.down | self.lost, lost=host in self.lost)
 
+    def has_failed(self, host):
+        return True
+
     def owe_removal(self, host, server_id, *, fence, turn):
         self.database.transact(lambda tx: hosts.owe_removal(tx, host, server_id, fence=fence, turn=turn))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.api.admission import Kind
 from nova_lite.api.compute.lookup import server_of, target_of
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
@@ -55,7 +56,8 @@ def console_output(request: Request) -> Answer:
     lines = None if length in (None, -1, "-1") else int(length)
     if lines is not None and lines < 0:
         raise errors.BadRequest("length must be -1 or more.")
-    output = request.parts.compute.get_console_output(server.host, GetConsoleOutput(server_id=server.id, lines=lines))
+    with request.parts.admission.slot(Kind.HOST):
+        output = request.parts.compute.get_console_output(server.host, GetConsoleOutput(server_id=server.id, lines=lines))
     return Answer(body={"output": output})
 
 

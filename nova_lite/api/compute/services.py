@@ -24,11 +24,16 @@ def _plain(service: Service) -> View:
         "binary": service.binary,
         "host": service.host,
         "zone": service.zone,
-        "status": "enabled" if service.enabled else "disabled",
+        "status": "enabled" if service.enabled and not service.set_aside else "disabled",
         "state": "up" if service.up else "down",
         "updated_at": times.micro(service.updated_at),
-        "disabled_reason": service.disabled_reason,
+        "disabled_reason": service.disabled_reason or _automatic(service.set_aside),
     }
+
+
+def _automatic(why: str | None) -> str | None:
+    """Mark a reason that no operator gave, as the original marks its own."""
+    return f"AUTO: {why}"[:255] if why else None
 
 
 def _with_forced_down(service: Service) -> View:

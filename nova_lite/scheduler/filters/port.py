@@ -31,6 +31,6 @@ def lacks(filter_name: str, host: Host, what: str, *, asked: int, free: int, uni
     )
 
 
-def refuse(filter_name: str, host: Host, reason: str, plural: str, *, passing: bool = False) -> Refusal:
+def refuse(filter_name: str, host: Host, reason: str, plural: str, *, passing: bool = False, detail: str = "") -> Refusal:
     """Make any other refusal; the words follow "1 host" and "3 hosts"."""
-    return Refusal(host=host.name, filter=filter_name, reason=reason, plural=plural, passing=passing)
+    return Refusal(host=host.name, filter=filter_name, reason=reason, plural=plural, passing=passing, detail=detail)

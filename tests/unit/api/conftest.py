@@ -87,4 +87,6 @@ def service(name="compute", versions=RANGE):
 def client():
     parts = Parts(database=Database("sqlite://"), tokens=Checker(), policy=Policy(RULES), transfers=Transfers(1))
     served = [service(), service("image", None), service("network", None), service("identity", None)]
-    return falcon.testing.TestClient(assemble(parts, served), headers={"X-Auth-Token": "member"})
+    client = falcon.testing.TestClient(assemble(parts, served), headers={"X-Auth-Token": "member"})
+    client.parts = parts
+    return client

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import re
 
 import orjson
 import pytest
+
+from nova_lite.api import admission
+from nova_lite.api.admission import Kind
 
 JSON = {"Content-Type": "application/json"}
 ADMIN = {"X-Auth-Token": "admin"}
@@ -251,6 +255,23 @@ def test_an_outage_says_when_to_come_back(client):
 
     assert (got.status_code, got.headers["retry-after"]) == (503, "7")
     assert got.json["serviceUnavailable"]["message"] == "The database does not answer."
+
+
+@pytest.mark.parametrize(("project", "status", "shape"), [("p", 429, "overLimit"), ("another", 503, "serviceUnavailable")])
+def test_a_change_too_many_is_told_when_to_come_back(client, project, status, shape):
+    admission.note_queued(10.0)
+    gates = client.parts.admission
+    with contextlib.ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(gates.slot(Kind.CHANGE, project))
+
+        answer = post(client, THING)
+
+        assert (answer.status_code, answer.headers["Retry-After"]) == (status, "1")
+        assert answer.json[shape]["code"] == status
+        assert client.simulate_get("/compute/v1/things/7").status_code == 200
+    admission.note_queued(0.0)
+    assert post(client, THING).status_code == 200
 
 
 def test_an_unknown_error_is_500_without_detail_and_in_the_log_with_it(client, caplog):

@@ -158,3 +158,50 @@ def test_the_same_request_gives_the_same_ranking():
     hosts = [host(f"h{number}") for number in range(8)]
 
     assert pick(request(), hosts) == pick(request(), hosts)
+
+
+ASIDE = {"failed_in_row": 3, "set_aside_s": 120.0, "last_failure": "no bridge br0"}
+
+
+def test_a_host_that_failed_too_often_is_refused_in_words():
+    ranking = pick(request(), [host("a", **ASIDE), host("b")])
+
+    assert ranking.hosts == ("b",)
+    (refusal,) = ranking.refusals
+    assert refusal.reason == "is set aside after failed builds"
+    assert refusal.detail == "3 builds in a row failed; set aside for 2 more min; last: no bridge br0"
+
+
+def test_an_operator_who_names_a_host_gets_it_though_it_is_set_aside():
+    ranking = pick(request(host=HostName("a")), [host("a", **ASIDE), host("b")])
+
+    assert "a" in ranking.hosts
+
+
+def test_when_every_host_is_set_aside_those_that_failed_least_stay_in_use():
+    worse = {**ASIDE, "failed_in_row": 7}
+
+    ranking = pick(request(), [host("a", **worse), host("b", **ASIDE), host("c", enabled=False), host("d", up=False)])
+
+    assert ranking.hosts == ("b",)
+    assert ranking.on_trial == ()
+
+
+def test_a_full_host_that_works_keeps_bad_hosts_set_aside():
+    ranking = pick(request(), [host("a", **ASIDE), host("b", limit=Resources())])
+
+    assert ranking.hosts == ()
+    assert "1 is set aside after failed builds" in ranking.sentence
+
+
+def test_a_host_whose_time_aside_is_over_is_named_as_on_trial():
+    tried = {**ASIDE, "set_aside_s": None}
+
+    assert pick(request(), [host("a", **tried), host("b")]).on_trial == ("a",)
+
+
+def test_many_servers_at_once_do_not_try_a_host_out():
+    tried = {**ASIDE, "set_aside_s": None}
+
+    assert pick(request(count=5), [host("a", **tried), host("b")]).hosts == ("b",)
+    assert pick(request(count=5), [host("a", **tried)]).hosts == ("a",)

@@ -40,7 +40,7 @@ def short(request: Request, seen: Seen) -> View:
         "id": identifier(request, seen),
         "hypervisor_hostname": host.facts.hypervisor_hostname,
         "state": "up" if host.up else "down",
-        "status": "enabled" if host.enabled else "disabled",
+        "status": "enabled" if host.enabled and host.why_aside is None else "disabled",
     }
 
 
@@ -63,13 +63,18 @@ def amounts(host: Host) -> dict[str, int]:
     }
 
 
+def _reason(host: Host) -> str | None:
+    """Give the operator's reason, else ours."""
+    return host.disabled_reason or (f"AUTO: {host.why_aside}"[:255] if host.why_aside else None)
+
+
 def _common(request: Request, seen: Seen) -> View:
     facts, host = seen.host.facts, seen.host
     return short(request, seen) | {
         "hypervisor_type": facts.hypervisor_type,
         "hypervisor_version": facts.hypervisor_version,
         "host_ip": facts.host_ip,
-        "service": {"id": identifier(request, seen), "host": host.name, "disabled_reason": host.disabled_reason},
+        "service": {"id": identifier(request, seen), "host": host.name, "disabled_reason": _reason(host)},
     }
 
 

@@ -1,0 +1,118 @@
+"""Connections whose other side stands still are given up; slow ones that keep up go on."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+
+from nova_lite.api import worker
+from nova_lite.api.worker import PatientSocket
+
+MEGABYTE = b"x" * (1024 * 1024)
+
+
+@contextlib.contextmanager
+def connected():
+    """A patient socket and its client."""
+    ours, client = socket.socketpair()
+    patient = PatientSocket(fileno=ours.detach())
+    patient.setblocking(True)
+    with patient, client:
+        yield patient, client
+
+
+def taken(client, size):
+    got = 0
+    while got < size:
+        got += len(client.recv(65536))
+    return got
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    monkeypatch.setattr(worker, "SEND_S", 0.2)
+
+
+def test_a_client_that_reads_gets_all(hasty):
+    with connected() as (patient, client):
+        reader = threading.Thread(target=taken, args=(client, 5 * len(MEGABYTE)))
+        reader.start()
+
+        patient.sendall(MEGABYTE * 5)
+
+        reader.join(30)
+        assert not reader.is_alive()
+        assert patient.sent == 5 * len(MEGABYTE)
+
+
+def test_a_client_that_stops_reading_is_given_up(hasty):
+    with connected() as (patient, _):
+        started = time.monotonic()
+
+        with pytest.raises(ConnectionResetError):
+            patient.sendall(MEGABYTE * 5)
+
+        assert time.monotonic() - started < 30
+
+
+def test_a_client_that_reads_a_little_at_a_time_is_given_up_too(hasty, monkeypatch):
+    monkeypatch.setattr(worker, "FLOOR", 1024**3)
+    with connected() as (patient, client):
+        ending = threading.Event()
+
+        def sip():
+            while not ending.wait(0.05):
+                client.recv(100_000)
+
+        reader = threading.Thread(target=sip, daemon=True)
+        reader.start()
+
+        with pytest.raises(ConnectionResetError):
+            patient.sendall(MEGABYTE * 100)
+
+        ending.set()
+        reader.join(30)
+        assert patient.sent < 100 * len(MEGABYTE)
+
+
+def test_a_file_goes_from_its_offset_in_pieces(tmp_path, hasty):
+    path = tmp_path / "image"
+    path.write_bytes(b"head" + MEGABYTE + b"tail")
+    with connected() as (patient, client), path.open("rb") as file:
+        got = []
+        reader = threading.Thread(target=lambda: got.append(taken(client, len(MEGABYTE))))
+        reader.start()
+
+        assert patient.sendfile(file, offset=4, count=len(MEGABYTE)) == len(MEGABYTE)
+
+        reader.join(30)
+        assert got == [len(MEGABYTE)]
+
+
+def test_a_file_that_ends_early_ends_the_sending(tmp_path, hasty):
+    path = tmp_path / "image"
+    path.write_bytes(b"abc")
+    with connected() as (patient, client), path.open("rb") as file:
+        assert patient.sendfile(file, offset=1, count=100) == 2
+        assert client.recv(10) == b"bc"
+
+
+def test_who_stops_reading_a_file_is_given_up(tmp_path, hasty):
+    path = tmp_path / "image"
+    path.write_bytes(MEGABYTE * 5)
+    with connected() as (patient, _), path.open("rb") as file, pytest.raises(ConnectionResetError):
+        patient.sendfile(file, offset=0, count=5 * len(MEGABYTE))
+
+
+def test_a_new_request_on_the_connection_has_its_time_anew(hasty):
+    with connected() as (patient, _):
+        patient.sending_s = 100.0
+        with pytest.raises(ConnectionResetError):
+            patient.sendall(b"late")
+
+        patient.begin(worker.HEADERS_S)
+        patient.sendall(b"in time")
