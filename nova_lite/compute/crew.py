@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 from nova_lite.clock import Clock
+from nova_lite.compute.effort import Effort, measured
 from nova_lite.compute.ledger import Task
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import ServerId
@@ -40,6 +41,7 @@ class Work:
     deadline: float | None = None
     expired: bool = False
     stop: threading.Event = dataclasses.field(default_factory=threading.Event)
+    effort: Effort = dataclasses.field(default_factory=Effort)
 
 
 class Crew:
@@ -122,5 +124,5 @@ class Crew:
 def _do(work: Work) -> PowerState | None:
     head = work.head
     envelope = Envelope(request_id=head.request_id, operation_id=head.operation_id) if head else None
-    with carrying(envelope):
+    with carrying(envelope), measured(work.effort):
         return work.act(work.stop)

@@ -248,7 +248,14 @@ class ComputeService:
             LOG.warning("A command failed: %s", fault.message, extra={**_about(work.head), "code": fault.code})
         if fault is not None and fault.code == INTERNAL:
             LOG.error("What failed is an error of ours.", exc_info=error, extra=_about(work.head))
-        return self._report(work.head, Outcome(attempt=work.head.attempt, fault=fault, power_state=power_state))
+        outcome = Outcome(
+            attempt=work.head.attempt,
+            fault=fault,
+            power_state=power_state,
+            worked_s=work.effort.seconds,
+            image_bytes=work.effort.image_bytes,
+        )
+        return self._report(work.head, outcome)
 
     def _report(self, head: CommandHead, outcome: Outcome) -> Callable[[], None] | None:
         report = Report(
@@ -264,6 +271,8 @@ class ComputeService:
             turn=head.turn,
             fault=outcome.fault,
             power_state=outcome.power_state,
+            worked_s=outcome.worked_s,
+            image_bytes=outcome.image_bytes,
         )
         notice = Notice(id=report.id, kind=Kind.REPORT, server_id=head.server_id, message=report)
         if not self._parts.ledger.conclude(head.server_id, task_of(head), outcome, notice):

@@ -13,6 +13,7 @@ from typing import Any
 from nova_lite import errors, metrics
 from nova_lite.db import journal as queries
 from nova_lite.db.engine import Tx
+from nova_lite.durable.facts import process
 from nova_lite.durable.progress import State, Tried, plain_state
 from nova_lite.durable.signals import from_rows
 from nova_lite.durable.workflow import CANCEL, REPORT, Priority, Signal, Workflow
@@ -115,6 +116,7 @@ def accept(tx: Tx, new: NewOperation) -> OperationId:
         _cancel_children(tx, new)
     state = State(
         started_at=tx.database.clock.wall(),
+        accepted_by=process(),
         parent_kind=new.parent.kind if new.parent else None,
         parent_id=new.parent.id if new.parent else None,
         reopens=new.closes and not new.ends,
