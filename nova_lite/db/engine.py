@@ -7,7 +7,7 @@ The ambiguous commit: when the connection breaks between sending COMMIT and its 
 transaction happened. It is never rerun here; `transact` raises Unavailable, and whoever called must be able to look:
 an API request by its idempotency key, a runner by the operation's turn, which rises with all that it records.
 
-`jointly` makes one transaction of all that a piece of work does here, without its having to know (decision 10).
+`jointly` makes one transaction of all that a piece of work does here, without its having to know (decision 9).
 """
 
 from __future__ import annotations
