@@ -1,8 +1,8 @@
 """gunicorn's threaded worker, made safe against slow clients.
 
 A connection that says nothing has no thread. A thread waits only as long as the client keeps up: `HEADERS_S` seconds for
-the headers, `BODY_S` for the body and `SEND_S` for the answer in all, and one more for each `FLOOR` bytes that came or went.
-So one byte a second is cut off after some seconds, and an image may move for hours.
+the headers (`HURRIED_S` while others wait), `BODY_S` for the body and `SEND_S` for the answer in all, and one more for each
+`FLOOR` bytes that came or went. So one byte a second is cut off after some seconds, and an image may move for hours.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from nova_lite.api import admission
 ACCEPTED = 64
 SILENT_S = 0.05
 HEADERS_S = 4.0
+HURRIED_S = 0.5  # for the headers, while others wait for a thread
 BODY_S = 10.0
 FLOOR = 16 * 1024
 SEND_S = 10.0
@@ -169,7 +170,7 @@ class Worker(ThreadWorker):
             conn.sock = PatientSocket(fileno=conn.sock.detach())
         if not conn.initialized and not conn.wait_for_data(max(0.0, SILENT_S - queued_s)):
             return _DEFER  # gunicorn's poller waits for the first byte
-        conn.sock.begin(HEADERS_S)
+        conn.sock.begin(HEADERS_S if queued_s < admission.PATIENCE_S else HURRIED_S)
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:

@@ -42,6 +42,7 @@ class Work:
     expired: bool = False
     stop: threading.Event = dataclasses.field(default_factory=threading.Event)
     effort: Effort = dataclasses.field(default_factory=Effort)
+    future: concurrent.futures.Future[PowerState | None] | None = None
 
 
 class Crew:
@@ -72,6 +73,8 @@ class Crew:
                 return
             running.stop.set()
             self._waiting[work.server_id] = work
+            if running.future is not None:
+                running.future.cancel()  # one that has not begun gives way at once, not after all that is queued before it
 
     def is_busy(self, server_id: ServerId) -> bool:
         """Whether something is being done for the server."""
@@ -103,15 +106,17 @@ class Crew:
     def _begin(self, work: Work) -> None:
         self._running[work.server_id] = work
         pool = self._builders if work.builds else self._hands
-        pool.submit(_do, work).add_done_callback(functools.partial(self._ended, work))
+        work.future = pool.submit(_do, work)
+        work.future.add_done_callback(functools.partial(self._ended, work))
 
     def _ended(self, work: Work, future: concurrent.futures.Future[PowerState | None]) -> None:
-        """Write down what came of a work, then begin what waits for its server. Runs in the worker's thread."""
-        if future.cancelled():
-            return
+        """Write down what came of a work, then begin what waits for its server. Runs in the worker's thread.
+
+        A work that was cancelled has never begun: there is nothing to write down.
+        """
         with self.lock:
             try:
-                say = work.finish(work, future)
+                say = None if future.cancelled() else work.finish(work, future)
             finally:
                 self._running.pop(work.server_id, None)
                 follower = self._waiting.pop(work.server_id, None)

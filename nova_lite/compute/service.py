@@ -38,6 +38,7 @@ from nova_lite.rpc.port import Handler
 LOG = logging.getLogger(__name__)
 M = TypeVar("M")
 CONSOLE_BYTES = 150 * 1024  # as JSON, six times as much at the worst, it fits into a message
+QUESTIONS = 2  # asked of the hypervisor at once; half of the threads that messages come in by
 RETRY_OWED_S = 10.0
 GATE_S = 1.0
 Future = concurrent.futures.Future[PowerState | None]
@@ -65,6 +66,7 @@ class ComputeService:
         self._owed: dict[ServerId, Tombstone] = {}
         self._nothing_owed = threading.Event()
         self._nothing_owed.set()
+        self._questions = threading.BoundedSemaphore(QUESTIONS)
 
     def handlers(self) -> dict[str, Handler]:
         """Give the handlers by method name."""
@@ -138,14 +140,21 @@ class ComputeService:
         self._parts.monitor.heard_itself(body.get("number"))
 
     def get_console_output(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Handle GetConsoleOutput. Raises: NotFound; Unavailable when the hypervisor does not answer."""
+        """Handle GetConsoleOutput. Raises: NotFound; Unavailable when the hypervisor does not answer, or is asked too much.
+
+        A slow hypervisor must not take all threads that commands come in by.
+        """
         message = _read(GetConsoleOutput, body)
+        if not self._questions.acquire(blocking=False):
+            raise errors.Unavailable("The host has other questions to answer; try again in a few seconds.")
         try:
             output = self._parts.driver.console_output(message.server_id, message.lines)
         except VirtError as error:
             if error.code == "no_guest":
                 raise errors.NotFound(error.message) from error
             raise errors.Unavailable(error.message) from error
+        finally:
+            self._questions.release()
         return {"output": output[-CONSOLE_BYTES:].decode("utf-8", errors="replace")}
 
     def obey_tombstones(self) -> float:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import json
 import time
 
+from click.testing import CliRunner
+
+from nova_lite.cli.main import command
 from nova_lite.db.tables.journal import step_events
+from nova_lite.inventory import hosts
 from nova_lite.model.host import FAILURES_BORNE
+from nova_lite.model.ids import HostName
 from nova_lite.scheduler.view import FRESH_S
 
 BAD = json.dumps({"ensure_guest": {"fail": {"message": "no bridge br0", "host_at_fault": True}}})
@@ -76,3 +81,24 @@ def test_an_image_that_fails_everywhere_sets_no_host_aside(cloud):
         cloud.wait_for(cloud.boot(image), "ERROR")
 
     assert [host.failed_in_row for host in cloud.listed_hosts()] == [0, 0]
+
+
+def nova_lite(cloud, *words):
+    config = cloud.folder / "nova-lite.conf"
+    config.write_text(f"[DEFAULT]\nstate_dir = {cloud.folder}\nrun_dir = {cloud.folder}\n[compute]\ndriver = fake\n")
+    return CliRunner().invoke(command, ["--config-file", str(config), *words]).output
+
+
+def test_the_operators_commands_say_that_a_host_is_set_aside_and_bring_it_back(cloud):
+    why = "3 builds in a row failed; set aside for 5 more min; last: no bridge br0"
+    for _ in range(FAILURES_BORNE):
+        cloud.database.transact(lambda tx: hosts.build_failed(tx, HostName("h1"), "no bridge br0"))
+
+    assert f"Host h1: {why}." in nova_lite(cloud, "doctor", "--json")
+    assert why in " ".join(nova_lite(cloud, "status").split())
+    listed = json.loads(nova_lite(cloud, "host", "list", "--json"))
+    assert [host["set_aside"] for host in listed] == [why, None]
+
+    nova_lite(cloud, "host", "enable", "h1")
+
+    assert of(cloud, "h1").why_aside is None

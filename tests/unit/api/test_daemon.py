@@ -251,6 +251,21 @@ def test_a_client_that_says_nothing_or_little_does_not_hold_a_thread(cloud):
     assert time.monotonic() - started < 15
 
 
+def test_many_slow_senders_of_headers_have_less_time_than_one(cloud):
+    _, port, _ = cloud
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+    for connection in slow:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-")
+    started = time.monotonic()
+
+    status, _, _ = ask(port, "GET", "/healthz")
+
+    for connection in slow:
+        connection.close()
+    assert status == 200
+    assert time.monotonic() - started < 25  # four threads; with four seconds for each of the forty it were 40
+
+
 def test_a_slow_sender_of_headers_is_cut_off(cloud):
     head = b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: " + b"a" * 60
 

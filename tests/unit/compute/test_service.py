@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import time
 
@@ -9,6 +10,8 @@ import pytest
 from unit.compute.stage import HOST, OTHER, SERVER, head, wait_until
 
 from nova_lite import errors
+from nova_lite.compute.crew import BUILDERS
+from nova_lite.compute.service import QUESTIONS
 from nova_lite.model.guest import PowerState
 from nova_lite.rpc.compute import GetConsoleOutput, Power, Tombstone, Welcome
 from nova_lite.rpc.conductor import PowerChange, Registration, Report, TombstoneDone
@@ -307,3 +310,37 @@ def test_secrets_of_a_guest_are_not_in_the_fake_hypervisor(stage):
 
     assert "hunter2" not in text and "c2VjcmV0" not in text
     assert list(json.loads(text)["guests"]) == [SERVER]
+
+
+def test_a_build_that_has_not_begun_gives_way_to_its_removal_at_once(stage):
+    stage.behave('{"ensure_guest": {"delay_s": 60}}')
+    stage.welcomed()
+    ids = [f"{number:08d}-2222-4333-8444-555555555555" for number in range(BUILDERS + 1)]
+    for server_id in ids:
+        stage.ensure(head(server_id))
+    wait_until(lambda: stage.host.crew.is_busy(ids[-1]))
+
+    stage.remove(head(ids[-1], turn=2, unwinding=True))
+
+    (report,) = stage.conductor.wait_for(Report)
+    assert (report.server_id, report.unwinding, report.fault) == (ids[-1], True, None)
+    assert all(stage.host.crew.is_busy(server_id) for server_id in ids[:-1])
+
+
+def test_a_slow_hypervisor_does_not_take_all_threads_for_consoles(stage):
+    stage.behave('{"console_output": {"delay_s": 3}}')
+    stage.welcomed().ensure()
+    stage.conductor.wait_for(Report)
+
+    def ask(_number):
+        try:
+            stage.send.get_console_output(HOST, GetConsoleOutput(server_id=SERVER))
+        except errors.Unavailable:
+            return "refused"
+        return "answered"
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, range(4)))
+
+    assert answers.count("answered") == QUESTIONS
+    assert answers.count("refused") == 4 - QUESTIONS
