@@ -15,3 +15,6 @@ OPERATIONS_ENDED = Counter(
 )
 LEASES_LOST = Counter("nova_lite_leases_lost", "Operations that another runner took from this process.")
 REPORTS_DROPPED = Counter("nova_lite_reports_dropped", "Hosts' reports that came again, too late, or for an ended operation.")
+COMMANDS_REFUSED = Counter(
+    "nova_lite_commands_refused", "Commands that a host refused: late, or of another incarnation.", ["reason"]
+)
