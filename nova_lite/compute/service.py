@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from nova_lite import errors
+from nova_lite import errors, metrics
 from nova_lite.clock import Clock
 from nova_lite.compute.crew import Act, Crew, Work
 from nova_lite.compute.ledger import TOMBSTONE, Kind, Ledger, Notice, Outcome, Task, task_of
@@ -221,10 +221,12 @@ class ComputeService:
         """Have a command's work done, join it, or answer again what was done before. Refuses what is late."""
         with self._parts.crew.lock:
             if not self._parts.monitor.knows(head.incarnation):
+                metrics.COMMANDS_REFUSED.labels("incarnation").inc()
                 LOG.info("A command of another incarnation is refused.", extra=_about(head))
                 return
             entry = self._parts.ledger.enter(head)
             if entry.late:
+                metrics.COMMANDS_REFUSED.labels("late").inc()
                 LOG.info("A late command is refused.", extra=_about(head))
                 return
             if entry.outcome is None:
