@@ -13,6 +13,7 @@ from unit.api.retried import PATH, post, post_at_once
 from nova_lite import errors
 from nova_lite.db.engine import Database
 from nova_lite.db.tables.journal import kept_answers
+from nova_lite.durable import idempotency
 
 
 @pytest.fixture
@@ -116,6 +117,22 @@ def test_a_removal_is_answered_alike_though_there_is_nothing_to_remove_any_more(
     again = client.simulate_delete(PATH + "/x", headers=headers)
     assert (again.status_code, again.text, again.headers["idempotency-replayed"]) == (204, "", "true")
     assert client.simulate_delete(PATH + "/x", headers={"X-Auth-Token": "u/p/member"}).status_code == 404
+
+
+def test_a_removal_that_was_done_while_this_one_looked_is_answered_alike(client, monkeypatch):
+    post(client)
+    headers = {"X-Auth-Token": "u/p/member", "Idempotency-Key": "k2"}
+    client.simulate_delete(PATH + "/x", headers=headers)
+    recall, looks = idempotency.recall, []
+
+    def too_early(tx, ticket):
+        looks.append(1)
+        return None if len(looks) == 1 else recall(tx, ticket)
+
+    monkeypatch.setattr(idempotency, "recall", too_early)
+
+    assert client.simulate_delete(PATH + "/x", headers=headers).status_code == 204
+    assert len(looks) == 2
 
 
 def test_a_request_that_writes_nothing_has_its_answer_kept_too(client):
