@@ -187,7 +187,7 @@ def _dying(cloud: ApiAlone, kills: int, chance: random.Random) -> Iterator[None]
     def work() -> None:
         try:
             for _ in range(kills):
-                if done.wait(chance.uniform(0.3, 1.5)):
+                if done.wait(chance.uniform(0.05, 0.4)):
                     return
                 cloud.kill()
                 cloud.deaths += 1
