@@ -32,6 +32,7 @@ CLIENTS = 4
 READY_S = 60.0
 PATIENCE_S = 120.0  # for one request with all of its retries
 TIMEOUT_S = 10.0
+PAUSE_S = 0.02
 
 
 class ApiAlone:
@@ -163,6 +164,7 @@ class Blind:
         try:
             return requests.post(f"{self._url}/compute/v2.1/servers", json=body, headers=headers, timeout=TIMEOUT_S)
         except requests.RequestException:
+            time.sleep(PAUSE_S)
             return None
 
 
@@ -187,7 +189,7 @@ def _dying(cloud: ApiAlone, kills: int, chance: random.Random) -> Iterator[None]
     def work() -> None:
         try:
             for _ in range(kills):
-                if done.wait(chance.uniform(0.3, 1.5)):
+                if done.wait(chance.uniform(0.05, 0.4)):
                     return
                 cloud.kill()
                 cloud.deaths += 1

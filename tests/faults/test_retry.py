@@ -25,3 +25,4 @@ def test_blind_retries_through_cut_connections_make_each_server_once(cloud):
     assert proxy.cut_requests > 0, f"NOVA_LITE_SEED={SEED} repeats this"
     assert proxy.cut_answers > 0
     assert blind.replayed > 0
+    assert cloud.deaths > 0
