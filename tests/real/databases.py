@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -150,7 +151,8 @@ def _folder(user: str | None) -> Iterator[Path]:
 @contextlib.contextmanager
 def _running(command: list[object], user: str | None, folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     words = [str(word) for word in command]
-    with log.open("wb") as output, subprocess.Popen(words, stdout=output, stderr=output, user=user, cwd=folder) as process:
+    apart: dict[str, Any] = {"user": user, "cwd": folder, "start_new_session": True}  # an interruption is the tests' own
+    with log.open("wb") as output, subprocess.Popen(words, stdout=output, stderr=output, **apart) as process:
         try:
             yield process
         finally:
