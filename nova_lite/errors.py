@@ -119,6 +119,13 @@ class RangeNotSatisfiable(NovaLiteError):
     status = 416
 
 
+class Unprocessable(NovaLiteError):
+    """The request is understood and cannot be done as it is."""
+
+    code = "unprocessable"
+    status = 422
+
+
 class TooManyRequests(NovaLiteError):
     """Too many attempts; try again later."""
 

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from real import databases
 
 HERE = Path(__file__).parent
+ENGINES = {"sqlite": (), "postgres": (pytest.mark.postgres,), "mariadb": (pytest.mark.mariadb,)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="Also run what boots a container with systemd.")
+    parser.addoption(
+        "--databases",
+        default=os.environ.get("TEST_DATABASES", "sqlite"),
+        help=f"What functional and workflow tests run on, with commas: {', '.join(ENGINES)}. Default: $TEST_DATABASES, or sqlite.",
+    )
+    parser.addoption(
+        "--whole", action="store_true", help="Run every workflow test on each of --databases, not a choice of them."
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what stands on a database once on each engine."""
+    if "engine" in metafunc.fixturenames:
+        names = metafunc.config.getoption("--databases").split(",")
+        if not set(names) <= set(ENGINES):
+            raise pytest.UsageError(f"--databases: {', '.join(ENGINES)}, with commas")
+        metafunc.parametrize("engine", [pytest.param(name, marks=ENGINES[name]) for name in names])
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[databases.Server]:
+    """A running PostgreSQL."""
+    with databases.postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[databases.Server]:
+    """A running MariaDB."""
+    with databases.mariadb() as server:
+        yield server
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,14 +12,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import falcon
-import orjson
 
 from nova_lite import errors
-from nova_lite.api import body, faults
+from nova_lite.api import body, faults, idempotency
 from nova_lite.api.admission import gates_of, kind_of
 from nova_lite.api.microversion import Version, parse
 from nova_lite.api.parts import Parts
-from nova_lite.api.route import Answer, Request, Route, own_target
+from nova_lite.api.route import Answer, Request, Route, encoded, own_target
 from nova_lite.api.service import Service
 from nova_lite.context import Context, new_request_id
 from nova_lite.rpc.port import Envelope, carrying
@@ -126,7 +125,7 @@ class Front:
         schema = route.body_at(request.version)
         if schema is not None and not (request.body is None and route.empty_ok):
             schema.check(request.body)
-        return route.handler(request)
+        return idempotency.answer(request)
 
     def _sign(self, response: falcon.Response, raw: falcon.Request) -> None:
         """Write the headers that every answer has, errors too."""
@@ -224,19 +223,13 @@ def write(response: falcon.Response, answer: Answer) -> None:
     if answer.stream is not None:
         _stream(response, answer)
     else:
-        response.data = b"" if answer.body is None else _encoded(answer.body)
+        response.data = encoded(answer.body)
 
 
 def _stream(response: falcon.Response, answer: Answer) -> None:
     response.stream = answer.stream
     if answer.length is not None:
         response.content_length = answer.length
-
-
-def _encoded(value: Any) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    return value.encode() if isinstance(value, str) else orjson.dumps(value)
 
 
 class Resource:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import falcon
+import orjson
 
 from nova_lite.api.microversion import ByVersion, Version
 from nova_lite.api.validate import BodySchema, JsonSchema, QuerySchema
@@ -50,6 +51,15 @@ class Answer:
     stream: Readable | Iterable[bytes] | None = None
     length: int | None = None
     content_type: str = "application/json"
+
+
+def encoded(value: Any) -> bytes:
+    """Write a body as it is sent; None is none."""
+    if value is None:
+        return b""
+    if isinstance(value, bytes):
+        return value
+    return value.encode() if isinstance(value, str) else orjson.dumps(value)
 
 
 @dataclasses.dataclass(kw_only=True, slots=True)
@@ -128,6 +138,8 @@ class Route:
     media: content types taken. Bodies of other types than application/json may be lists
     raw: the body is not JSON but bytes, given as `request.upload`
     empty_ok: a missing body is None and is not checked
+    kept: False where an Idempotency-Key is ignored (it is for `raw` and GET in any case). Elsewhere a handler writes and
+        reads the database only by `Database`, may be run again, and acts outside only by `after_commit`
     """
 
     method: str
@@ -143,6 +155,7 @@ class Route:
     media: tuple[str, ...] = JSON_MEDIA
     raw: bool = False
     empty_ok: bool = False
+    kept: bool = True
 
     def __post_init__(self) -> None:
         """Compile the schemas."""

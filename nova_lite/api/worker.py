@@ -7,6 +7,7 @@ the headers (`HURRIED_S` while others wait), `BODY_S` for the body and `SEND_S` 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import logging
@@ -30,6 +31,8 @@ FLOOR = 16 * 1024
 SEND_S = 10.0
 PIECE = 256 * 1024  # of an answer: after each one the time is looked at
 DRAINED = 16 * 1024  # as much of a body that nobody read is taken in after the answer; gunicorn would take four times that
+LINGER_S = 1.0  # so long, and for so many bytes, a client may still send what nobody wants before it reads its answer
+LINGER_BYTES = 1 << 20
 
 
 class PatientSocket(socket.socket):
@@ -111,6 +114,22 @@ def _too_slow() -> ConnectionResetError:
     return ConnectionResetError(errno.ECONNRESET, "the client is too slow")
 
 
+def _linger(connection: socket.socket) -> None:
+    """Say that nothing more is sent, and throw away what still comes, for a while.
+
+    Closing at once would reset the connection: a client that is still sending would lose the answer with it.
+    """
+    until, left = time.monotonic() + LINGER_S, LINGER_BYTES
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        while left > 0 and (seconds := until - time.monotonic()) > 0:
+            connection.settimeout(seconds)
+            data = socket.socket.recv(connection, 65536)
+            if not data:
+                return
+            left -= len(data)
+
+
 def _should_close(req: Any, by_headers: Callable[[], bool]) -> bool:
     """Tell whether the answer has to say `Connection: close`: also when too much of the body was left unread.
 
@@ -158,7 +177,10 @@ class Worker(ThreadWorker):
         """Serve a request whose headers are here; gunicorn's method."""
         conn.sock.begin(BODY_S)
         req.should_close = functools.partial(_should_close, req, req.should_close)
-        return super().handle_request(req, conn)
+        keeps = super().handle_request(req, conn)
+        if not keeps and _is_much_left(req.body):
+            _linger(conn.sock)
+        return keeps
 
 
 class Logger(glogging.Logger):

@@ -21,6 +21,7 @@ COMMANDS = {
     "host": ("nova_lite.cli.host", "Compute hosts: add, list, remove, enable, disable."),
     "broker": ("nova_lite.cli.broker", "The message broker: setup, status."),
     "operation": ("nova_lite.cli.operation", "Long operations: list, show, cancel."),
+    "story": ("nova_lite.cli.story", "Tell what happened to a request, a server or an operation."),
     "config": ("nova_lite.cli.config", "Options: list, sample, reference."),
 }
 EXIT_CONFIG = 2

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 from nova_lite.clock import Clock
+from nova_lite.compute.effort import Effort, measured
 from nova_lite.compute.ledger import Task
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import ServerId
@@ -25,6 +26,11 @@ LOG = logging.getLogger(__name__)
 BUILDERS = min(4, (os.cpu_count() or 1) + 1)  # guests built at once: their cost is disk and CPU
 HANDS = 16  # other work mostly waits: for a guest to shut itself down
 Act = Callable[[threading.Event], PowerState | None]
+Pools = Callable[[int, str], concurrent.futures.Executor]  # of so many workers, and of that name
+
+
+def _threads(workers: int, name: str) -> concurrent.futures.Executor:
+    return concurrent.futures.ThreadPoolExecutor(workers, thread_name_prefix=name)
 
 
 @dataclasses.dataclass(eq=False)
@@ -40,18 +46,19 @@ class Work:
     deadline: float | None = None
     expired: bool = False
     stop: threading.Event = dataclasses.field(default_factory=threading.Event)
+    effort: Effort = dataclasses.field(default_factory=Effort)
     future: concurrent.futures.Future[PowerState | None] | None = None
 
 
 class Crew:
     """The host's workers. `lock` makes taking a command, and writing down what came of one, happen one at a time."""
 
-    def __init__(self, clock: Clock, *, builders: int = BUILDERS, hands: int = HANDS) -> None:
-        """Threads start when there is work."""
+    def __init__(self, clock: Clock, *, builders: int = BUILDERS, hands: int = HANDS, pools: Pools = _threads) -> None:
+        """Threads start when there is work; other `pools` may do it without any."""
         self.lock = threading.RLock()
         self._clock = clock
-        self._builders = concurrent.futures.ThreadPoolExecutor(builders, thread_name_prefix="build")
-        self._hands = concurrent.futures.ThreadPoolExecutor(hands, thread_name_prefix="work")
+        self._builders = pools(builders, "build")
+        self._hands = pools(hands, "work")
         self._running: dict[ServerId, Work] = {}
         self._waiting: dict[ServerId, Work] = {}
         self._stopping = False
@@ -127,5 +134,5 @@ class Crew:
 def _do(work: Work) -> PowerState | None:
     head = work.head
     envelope = Envelope(request_id=head.request_id, operation_id=head.operation_id) if head else None
-    with carrying(envelope):
+    with carrying(envelope), measured(work.effort):
         return work.act(work.stop)

@@ -72,6 +72,8 @@ class Outcome:
     attempt: int
     fault: Fault | None = None
     power_state: PowerState | None = None
+    worked_s: float | None = None
+    image_bytes: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from nova_lite import errors
+from nova_lite import errors, metrics
 from nova_lite.clock import Clock
 from nova_lite.compute.crew import Act, Crew, Work
 from nova_lite.compute.ledger import TOMBSTONE, Kind, Ledger, Notice, Outcome, Task, task_of
@@ -221,10 +221,12 @@ class ComputeService:
         """Have a command's work done, join it, or answer again what was done before. Refuses what is late."""
         with self._parts.crew.lock:
             if not self._parts.monitor.knows(head.incarnation):
+                metrics.COMMANDS_REFUSED.labels("incarnation").inc()
                 LOG.info("A command of another incarnation is refused.", extra=_about(head))
                 return
             entry = self._parts.ledger.enter(head)
             if entry.late:
+                metrics.COMMANDS_REFUSED.labels("late").inc()
                 LOG.info("A late command is refused.", extra=_about(head))
                 return
             if entry.outcome is None:
@@ -257,7 +259,14 @@ class ComputeService:
             LOG.warning("A command failed: %s", fault.message, extra={**_about(work.head), "code": fault.code})
         if fault is not None and fault.code == INTERNAL:
             LOG.error("What failed is an error of ours.", exc_info=error, extra=_about(work.head))
-        return self._report(work.head, Outcome(attempt=work.head.attempt, fault=fault, power_state=power_state))
+        outcome = Outcome(
+            attempt=work.head.attempt,
+            fault=fault,
+            power_state=power_state,
+            worked_s=work.effort.seconds,
+            image_bytes=work.effort.image_bytes,
+        )
+        return self._report(work.head, outcome)
 
     def _report(self, head: CommandHead, outcome: Outcome) -> Callable[[], None] | None:
         report = Report(
@@ -273,6 +282,8 @@ class ComputeService:
             turn=head.turn,
             fault=outcome.fault,
             power_state=outcome.power_state,
+            worked_s=outcome.worked_s,
+            image_bytes=outcome.image_bytes,
         )
         notice = Notice(id=report.id, kind=Kind.REPORT, server_id=head.server_id, message=report)
         if not self._parts.ledger.conclude(head.server_id, task_of(head), outcome, notice):

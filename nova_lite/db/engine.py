@@ -6,11 +6,14 @@ when there is more than one control node. Only `nova_lite.db` imports SQLAlchemy
 The ambiguous commit: when the connection breaks between sending COMMIT and its answer, nobody can tell whether the
 transaction happened. It is never rerun here; `transact` raises Unavailable, and whoever called must be able to look:
 an API request by its idempotency key, a runner by the operation's turn, which rises with all that it records.
+
+`jointly` makes one transaction of all that a piece of work does here, without its having to know (decision 9).
 """
 
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import logging
 import random
 import sqlite3
@@ -66,6 +69,47 @@ class Tx:
             action()
 
 
+class Joint:
+    """One transaction for all that a piece of work does with a database; opened by the first write, so as to be short."""
+
+    def __init__(self, database: Database, stack: contextlib.ExitStack, first: Callable[[Tx], None]) -> None:
+        """`stack` ends the transaction when it ends; `first` is run as soon as there is one."""
+        self.database = database
+        self.after: list[Callable[[], None]] = []
+        self._stack = stack
+        self._first = first
+        self._connection: sa.Connection | None = None
+
+    @property
+    def connection(self) -> sa.Connection | None:
+        """Give the open connection; None when nothing was written yet."""
+        return self._connection
+
+    def opened(self) -> sa.Connection:
+        """Give the connection in its transaction."""
+        if self._connection is None:
+            self._connection = self._stack.enter_context(self.database.writing())
+            self._first(Tx(self.database, self._connection))
+        return self._connection
+
+    def transact(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` as a part. One that is refused takes back what it wrote: whoever called may go on without it."""
+        connection = self.opened()
+        tx = Tx(self.database, connection)
+        savepoint = connection.begin_nested()
+        try:
+            result = work(tx)
+        except errors.NovaLiteError:
+            savepoint.rollback()
+            raise
+        savepoint.commit()  # what else is raised ends the whole: after a deadlock there is no savepoint any more
+        self.after.append(tx.committed)
+        return result
+
+
+_JOINT: contextvars.ContextVar[Joint | None] = contextvars.ContextVar("joint", default=None)
+
+
 class Database:
     """An engine with the two ways to use it: `read()` and `transact()`."""
 
@@ -90,6 +134,10 @@ class Database:
 
         Raises: Unavailable when the database does not answer.
         """
+        joint = self._joint()
+        if joint is not None and joint.connection is not None:
+            yield Tx(self, joint.connection)  # sees what was written; its errors are `jointly`'s
+            return
         with _translated(), self.engine.connect() as connection:
             yield Tx(self, connection)
 
@@ -99,9 +147,50 @@ class Database:
         Raises: Unavailable when the database does not answer. When the answer to COMMIT was lost the effect is unknown:
         the caller must be able to look (idempotency key, lease number).
         """
+        joint = self._joint()
+        if joint is not None:
+            return joint.transact(work)
+        return self._rerun(lambda: self._once(work))
+
+    def jointly(self, work: Callable[[], T], *, first: Callable[[Tx], None], last: Callable[[Tx, T], None]) -> T:
+        """Run `work` and make one transaction of every `transact` in it (on this thread), and of `first` and `last`.
+
+        The transaction begins with the first `transact`, or after `work` when there was none: `first` is run then, and
+        `last` with the result before the commit. Reads join it once it has begun. A rerun runs `work` again as a whole,
+        so `work` must not act outside the database but by `after_commit`.
+        Raises: as `transact`; and what `work` raises, with nothing written.
+        """
+        return self._rerun(lambda: self._join(work, first, last))
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call `action` now; inside of `jointly`, once that is committed."""
+        joint = self._joint()
+        if joint is None:
+            action()
+        else:
+            joint.after.append(action)
+
+    def _joint(self) -> Joint | None:
+        joint = _JOINT.get()
+        return joint if joint is not None and joint.database is self else None
+
+    def _join(self, work: Callable[[], T], first: Callable[[Tx], None], last: Callable[[Tx, T], None]) -> T:
+        with contextlib.ExitStack() as stack:
+            joint = Joint(self, stack, first)
+            token = _JOINT.set(joint)
+            try:
+                result = work()
+                last(Tx(self, joint.opened()), result)
+            finally:
+                _JOINT.reset(token)
+        for action in joint.after:
+            action()
+        return result
+
+    def _rerun(self, once: Callable[[], T]) -> T:
         for attempt in range(RERUNS):
             try:
-                return self._once(work)
+                return once()
             except exc.TimeoutError as error:
                 raise errors.Unavailable("All connections to the database are in use.", what=DATABASE) from error
             except Overtaken as error:
@@ -114,13 +203,19 @@ class Database:
         raise AssertionError("unreachable")
 
     def _once(self, work: Callable[[Tx], T]) -> T:
+        with self.writing() as connection:
+            tx = Tx(self, connection)
+            result = work(tx)
+        tx.committed()
+        return result
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """Open a transaction that writes, committed at the block's end."""
         with self.engine.connect() as connection:
             connection.execution_options(nova_lite_write=True)  # before BEGIN: it chooses which one
             with connection.begin():
-                tx = Tx(self, connection)
-                result = work(tx)
-        tx.committed()
-        return result
+                yield connection
 
     def dispose(self) -> None:
         """Close all connections."""

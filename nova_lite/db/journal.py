@@ -1,4 +1,4 @@
-"""Queries of the engine: subjects, operations, leases, signals, events, idempotency keys.
+"""Queries of the engine: subjects, operations, leases, signals, events, kept answers.
 
 Times compared by the engine are the journal's clock (`db.clock`); ages in days are wall time. What each row means, and
 which interleaving each condition is for: docs/develop/engine.md.
@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from nova_lite.db import clock
 from nova_lite.db.engine import Database, Overtaken, Tx
-from nova_lite.db.tables.journal import idempotency_keys, operations, signals, step_events, subjects
+from nova_lite.db.tables.journal import idempotency_keys, kept_answers, operations, signals, step_events, subjects
 
 Row = sa.RowMapping
 TAKEN_AT_ONCE = 32
@@ -399,23 +399,32 @@ def purge(tx: Tx, before: float) -> int:
     return len(ids)
 
 
-# -- idempotency keys ------------------------------------------------------------------------------------------------
+# -- kept answers ----------------------------------------------------------------------------------------------------
 
 
-def insert_key(tx: Tx, row: Mapping[str, Any]) -> bool:
-    """Write an idempotency key; False when it is there."""
-    return _insert_unless_there(tx, idempotency_keys, row)
+def insert_answer(tx: Tx, row: Mapping[str, Any]) -> bool:
+    """Write a key with its answer to come; False when it is there. Waits for another transaction that writes the same."""
+    return _insert_unless_there(tx, kept_answers, row)
 
 
-def find_key(tx: Tx, project_id: str, key: str) -> Row | None:
-    """Read an idempotency key."""
-    query = sa.select(idempotency_keys).where(idempotency_keys.c.project_id == project_id, idempotency_keys.c.key == key)
-    return tx.execute(query).mappings().one_or_none()
+def complete_answer(tx: Tx, scope: str, key: str, status: int, answer: str) -> None:
+    """Write the answer beside its key."""
+    tx.execute(kept_answers.update().where(*_the_answer(scope, key)).values(status=status, answer=answer))
 
 
-def purge_keys(tx: Tx, before: float) -> int:
-    """Remove idempotency keys made before that wall time; give their number."""
-    return tx.execute(idempotency_keys.delete().where(idempotency_keys.c.created_at < before)).rowcount
+def find_answer(tx: Tx, scope: str, key: str) -> Row | None:
+    """Read a kept answer."""
+    return tx.execute(sa.select(kept_answers).where(*_the_answer(scope, key))).mappings().one_or_none()
+
+
+def purge_answers(tx: Tx, before: float) -> int:
+    """Remove answers kept before that wall time, of releases before 1.1 too; give the number of ours."""
+    tx.execute(idempotency_keys.delete().where(idempotency_keys.c.created_at < before))
+    return tx.execute(kept_answers.delete().where(kept_answers.c.created_at < before)).rowcount
+
+
+def _the_answer(scope: str, key: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return kept_answers.c.scope == scope, kept_answers.c.key == key
 
 
 def _the_subject(kind: str, subject_id: str) -> sa.Update:

@@ -15,6 +15,7 @@ from nova_lite import errors, metrics
 from nova_lite.clock import Clock
 from nova_lite.db import journal as queries
 from nova_lite.db.engine import Tx
+from nova_lite.durable import facts
 from nova_lite.durable import progress as moves
 from nova_lite.durable import signals as reading
 from nova_lite.durable.progress import Ending, Missed, Moment, Move, Progress, State
@@ -25,6 +26,7 @@ from nova_lite.model import wire
 from nova_lite.model.ids import HostName, OperationId
 
 LOG = logging.getLogger(__name__)
+LATE_S = 10.0  # waiting longer for a runner belongs to the story
 
 
 class Countdown:
@@ -57,10 +59,7 @@ class Drive:
         self._workflow = workflow
         self._signals = signals
         self._lease = _lease(row, workflow)
-        self._progress = _progress(row, workflow)
-        if self._lease.first:
-            state = dataclasses.replace(self._progress.state, started_at=means.clock.wall())
-            self._progress = dataclasses.replace(self._progress, state=state)
+        self._progress = _taken_up(_progress(row, workflow), row, means)
         self._seq = max([int(row["signal_seq"]), *(signal.seq for signal in signals)])
         self._held = True
         self.busy_since = means.clock.monotonic()  # when the last call or recording began: a hanging one is not waited for
@@ -280,6 +279,7 @@ class Drive:
             silence_s=silence_s,
             notes=run.notes if run is not None else (),
             host=run.host if run is not None else None,
+            sent=run.commands if run is not None else (),
         )
 
 
@@ -293,6 +293,19 @@ def _words(lease: Lease, **more: object) -> dict[str, object]:
     """Say in a log line what it is about."""
     named = {"operation_id": lease.operation_id, "request_id": lease.request_id, "subject_id": lease.subject_id}
     return {**named, "workflow": lease.workflow.name, **more}
+
+
+def _taken_up(progress: Progress, row: queries.Row, means: Means) -> Progress:
+    """Note who takes the operation up, and from whom when that one never gave it back."""
+    wall, lease = means.clock.wall(), {"owner": means.owner, "number": int(row["lease_number"]) + 1}
+    if row["lease_owner"] is not None:
+        lease["lapsed"] = row["lease_owner"]
+    if row["wake_at"] is not None and (late_s := row["now"] - max(row["wake_at"], row["lease_until"] or 0.0)) > LATE_S:
+        lease["late_s"] = round(late_s, 1)
+    changes: dict[str, Any] = {"facts": facts.with_lease(progress.state.facts, lease, wall)}
+    if lease["number"] == 1:
+        changes["started_at"] = wall
+    return dataclasses.replace(progress, state=dataclasses.replace(progress.state, **changes))
 
 
 def _lease(row: queries.Row, workflow: Workflow[Any]) -> Lease:

@@ -13,7 +13,7 @@ from typing import Any
 from nova_lite import errors, metrics
 from nova_lite.db import journal as queries
 from nova_lite.db.engine import Tx
-from nova_lite.durable import idempotency
+from nova_lite.durable.facts import process
 from nova_lite.durable.progress import State, Tried, plain_state
 from nova_lite.durable.signals import from_rows
 from nova_lite.durable.workflow import CANCEL, REPORT, Priority, Signal, Workflow
@@ -116,6 +116,7 @@ def accept(tx: Tx, new: NewOperation) -> OperationId:
         _cancel_children(tx, new)
     state = State(
         started_at=tx.database.clock.wall(),
+        accepted_by=process(),
         parent_kind=new.parent.kind if new.parent else None,
         parent_id=new.parent.id if new.parent else None,
         reopens=new.closes and not new.ends,
@@ -255,11 +256,10 @@ def overdue(tx: Tx) -> tuple[OperationRow, ...]:
 
 
 def purge(tx: Tx, older_than: float) -> int:
-    """Remove ended operations, their signals and events, and idempotency keys, older than that wall time.
+    """Remove ended operations, their signals and events, older than that wall time.
 
     A few hundred operations at a time; give their number. May be repeated.
     """
-    idempotency.purge(tx, older_than)
     return queries.purge(tx, older_than)
 
 

@@ -6,10 +6,11 @@ The runner calls a step, turns what it returned or raised into an ending, asks `
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.durable import facts
 from nova_lite.durable.workflow import Back, Done, Failure, Priority, Step, StepFailed, Transient, Wait, Workflow
 from nova_lite.model import wire
 from nova_lite.model.ids import HostName
@@ -72,6 +73,8 @@ class State:
     parent_kind: str | None = None
     parent_id: str | None = None
     reopens: bool = False  # the subject was closed at accept and opens at the end
+    accepted_by: str | None = None  # the process that wrote the operation down
+    facts: facts.Facts = ()  # for the operation's story alone
 
 
 _INITIAL = State()
@@ -106,6 +109,7 @@ class Moment:
     silence_s: float = 0.0
     notes: tuple[str, ...] = ()
     host: HostName | None = None
+    sent: tuple[tuple[HostName, str], ...] = ()  # commands to hosts, by name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,6 +139,7 @@ def priority(workflow: Workflow[Any], progress: Progress) -> int:
 
 def after(progress: Progress, ending: Ending, moment: Moment) -> Move:
     """Give the move that a step's ending means."""
+    progress = _told(progress, moment)
     if isinstance(ending, errors.Unavailable):
         return _away(progress, str(ending.details.get("what", ending.message)), moment)
     if isinstance(ending, Wait):
@@ -185,6 +190,7 @@ def _done(progress: Progress, ending: Done, moment: Moment) -> Move:
     step = step_of(moment.workflow, progress)
     events = (*progress.events, _event(progress, moment, DONE, ""))
     results = {name: result for name, result in progress.results.items() if name != step.name}
+    progress = _forgetting(progress, (step.name,), moment)
     if progress.unwinding:
         return _next_undo(dataclasses.replace(progress, results=results, events=events), moment, progress.position - 1)
     if ending.result is not None:
@@ -251,6 +257,8 @@ def _next_undo(progress: Progress, moment: Moment, start: int) -> Move:
         return Move(progress=progress, outcome=CANCELLED if state.cancelled else FAILED)
     kept = {step.name for step in steps[:floor]}
     results = {name: result for name, result in progress.results.items() if name in kept}
+    progress = _forgetting(progress, [name for name in progress.results if name not in kept], moment)
+    state = progress.state
     progress = dataclasses.replace(progress, results=results, state=dataclasses.replace(state, back_to=None))
     return Move(progress=_enter(progress, moment, floor, unwinding=False))
 
@@ -283,8 +291,32 @@ def _thawed(progress: Progress, moment: Moment) -> Progress:
         return progress
     waited = dict(state.waited)
     waited[state.away] = waited.get(state.away, 0.0) + max(0.0, moment.wall - state.away_since)
-    state = dataclasses.replace(state, away=None, away_times=0, frozen_left_s=None, waited=waited)
+    step = step_of(moment.workflow, progress).name
+    known = facts.with_outage(state.facts, step, state.away, state.away_since, moment.wall)
+    state = dataclasses.replace(state, away=None, away_times=0, frozen_left_s=None, waited=waited, facts=known)
     return dataclasses.replace(progress, state=state)
+
+
+def _told(progress: Progress, moment: Moment) -> Progress:
+    """Note the commands that a call has sent."""
+    if not moment.sent:
+        return progress
+    known, step = progress.state.facts, step_of(moment.workflow, progress).name
+    place = {"step": step, "unwinding": progress.unwinding, "attempt": progress.attempt, "turn": progress.turn}
+    for host, name in moment.sent:
+        known = facts.with_command(known, place, host, name, moment.wall)
+    return dataclasses.replace(progress, state=dataclasses.replace(progress.state, facts=known))
+
+
+def _forgetting(progress: Progress, names: Iterable[str], moment: Moment) -> Progress:
+    """Note the results that are about to be dropped."""
+    known = progress.state.facts
+    for name in names:
+        if name in progress.results:
+            known = facts.with_undone(known, name, progress.results[name], moment.wall)
+    if known is progress.state.facts:
+        return progress
+    return dataclasses.replace(progress, state=dataclasses.replace(progress.state, facts=known))
 
 
 def _event(progress: Progress, moment: Moment, outcome: str, message: str) -> Mapping[str, Any]:

@@ -42,6 +42,7 @@ class Means:
     silence_of: Callable[[HostName], float]
     reached: Callable[[str, str], None]
     must_let_go: Callable[[str], bool]
+    owner: str = ""
 
 
 class Recorder:

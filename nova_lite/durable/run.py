@@ -61,6 +61,7 @@ class LeasedRun(Run[P]):
         self.time_left_s = 0.0
         self.notes: tuple[str, ...] = ()
         self.host: HostName | None = None
+        self.commands: tuple[tuple[HostName, str], ...] = ()
         self._lease = lease
         self._progress = progress
         self._ring = ring
@@ -107,6 +108,10 @@ class LeasedRun(Run[P]):
         """Say what is going on, for this step's event."""
         self.notes = (*self.notes, message)
         self.host = host or self.host
+
+    def sent(self, host: HostName, command: str) -> None:
+        """Say that a host was sent a command, for the operation's story."""
+        self.commands = (*self.commands, (host, command))
 
     def ring(self, operation_id: OperationId) -> None:
         """Tell the runners that another operation is due: at once, or when the open transaction has been committed."""

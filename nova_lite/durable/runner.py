@@ -88,6 +88,7 @@ class Runner:
             silence_of=silence_of,
             reached=reached,
             must_let_go=self._must_let_go,
+            owner=self._options.owner,
         )
         self._yielding: frozenset[str] = frozenset()
         self._bell = threading.Event()

@@ -251,6 +251,10 @@ class Run(Generic[P]):
         """Say what is going on, for this step's event (shown by the API and the operator's command)."""
         raise NotImplementedError
 
+    def sent(self, host: HostName, command: str) -> None:
+        """Say that a host was sent a command, for the operation's story."""
+        raise NotImplementedError
+
 
 class Registry:
     """The workflows that a runner knows, by name and version."""

@@ -39,7 +39,7 @@ class Revocations:
 
     def __init__(self, database: Database, clock: Clock) -> None:
         """Nothing is read before the first `refresh`."""
-        self._database = database
+        self.database = database
         self._clock = clock
         self._lock = threading.Lock()
         self._last_id = 0
@@ -52,7 +52,7 @@ class Revocations:
         """Read new rows; each minute all of them, dropping the expired. Raises: Unavailable."""
         with self._lock:
             everything = self._reads % FULL_READ_EACH == 0
-            with self._database.read() as tx:
+            with self.database.read() as tx:
                 last_id, found = db.revocations_since(tx, 0 if everything else self._last_id)
             self._last_id = max(last_id, self._last_id)
             for revocation in found:

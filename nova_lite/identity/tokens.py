@@ -130,7 +130,13 @@ class Tokens:
         self._revoked.refresh()
 
     def catch_up(self) -> None:
-        """Read what was just revoked, so that this process knows at once; others do within a second. Never raises."""
+        """Read what was just revoked, so that this process knows at once; others do within a second. Never raises.
+
+        Inside of `Database.jointly` it waits for the commit: what is taken back must not be remembered here.
+        """
+        self._revoked.database.after_commit(self._catch_up)
+
+    def _catch_up(self) -> None:
         try:
             self.refresh()
         except errors.NovaLiteError as error:
@@ -146,7 +152,7 @@ class Tokens:
 
     def _keep_fresh(self) -> None:
         while not self._stopping.is_set():
-            self.catch_up()
+            self._catch_up()
             self._stopping.wait(REFRESH_S)
 
 

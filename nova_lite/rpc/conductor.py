@@ -70,6 +70,8 @@ class Report:
     turn: int
     fault: Fault | None = None
     power_state: PowerState | None = None
+    worked_s: float | None = None  # how long the host worked on it; the rest was waiting and messages
+    image_bytes: int | None = None  # read from the image service; 0: the host had the image
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

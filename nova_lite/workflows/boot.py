@@ -251,6 +251,7 @@ def ensure_guest(run: Run[BootParams]) -> Done | Wait:
             raise StepFailed(f"The image cannot be used any more: {error.message}", code=error.status) from error
     spec = guest_spec(server, image, run.out(PortsReady).interfaces, admin_pass=run.params.admin_pass)
     ports.compute.ensure_guest(host, EnsureGuest(head=head(run, standing), spec=spec))
+    run.sent(host, "ensure_guest")
     return Wait(REPEAT_S, host)
 
 

@@ -1,4 +1,4 @@
-"""Accepting a create request: servers, their boots, quota and the idempotency key, in one transaction."""
+"""Accepting a create request: servers, their boots and quota, in one transaction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
-from nova_lite.durable import idempotency, journal
+from nova_lite.durable import journal
 from nova_lite.model.ids import OperationId, ProjectId, ServerId
 from nova_lite.model.placement import PlacementRequest
 from nova_lite.model.server import Server
@@ -21,33 +21,23 @@ from nova_lite.workflows.desk import SERVER, Desk
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CreateOrder:
-    """Servers to be made, all alike but for their ids and names; at least `min_count` or none.
-
-    `fingerprint` is of the request's body: the same idempotency key with another body is a conflict.
-    """
+    """Servers to be made, all alike but for their ids and names; at least `min_count` or none."""
 
     servers: tuple[Server, ...]
     min_count: int = 1
     admin_pass: str | None = None
-    idempotency_key: str | None = None
-    fingerprint: str = ""
 
 
 def accept(desk: Desk, context: Context, order: CreateOrder) -> tuple[ServerId, ...]:
     """Accept the servers; give the ids of those that were accepted (quota may hold fewer than all, never under the least).
 
-    With an idempotency key it may be repeated: the first call's ids are given again.
-    Raises: OverQuota, and nothing is written; Conflict when the key was used for another request.
+    Raises: OverQuota, and nothing is written.
     """
     return desk.database.transact(lambda tx: _accept(desk, tx, context, order))
 
 
 def _accept(desk: Desk, tx: Tx, context: Context, order: CreateOrder) -> tuple[ServerId, ...]:
     project_id = order.servers[0].project_id
-    if order.idempotency_key is not None:
-        known = idempotency.recall(tx, project_id, order.idempotency_key, order.fingerprint)
-        if known is not None:
-            return tuple(ServerId(server_id) for server_id in known["servers"])
     servers = _reserve(tx, project_id, order)
     for server in servers:
         records.insert(tx, server)
@@ -55,10 +45,7 @@ def _accept(desk: Desk, tx: Tx, context: Context, order: CreateOrder) -> tuple[S
         desk.ring_after(tx, _boot(tx, context, servers[0], order))
     else:
         desk.ring_after(tx, _boot_many(tx, context, servers, order))
-    ids = tuple(server.id for server in servers)
-    if order.idempotency_key is not None:
-        idempotency.remember(tx, project_id, order.idempotency_key, order.fingerprint, {"servers": list(ids)})
-    return ids
+    return tuple(server.id for server in servers)
 
 
 def _reserve(tx: Tx, project_id: ProjectId, order: CreateOrder) -> tuple[Server, ...]:

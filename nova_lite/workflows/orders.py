@@ -84,4 +84,5 @@ def remove_from(run: Run[Any], host: HostName) -> Done | Wait:
         run.note(f"{host} is down: it removes the guest when it returns", host)
         return Done()
     ports.compute.remove_guest(host, RemoveGuest(head=head(run, standing)))
+    run.sent(host, "remove_guest")
     return Wait(REPEAT_S, host)

@@ -43,6 +43,7 @@ def _order(run: Run[PowerParams], send: Callable[[Ports, CommandHead], None]) ->
     if standing is None or standing.lost:
         raise StepFailed(f"Host {run.params.host} is down.", code=409)
     send(ports, head(run, standing))
+    run.sent(run.params.host, run.step)
     return Wait(REPEAT_S, run.params.host)
 
 

@@ -48,15 +48,23 @@ PASSWORD = "a password for tests"
 class Cloud:
     """One control side and some hosts. `broker.sent` has every message, `statements` every statement of API and conductor."""
 
-    def __init__(self, folder: Path, host_names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        host_names: tuple[str, ...],
+        *,
+        url: str | None = None,
+        schema: Callable[[Database], object] | None = None,
+    ) -> None:
+        """`url` is an empty database, an SQLite file by default; `schema` makes its tables, the migrations by default."""
         self.folder = folder
-        self.url = f"sqlite:///{folder}/nova-lite.db"
+        self.url = url or f"sqlite:///{folder}/nova-lite.db"
         self.broker = LocalBroker()
         self.statements: list[str] = []
         self._lock = threading.Lock()
         self._closing = contextlib.ExitStack()
         set_up = Database(self.url)
-        migrate.upgrade(set_up)
+        (schema or migrate.upgrade)(set_up)
         bootstrap_identity(
             set_up, admin_password=PASSWORD, demo_password=PASSWORD, region="RegionOne", public_url="http://127.0.0.1"
         )
@@ -66,7 +74,7 @@ class Cloud:
             set_up.transact(lambda tx, name=name: hosts.add_host(tx, HostName(name)))
         set_up.dispose()
         self.database = self._database()
-        self.conductor = self._conductor()
+        self.conductor = self.new_conductor()
         self.scheduler = Scheduler(Database(self.url), LocalTransport(self.broker), name="control")
         self.hosts = {name: self.make_host(name) for name in host_names}
         self.client = falcon.testing.TestClient(make_app(self._parts()))
@@ -96,7 +104,8 @@ class Cloud:
 
         return database
 
-    def _conductor(self) -> Conductor:
+    def new_conductor(self) -> Conductor:
+        """Make a conductor that is not started; its stop is the caller's."""
         images = make_images(self.database, self.folder, self._store(), "http://127.0.0.1", SystemClock())
         return Conductor(
             ConductorDoors(
@@ -214,8 +223,9 @@ class Cloud:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *host_names: str) -> Iterator[Cloud]:
-    cloud = Cloud(folder, host_names)
+def running(folder: Path, *host_names: str, **options: Any) -> Iterator[Cloud]:
+    """Run a cloud while the block lasts; `options` are `Cloud`'s."""
+    cloud = Cloud(folder, host_names, **options)
     try:
         cloud.start()
         yield cloud

@@ -1,12 +1,50 @@
-"""A cloud with two hosts for each test."""
+"""A cloud with two hosts for each test, on each engine."""
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from functional.cloud import running
+from real.databases import Kept
+
+from nova_lite.db import migrate
+
+
+@pytest.fixture(scope="session")
+def kept_databases():
+    """Give a function that gives an emptied database of a server: one of each engine is migrated once."""
+    with contextlib.ExitStack() as closing:
+        kept = {}
+
+        def emptied(engine, server):
+            if engine not in kept:
+                kept[engine] = Kept(closing.enter_context(server.database()), migrate.upgrade)
+                closing.callback(kept[engine].dispose)
+            return kept[engine].empty()
+
+        yield emptied
 
 
 @pytest.fixture
-def cloud(tmp_path):
-    with running(tmp_path, "h1", "h2") as cloud:
+def empty_database(engine, tmp_path, request):
+    """The URL of a database without tables."""
+    if engine == "sqlite":
+        yield f"sqlite:///{tmp_path}/nova-lite.db"
+        return
+    with request.getfixturevalue(engine).database() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(engine, tmp_path, request, kept_databases):
+    """The URL of a database without rows."""
+    if engine == "sqlite":
+        return f"sqlite:///{tmp_path}/nova-lite.db"
+    return kept_databases(engine, request.getfixturevalue(engine))
+
+
+@pytest.fixture
+def cloud(tmp_path, database_url):
+    with running(tmp_path, "h1", "h2", url=database_url) as cloud:
         yield cloud

@@ -23,7 +23,10 @@ NOT_HERE = {"daemons", "broker"}  # this cloud is one process with a broker of i
 def examine(cloud):
     """Give the function that calls the doctor: what it finds, as (check, problem)."""
     config = cloud.folder / "nova-lite.conf"
-    config.write_text(f"[DEFAULT]\nstate_dir = {cloud.folder}\nrun_dir = {cloud.folder}\n[compute]\ndriver = fake\n")
+    config.write_text(
+        f"[DEFAULT]\nstate_dir = {cloud.folder}\nrun_dir = {cloud.folder}\n"
+        f"[database]\nurl = {cloud.url}\n[compute]\ndriver = fake\n"
+    )
 
     def call():
         answer = CliRunner().invoke(command, ["--config-file", str(config), "doctor", "--json"])

@@ -208,7 +208,7 @@ def test_a_repeated_request_with_its_key_makes_one_server(cloud):
 
     assert len(ids) == 1
     other = {"server": {**body["server"], "name": "other"}}
-    assert cloud.client.simulate_post("/compute/v2.1/servers", json=other, headers=headers).status_code == 409
+    assert cloud.client.simulate_post("/compute/v2.1/servers", json=other, headers=headers).status_code == 422
 
 
 def test_the_quota_holds(cloud):

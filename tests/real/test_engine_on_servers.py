@@ -17,7 +17,7 @@ from nova_lite.db import clock, schema
 from nova_lite.db import journal as queries
 from nova_lite.db.engine import Database
 from nova_lite.db.tables.journal import operations
-from nova_lite.durable import idempotency, journal
+from nova_lite.durable import journal
 from nova_lite.durable.journal import Subject
 from nova_lite.durable.runner import Runner, RunnerOptions
 from nova_lite.durable.workflow import Outside, Record, Registry, Wait, Workflow
@@ -239,30 +239,6 @@ def test_a_report_that_comes_eight_times_at_once_is_stored_once(database):
 
     with database.read() as tx:
         assert len(journal.signals_of(tx, operation_id)) == 1
-
-
-def test_the_same_idempotency_key_at_once_is_answered_alike(database):
-    barrier, answers = threading.Barrier(6), []
-
-    def ask(number):
-        def work(tx):
-            known = idempotency.recall(tx, "p", "k", "f")
-            if known is not None:
-                return known
-            idempotency.remember(tx, "p", "k", "f", number)
-            return number
-
-        barrier.wait(10)
-        answers.append(database.transact(work))
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(1, 7)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(PATIENCE_S)
-
-    assert len(answers) == 6
-    assert len(set(answers)) == 1
 
 
 def test_a_deadlock_reruns_the_transaction(database):

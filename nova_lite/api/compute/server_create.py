@@ -5,12 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import hashlib
 import uuid
 from collections.abc import Mapping
 from typing import Any
-
-import orjson
 
 from nova_lite import errors
 from nova_lite.api.compute import flags, links
@@ -50,23 +47,17 @@ def create_servers(request: Request) -> Answer:
         servers=_copies(server, most, own_hostname="hostname" in asked),
         min_count=least,
         admin_pass=password,
-        idempotency_key=_key(request),
-        fingerprint=hashlib.sha256(orjson.dumps(request.body, option=orjson.OPT_SORT_KEYS)).hexdigest(),
     )
     ids = create.accept(request.parts.desk, request.context, order)
     if flags.read(asked.get("return_reservation_id", False), "return_reservation_id"):
         return Answer(status=202, body={"reservation_id": server.reservation_id})
-    body = {"id": ids[0], "links": links.both(request, "servers", ids[0]), "OS-DCF:diskConfig": server.disk_config}
-    if ids[0] == order.servers[0].id:  # else an earlier request's servers were found by its idempotency key
-        body["adminPass"] = password
+    body = {
+        "id": ids[0],
+        "links": links.both(request, "servers", ids[0]),
+        "OS-DCF:diskConfig": server.disk_config,
+        "adminPass": password,
+    }
     return Answer(status=202, body={"server": body}, headers={"Location": f"{request.service_url}/servers/{ids[0]}"})
-
-
-def _key(request: Request) -> str | None:
-    key = request.headers.get("IDEMPOTENCY-KEY")
-    if key is not None and not 0 < len(key) <= 255:
-        raise errors.BadRequest("An Idempotency-Key has 1 to 255 characters.")
-    return key
 
 
 def _refuse_unoffered(asked: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from nova_lite.api.identity.schemas import users as user_schemas
 from nova_lite.api.route import Route
 
 AUTH = (
-    Route("POST", "/auth/tokens", auth.create_token, token=False, body=auth_schemas.LOGIN),
+    Route("POST", "/auth/tokens", auth.create_token, token=False, body=auth_schemas.LOGIN, kept=False),
     Route("GET", "/auth/tokens", auth.show_token, rule="identity:validate_token"),
     Route("HEAD", "/auth/tokens", auth.show_token, rule="identity:check_token"),
     Route("DELETE", "/auth/tokens", auth.revoke_token, rule="identity:revoke_token"),

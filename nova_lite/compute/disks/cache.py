@@ -19,6 +19,7 @@ from pathlib import Path
 
 from nova_lite import errors
 from nova_lite.compute.disks.tool import DiskError, run
+from nova_lite.compute.effort import count_image
 from nova_lite.image.client import ImageDamaged, Stopped, download
 from nova_lite.model.image import ImageSource
 
@@ -70,7 +71,9 @@ class ImageCache:
             )
         path = self._folder / f"{source.sha512}.{kept}"
         with self._alone(source.sha512, stop):
-            if not self._is_intact(path, source, stop):
+            if self._is_intact(path, source, stop):
+                count_image(0)
+            else:
                 path.unlink(missing_ok=True)
                 self._bring(source, path, stop)
                 self._remember(path)
@@ -120,6 +123,7 @@ class ImageCache:
         except errors.NovaLiteError as error:
             message, host_at_fault = _fault(error)
             raise DiskError(message, code=error.code, host_at_fault=host_at_fault) from error
+        count_image(source.size_bytes)
         target.chmod(0o600)  # libvirt hands it to the hypervisor's user
         extra = {"image": source.image_id, "bytes": source.size_bytes, "seconds": round(time.monotonic() - began, 3)}
         LOG.info("An image was downloaded.", extra=extra)

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nova_lite.compute.effort import count_image
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -42,6 +43,7 @@ class FakeDriver:
         self._mishaps = _Mishaps(folder / BEHAVIOUR)
         self._lock = threading.Lock()
         self._guests: dict[str, dict[str, Any]] = _load(self._path)
+        self._images: set[str] = set()  # as of this process: simulated hosts keep no images
         self._listener: PowerListener | None = None
         with self._lock:
             self._save()
@@ -80,6 +82,7 @@ class FakeDriver:
         """Write the guest down, or find it; one that is off is turned on."""
         self._mishaps.befall("ensure_guest", stop)
         with self._lock:
+            self._need_image(spec)
             guest = self._guests.get(spec.server_id)
             if guest is None:
                 guest = {"name": spec.name, "power_state": PowerState.NOSTATE.value, "boots": 0, "console": ""}
@@ -144,6 +147,12 @@ class FakeDriver:
         """Give how often a guest was booted. For tests."""
         with self._lock:
             return int(self._get(server_id)["boots"])
+
+    def _need_image(self, spec: GuestSpec) -> None:
+        """Count the image as fetched the first time, as a host with a cache does."""
+        if spec.image is not None:
+            count_image(0 if spec.image.sha512 in self._images else spec.image.size_bytes)
+            self._images.add(spec.image.sha512)
 
     def _set(self, server_id: ServerId, power_state: PowerState) -> PowerState:
         with self._lock:

@@ -113,6 +113,20 @@ def test_an_answer_says_so_when_an_unread_body_ends_the_connection(cloud):
     assert (refused, told["Connection"]) == (401, "keep-alive")
 
 
+def test_a_client_that_is_still_sending_gets_the_answer_that_refuses_it(cloud):
+    _, port, _ = cloud
+    head = b"POST /identity/v3/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 400000\r\n\r\n"
+
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(head)
+        for _ in range(4):
+            time.sleep(0.1)
+            connection.sendall(b"x" * 50_000)
+        got = connection.recv(65536)
+
+    assert got.startswith(b"HTTP/1.1 401 ")
+
+
 def test_a_connection_goes_on_after_a_body_that_nobody_wanted(cloud):
     connection = http.client.HTTPConnection("127.0.0.1", cloud[1], timeout=30)
     connection.connect()

@@ -9,7 +9,7 @@ import time
 import pytest
 from unit.compute.stage import HOST, OTHER, SERVER, head, wait_until
 
-from nova_lite import errors
+from nova_lite import errors, metrics
 from nova_lite.compute.crew import BUILDERS
 from nova_lite.compute.service import QUESTIONS
 from nova_lite.model.guest import PowerState
@@ -45,7 +45,12 @@ def test_a_command_that_comes_twice_is_done_once_and_reported_again(stage):
     assert (again.fence, again.attempt) == (2, 2)
 
 
-def test_a_late_command_is_refused(stage):
+def refused(reason):
+    return metrics.COMMANDS_REFUSED.labels(reason)._value.get()
+
+
+def test_a_late_command_is_refused_and_counted(stage):
+    before = refused("late")
     stage.welcomed().remove(head(unwinding=True, turn=2))
     stage.conductor.wait_for(Report)
 
@@ -54,6 +59,7 @@ def test_a_late_command_is_refused(stage):
 
     assert stage.guests() == {}
     assert len(stage.conductor.of(Report)) == 1
+    assert refused("late") == before + 1
 
 
 def test_the_same_pair_for_another_step_is_refused(stage):
@@ -66,11 +72,13 @@ def test_the_same_pair_for_another_step_is_refused(stage):
     assert stage.guests() == {SERVER: PowerState.RUNNING}
 
 
-def test_a_command_of_another_incarnation_is_refused(stage):
+def test_a_command_of_another_incarnation_is_refused_and_counted(stage):
+    before = refused("incarnation")
     stage.welcomed().ensure(head(incarnation=0))
     settle()
 
     assert stage.guests() == {}
+    assert refused("incarnation") == before + 1
 
 
 def test_a_command_of_a_newer_incarnation_makes_the_host_register_again(stage):

@@ -8,6 +8,7 @@ import pytest
 from workflows.demo import DemoParams
 
 from nova_lite import errors
+from nova_lite.conductor.reconcilers import history
 from nova_lite.db import journal as queries
 from nova_lite.durable import idempotency, journal
 from nova_lite.durable.journal import Subject
@@ -208,36 +209,53 @@ def test_what_an_ended_parent_forgot_is_released(database, accept, quick, runner
     assert ended(database, child).outcome == "done"
 
 
+TICKET = idempotency.Ticket(scope="s" * 64, key="k" * 64, fingerprint="f" * 64)
+
+
+def done(tx, answer="first", ticket=TICKET):
+    idempotency.reserve(tx, ticket)
+    idempotency.keep(tx, ticket, 202, answer)
+
+
 def test_an_idempotency_key_gives_the_first_answer_again(database):
-    database.transact(lambda tx: idempotency.remember(tx, "p", "k", "f", {"servers": ["a"]}))
+    database.transact(done)
 
     with database.read() as tx:
-        assert idempotency.recall(tx, "p", "k", "f") == {"servers": ["a"]}
-        assert idempotency.recall(tx, "other", "k", "f") is None
+        assert idempotency.recall(tx, TICKET) == "first"
+        assert idempotency.recall(tx, dataclasses.replace(TICKET, scope="other")) is None
 
 
-def test_an_idempotency_key_for_another_request_is_a_conflict(database):
-    database.transact(lambda tx: idempotency.remember(tx, "p", "k", "f", {}))
+def test_an_idempotency_key_for_another_request_is_refused(database):
+    database.transact(done)
 
-    with database.read() as tx, pytest.raises(errors.Conflict):
-        idempotency.recall(tx, "p", "k", "g")
+    with database.read() as tx, pytest.raises(errors.Unprocessable):
+        idempotency.recall(tx, dataclasses.replace(TICKET, fingerprint="g" * 64))
 
 
-def test_the_same_request_at_the_same_time_recalls_the_answer_of_the_one_that_was_first(database):
-    calls = []
+def test_a_request_that_was_done_meanwhile_is_not_done_again(database):
+    database.transact(done)
 
-    def work(tx):
-        calls.append(1)
-        known = idempotency.recall(tx, "p", "k", "f") if len(calls) > 1 else None  # the first did not see it yet
-        if known is None:
-            idempotency.remember(tx, "p", "k", "f", "mine")
-            return "mine"
-        return known
+    with pytest.raises(idempotency.AlreadyDone):
+        database.transact(lambda tx: done(tx, "second"))
+    with database.read() as tx:
+        assert idempotency.recall(tx, TICKET) == "first"
 
-    database.transact(lambda tx: idempotency.remember(tx, "p", "k", "f", "theirs"))
 
-    assert database.transact(work) == "theirs"
-    assert len(calls) == 2
+def test_answers_are_kept_a_day_and_operations_longer(database, accept, quick, runner_of):
+    operation_id = accept(quick)
+    runner_of(quick).run_once()
+    database.transact(done)
+    database.clock.now += 23 * 3600
+    history.reconcile(database)
+    with database.read() as tx:
+        assert idempotency.recall(tx, TICKET) == "first"
+
+    database.clock.now += 2 * 3600
+    history.reconcile(database)
+
+    with database.read() as tx:
+        assert idempotency.recall(tx, TICKET) is None
+        assert journal.operation(tx, operation_id).outcome == "done"
 
 
 def test_history_and_events_are_kept_and_purged_when_old(database, accept, quick, runner_of):
