@@ -152,6 +152,12 @@ class Unavailable(NovaLiteError):
         self.retry_after_s = retry_after_s
 
 
+class Busy(Unavailable):
+    """More requests come at the moment than fit; try again in a moment."""
+
+    code = "busy"
+
+
 class InsufficientStorage(NovaLiteError):
     """The store has no space left for the data."""
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from nova_lite import errors, metrics
 
-PATIENCE_S = 0.4
+PATIENCE_S = 0.25
 RETRY_S = 1
 OPERATORS = ("/os-services", "/os-hypervisors")
 _QUEUED = threading.local()
@@ -49,6 +49,14 @@ def kind_of(method: str, path: str, *, token: bool = True, raw: bool = False) ->
     if method in ("GET", "HEAD"):
         return Kind.READ if "{" in path else Kind.LIST
     return Kind.CHANGE
+
+
+def gates_of(kind: Kind) -> tuple[Kind, Kind]:
+    """Say what is asked for before the token is looked at, so that refusing is cheap, and what after it.
+
+    Only changes are counted by project, which the token tells.
+    """
+    return (Kind.FREE, kind) if kind is Kind.CHANGE else (kind, Kind.FREE)
 
 
 def note_queued(waited_s: float) -> None:
@@ -140,4 +148,4 @@ def _refusal(*, greedy: bool) -> errors.NovaLiteError:
     if greedy:
         words = "This project has too many requests in hand; try again in a moment."
         return errors.TooManyRequests(words, retry_after_s=RETRY_S)
-    return errors.Unavailable("Too many requests come at the moment; try again in a moment.", retry_after_s=RETRY_S)
+    return errors.Busy("Too many requests come at the moment; try again in a moment.", retry_after_s=RETRY_S)

@@ -32,6 +32,7 @@ BACKLOG = 1024
 KEEPALIVE_S = 75
 DRAIN_S = 8  # for the requests in hand; an operator is promised that all is over in ten
 CONNECTIONS = 1000
+SWITCH_S = 0.0005  # so that the thread that accepts connections is not kept waiting by those that are at work
 
 
 class Watched(Arbiter):  # type: ignore[misc]
@@ -103,6 +104,7 @@ class Door(BaseApplication):
 
     def _after_fork(self, _worker: Any) -> None:
         """Start in each worker what has threads."""
+        sys.setswitchinterval(SWITCH_S)
         for start in self._built.start:
             start()
 

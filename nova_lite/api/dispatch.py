@@ -15,7 +15,7 @@ import falcon
 
 from nova_lite import errors
 from nova_lite.api import body, faults, idempotency
-from nova_lite.api.admission import kind_of
+from nova_lite.api.admission import gates_of, kind_of
 from nova_lite.api.microversion import Version, parse
 from nova_lite.api.parts import Parts
 from nova_lite.api.route import Answer, Request, Route, encoded, own_target
@@ -56,8 +56,9 @@ class Front:
         raw.context["service"] = self.service.name
         version = self._version(raw)
         present = _in_version(choices, version)
-        context = self._caller(present[0].route, raw)
-        with self.parts.admission.slot(present[0].kind, context.project_id):
+        early, late = present[0].gates
+        slot = self.parts.admission.slot
+        with slot(early), slot(late, (context := self._caller(present[0].route, raw)).project_id):
             choice, content, upload = _choose(present, choices, raw)
             request = self._request(choice, raw, context, version, fields)
             request.body, request.upload = content, upload
@@ -140,12 +141,12 @@ class Front:
 class Choice:
     """A route with its path's field names, and its range of versions as numbers."""
 
-    __slots__ = ("first", "kind", "last", "names", "route")
+    __slots__ = ("first", "gates", "last", "names", "route")
 
     def __init__(self, route: Route) -> None:
         """Read the route's path, versions and cost once."""
         self.route = route
-        self.kind = kind_of(route.method, route.path, token=route.token, raw=route.raw)
+        self.gates = gates_of(kind_of(route.method, route.path, token=route.token, raw=route.raw))
         self.names = tuple(_FIELD.findall(route.path))
         self.first = parse(route.min_version) if route.min_version else NO_VERSION
         self.last = parse(route.max_version) if route.max_version else (9999, 9999)

@@ -138,6 +138,8 @@ def _html(status: int, message: str) -> str:
 def log(error: BaseException, request_id: str, action: str) -> None:
     """Write what a client is not told: unknown errors with their trace, outages in a line."""
     extra = {"request_id": request_id, "action": action}
+    if isinstance(error, errors.Busy):
+        return  # a metric counts them; a line for each would be one more flood
     if isinstance(error, errors.Unavailable):
         LOG.warning("A part of the cloud does not answer: %s", error.message, extra=extra)
     elif translate(error).status >= 500:

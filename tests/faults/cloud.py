@@ -219,14 +219,14 @@ class Cloud:
         for _ in range(TRIES):
             with contextlib.suppress(*CUT):
                 answer = requests.post(f"{self.url}/identity/v3/auth/tokens", json=body, timeout=30)
-                if answer.status_code != 503:
+                if answer.status_code not in (429, 503):
                     answer.raise_for_status()
                     return answer
             time.sleep(0.25)
         raise AssertionError("nobody can log in")
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[requests.Response, bool]:
-        """Ask the API as a patient client does: what does not answer or says 503 is asked again.
+        """Ask the API as a patient client does: what does not answer or says 429 or 503 is asked again.
 
         Give the answer, and whether an earlier request may have been taken although its answer was lost.
         """
@@ -239,7 +239,7 @@ class Cloud:
             except CUT:
                 lost = True
             else:
-                if answer.status_code != 503:
+                if answer.status_code not in (429, 503):
                     return answer, lost
             if attempt % len(self.ports) == len(self.ports) - 1:
                 time.sleep(0.25)

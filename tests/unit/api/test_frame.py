@@ -274,6 +274,19 @@ def test_a_change_too_many_is_told_when_to_come_back(client, project, status, sh
     assert post(client, THING).status_code == 200
 
 
+def test_a_list_too_many_is_refused_before_its_token_is_looked_at_and_without_a_line_in_the_log(client, caplog):
+    admission.note_queued(10.0)
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            stack.enter_context(client.parts.admission.slot(Kind.LIST))
+
+        answer = client.simulate_get("/compute/v1/things", headers={"X-Auth-Token": "no token"})
+
+    admission.note_queued(0.0)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert not caplog.records
+
+
 def test_an_unknown_error_is_500_without_detail_and_in_the_log_with_it(client, caplog):
     got = client.simulate_get("/compute/v1/fail/now")
 

@@ -1,0 +1,68 @@
+"""An operator who looks at the services five times a second, in a process of its own: floods in ours must not slow the clock.
+
+`python probe.py TOKEN PORT...` asks each port until its input ends, then prints the number of looks, the longest in
+seconds, and how many did not get 200.
+"""
+
+from __future__ import annotations
+
+import http.client
+import select
+import subprocess
+import sys
+import time
+from types import TracebackType
+
+PATH = "/compute/v2.1/os-services"
+PAUSE_S = 0.2
+
+
+class Probe:
+    """Looks while the block runs; then `looks`, `longest_s` and `failed` say what came of it."""
+
+    looks = 0
+    longest_s = 0.0
+    failed = 0
+
+    def __init__(self, token: str, ports: list[int]) -> None:
+        """Ask the apis at these ports in turn."""
+        self._command = [sys.executable, __file__, token, *map(str, ports)]
+
+    def __enter__(self) -> Probe:
+        """Begin."""
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End, and take over the result."""
+        told, _ = self._process.communicate("", timeout=60)
+        looks, longest, failed = told.split()
+        self.looks, self.longest_s, self.failed = int(looks), float(longest), int(failed)
+
+
+def look(port: int, token: str) -> tuple[bool, float]:
+    """Ask once, on a connection of its own; give whether it was answered, and after how long."""
+    began = time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", PATH, headers={"X-Auth-Token": token})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status == 200, time.monotonic() - began
+    except OSError:
+        return False, time.monotonic() - began
+    finally:
+        connection.close()
+
+
+def main(token: str, ports: list[int]) -> None:
+    """Look until the input ends."""
+    seen = []
+    while not select.select([sys.stdin], [], [], PAUSE_S)[0]:
+        seen += [look(port, token) for port in ports]
+    longest_s = max((seconds for _, seconds in seen), default=0.0)
+    sys.stdout.write(f"{len(seen)} {longest_s:.3f} {sum(not good for good, _ in seen)}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], [int(port) for port in sys.argv[2:]])
