@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 TOP = Path(__file__).resolve().parent.parent
-sys.path[0] = str(TOP)  # not our own folder
+if __name__ == "__main__":
+    sys.path[0] = str(TOP)  # not our own folder
 
 from faults import case, playing  # noqa: E402
 
@@ -29,7 +30,6 @@ COLUMNS = ("cases", "injected", "requests", "lost", "doubled", "stuck")
 def main(argv: Sequence[str] | None = None) -> int:
     """Play what is asked for; give the exit code."""
     asked = _read(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # in order: no cloud is left behind
     runs = tuple(asked.only.split(",")) if asked.only else ()
     chosen = [one for one in case.cases(runs, short=asked.short) if asked.case in one.name]
     if not chosen:
@@ -128,4 +128,9 @@ def _read(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # in order: no cloud is left behind
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        _say("interrupted; the same command goes on from here")
+        sys.exit(130)

@@ -47,13 +47,13 @@ class Theatre:
             case.play(stage)
             spoiled = stage.spoiled
         except Exception as error:  # a case: whatever goes wrong in it is its result
-            violated = str(error) if isinstance(error, AssertionError) else traceback.format_exc()
+            violated = (isinstance(error, AssertionError) and str(error)) or traceback.format_exc()
         seconds = time.monotonic() - began
         if not violated and seconds > case.bound_s:
             violated = f"it took {seconds:.0f} s, more than {case.bound_s:.0f} s"
         if spoiled:
             self.close()
-        return Played(case=case, tally=tally, seconds=seconds, violated=violated or "")
+        return Played(case=case, tally=tally, seconds=seconds, violated=violated)
 
     def close(self) -> None:
         """Take the cloud away."""

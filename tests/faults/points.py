@@ -2,8 +2,9 @@
 
 A point is a seam of the daemon and a side of it: `journal.commit:before`. Each time a daemon comes to one it looks into its
 plan, a JSON file of rules. `about` narrows a rule to what the seam is used for: the step of an operation
-(`boot/claim_host`), or the method of a message. Rules count from when they were written; one that has fired is written
-down beside the plan before anything happens, so that a daemon that is started anew does not die of it again.
+(`boot/claim_host`), or the method of a message. Rules count from when they were written. One that has fired is written
+down beside the plan before anything happens. A rule kills once: neither a daemon that is started anew nor another one that
+has the same rule dies of it again.
 """
 
 from __future__ import annotations
@@ -115,10 +116,20 @@ class Points:
             if rule["point"] != point or rule["about"] not in words:
                 continue
             seen = self._seen[rule["id"]] = self._seen.get(rule["id"], 0) + 1
-            if seen >= rule["nth"] and (not rule["times"] or seen < rule["nth"] + rule["times"]):
+            if seen >= rule["nth"] and (not rule["times"] or seen < rule["nth"] + rule["times"]) and self._is_mine(rule):
                 self._note(rule)
                 return rule
         return None
+
+    def _is_mine(self, rule: dict[str, Any]) -> bool:
+        """Whether nobody has died of this rule yet: several daemons may have it, and the first that comes by takes it."""
+        if rule["what"] != KILL:
+            return True
+        try:
+            self._path.with_name(f"{rule['id']}.struck").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
     def _note(self, rule: dict[str, Any]) -> None:
         with self._fired.open("a") as file:
@@ -132,7 +143,5 @@ class Points:
             return
         stamp = (status.st_mtime_ns, status.st_ino)
         if stamp != self._stamp:
-            done = Plan(self._path).fired()
-            rules = json.loads(self._path.read_text())
-            self._rules = [rule for rule in rules if rule["what"] != KILL or rule["id"] not in done]
+            self._rules = json.loads(self._path.read_text())
             self._stamp, self._seen = stamp, {}

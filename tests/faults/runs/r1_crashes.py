@@ -1,6 +1,6 @@
 """R1: no crash loses or doubles an operation. Daemons are killed at named points of their seams, several at once.
 
-A case is one verb and up to nine points: two of the apis, two of the conductors, one scheduler, and one of each host.
+A case is one verb and up to nine points: two in the apis, two in the conductors, one in a scheduler, and one on each host.
 The seed says which points share a case and at which occurrence each of them strikes.
 """
 
@@ -73,18 +73,20 @@ def rounds(verb: verbs.Verb, seed: int) -> list[list[Place]]:
     return dealt
 
 
-def arm(stage: Stage, chosen: list[Place]) -> dict[str, points.Rule]:
-    """Give each daemon its point; answer with the rules by daemon."""
-    free = {kind: list(stage.cloud.names(kind)) for kind in SLOTS}
-    rules = {}
+def arm(stage: Stage, chosen: list[Place]) -> list[points.Rule]:
+    """Plan each place's death: on a host of its own, or on the control daemon of its kind that comes by first."""
+    rules = []
+    plans: dict[str, list[points.Rule]] = {name: [] for name in stage.cloud.daemons()}
+    free = list(stage.cloud.names("compute"))
     for place in chosen:
-        name = free[place.kind].pop()
+        names = [free.pop()] if place.kind == "compute" else stage.cloud.names(place.kind)
         nth = stage.chance.randint(1, place.often)
-        rules[name] = points.Rule(
-            id=f"{stage.seed}-{stage.chance.getrandbits(40):x}", point=place.point, about=place.about, nth=nth
-        )
-        stage.cloud.faults[name].write(rules[name])
-        stage.tally.notes.append(f"{name} dies at {place.point} {place.about or 'of anything'}, time {nth}")
+        rules.append(points.Rule(id=f"{stage.chance.getrandbits(40):x}", point=place.point, about=place.about, nth=nth))
+        for name in names:
+            plans[name].append(rules[-1])
+        stage.tally.notes.append(f"{' or '.join(names)} dies at {place.point} {place.about or 'of anything'}, time {nth}")
+    for name, plan in plans.items():
+        stage.cloud.faults[name].write(*plan)
     return rules
 
 
@@ -98,12 +100,13 @@ def play(stage: Stage, verb: verbs.Verb, number: int) -> None:
         rules = arm(stage, rounds(verb, stage.seed)[number])
         verb.act(scene)
         settled_at = scene.settle(LEASE_S + MARGIN_S + undisturbed_s + 60.0)
-        fired = {name: cloud.faults[name].fired().get(rule.id) for name, rule in rules.items()}
-        for name in rules:
-            cloud.faults[name].write()
-    deaths = [moment for moment in fired.values() if moment is not None]
+        fired: dict[str, float] = {}
+        for plan in cloud.faults.values():
+            fired |= plan.fired()
+            plan.write()
+    deaths = [fired[rule.id] for rule in rules if rule.id in fired]
     stage.tally.injected += len(deaths)
-    stage.tally.notes += [f"{name} did not come to its point" for name, moment in fired.items() if moment is None]
+    stage.tally.notes += [f"nobody came to {rule.point} {rule.about}" for rule in rules if rule.id not in fired]
     invariants.check(cloud, stage.tally, **scene.wanted())
     delay_s = max(0.0, settled_at - max(deaths) - undisturbed_s) if deaths else 0.0
     stage.tally.delayed(delay_s)

@@ -1,0 +1,75 @@
+"""The suite itself: a promise that does not hold is told, and an interrupted suite goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from faults import case as cases
+from faults import main as suite
+from faults import playing, verbs
+from faults.runs import r1_crashes
+
+
+def refuse(_stage) -> None:
+    raise AssertionError
+
+
+def stumble(_stage) -> None:
+    raise KeyError("x")
+
+
+def dawdle(_stage) -> None:
+    time.sleep(0.2)
+
+
+def keep(stage) -> None:
+    stage.tally.injected += 2
+
+
+def make(play, name="one", bound_s=5.0):
+    return cases.Case(run="R9", name=name, play=play, spec=None, short=True, bound_s=bound_s)
+
+
+@pytest.mark.parametrize(
+    ("case", "word"), [(make(refuse), "AssertionError"), (make(stumble), "KeyError"), (make(dawdle, bound_s=0.1), "more than")]
+)
+def test_whatever_a_case_stumbles_over_counts_as_a_promise_that_did_not_hold(tmp_path, case, word):
+    with playing.theatre(tmp_path, 1) as theatre:
+        played = theatre.play(case)
+
+    assert word in played.violated
+
+
+def test_a_suite_goes_on_after_an_interruption_and_begins_anew_with_another_seed(tmp_path, monkeypatch, capsys):
+    results = tmp_path / "results.json"
+    monkeypatch.setattr(cases, "cases", lambda *_, **__: (make(keep, "one"), make(refuse, "two")))
+    asked = ["--results", str(results), "--case"]
+
+    assert suite.main([*asked, "one", "--seed", "5"]) == 0
+    assert suite.main([*asked, ""]) == 1
+
+    kept = json.loads(results.read_text())
+    assert kept["seed"] == 5
+    assert set(kept["results"]) == {"R9 one", "R9 two"}
+    told = capsys.readouterr().out
+    assert told.count("R9 one: held") == 1
+    assert "--seed 5 --only R9 --case 'two' --fresh" in told
+    assert "| R9 | 2 | 2 | 0 | 0 | 0 | 0 | 0.0 s | 1 of 2 |" in told
+
+    suite.main([*asked, "one", "--seed", "6"])
+
+    assert set(json.loads(results.read_text())["results"]) == {"R9 one"}
+
+
+def test_the_short_version_has_cases_of_every_run():
+    assert {one.run for one in cases.cases(short=True)} == {one.run for one in cases.cases()}
+
+
+def test_crashes_cover_each_daemon_and_each_seam_and_are_many():
+    planned = [place for verb in verbs.VERBS for dealt in r1_crashes.rounds(verb, 7) for place in dealt]
+
+    assert len(planned) >= 120
+    assert len(planned) == sum(len(r1_crashes.places(verb)) for verb in verbs.VERBS)
+    assert {place.kind for place in planned} == {"api", "conductor", "scheduler", "compute"}
