@@ -8,9 +8,14 @@ import time
 import pytest
 import sqlalchemy as sa
 from real import cutting, databases
+from workflows import demo
 
 from nova_lite import errors
+from nova_lite.db import schema
 from nova_lite.db.engine import Database
+from nova_lite.durable import journal
+from nova_lite.durable.runner import Runner, RunnerOptions
+from nova_lite.durable.workflow import Record, Registry, Workflow
 
 TABLE = sa.Table("things", sa.MetaData(), sa.Column("name", sa.String(64), primary_key=True))
 BOUND_S = 15.0
@@ -108,7 +113,7 @@ def test_a_mariadb_that_takes_no_changes_is_an_outage(mariadb):
     with mariadb.database() as url:
         user = sa.make_url(url).set(username="plain")  # root may write always
         mariadb.say("CREATE USER IF NOT EXISTS plain@localhost")
-        mariadb.say("GRANT ALL ON `test%`.* TO plain@localhost")
+        mariadb.say(f"GRANT ALL ON {user.database}.* TO plain@localhost")
         database = Database(user)
         database.transact(lambda tx: TABLE.metadata.create_all(tx.connection))
         mariadb.say("SET GLOBAL read_only = 1")
@@ -162,4 +167,63 @@ def test_a_commit_whose_answer_is_lost_is_an_outage_and_is_not_run_again(postgre
         assert len(runs) == 1
         assert proxy.cuts == 1
         assert names(database) == {"once"}
+        database.dispose()
+
+
+def count(run):
+    demo.note(run.tx, run.subject_id, "counted")
+
+
+@pytest.mark.postgres
+def test_recordings_whose_commit_is_not_answered_happen_once(postgres):
+    work = Workflow(
+        name="w",
+        version=1,
+        params=demo.DemoParams,
+        steps=tuple(Record(name, count, None, None, 60) for name in ("one", "two", "three")),
+    )
+    with postgres.database() as url, cutting.CommitCutter(sa.make_url(url).query["host"]) as proxy:
+        plain, cut = Database(url), Database(proxy.url(url))
+        schema.create_all(plain)
+        plain.transact(lambda tx: demo.METADATA.create_all(tx.connection))
+        for number in range(10):
+            params = demo.DemoParams(thing=f"s{number}")
+            new = journal.NewOperation(workflow=work, subject_kind="thing", subject_id=f"s{number}", params=params)
+            plain.transact(lambda tx, new=new: journal.accept(tx, new))
+        runner = Runner(cut, Registry((work,)), None, RunnerOptions(slots=4, poll_s=0.1, lease_s=2.0, renew_s=0.5))
+        proxy.cut_next(12)
+        runner.start()
+        try:
+            end = time.monotonic() + 50
+            while time.monotonic() < end and living(plain):
+                time.sleep(0.1)
+        finally:
+            runner.stop()
+
+        assert proxy.cuts == 12
+        assert not living(plain)
+        assert [demo.notes(plain, f"s{number}") for number in range(10)] == [["counted"] * 3] * 10
+        plain.dispose()
+        cut.dispose()
+
+
+def living(database):
+    with database.read() as tx:
+        return journal.live(tx)
+
+
+@pytest.mark.postgres
+def test_a_statement_of_a_migration_has_more_time_than_another(postgres):
+    with postgres.database() as url:
+        database = Database(url, answer_s=1)
+
+        def be_slow(tx):
+            return tx.execute(sa.text("SELECT 1 FROM pg_sleep(2.5)")).scalar_one()
+
+        with pytest.raises(errors.Unavailable):
+            database.transact(be_slow)
+        with database.patient() as patient:
+            answer = patient.transact(be_slow)
+
+        assert answer == 1
         database.dispose()
