@@ -21,12 +21,13 @@ def command() -> None:
 @command.command()
 @click.pass_obj
 def setup(files: tuple[Path, ...]) -> None:
-    """Make the virtual host, the control side's user, queues and limits in this machine's RabbitMQ. May be repeated."""
-    from nova_lite.rpc import broker
+    """Make virtual host, users, queues and limits in this machine's RabbitMQ, those of the hosts too. May be repeated."""
+    from nova_lite.cli import joining
 
     need_root("call rabbitmqctl")
-    broker.setup(broker_conf.read(Installation(files).conf))
-    click.echo("The broker is set up.")
+    names = joining.set_up_broker(Installation(files))
+    hosts = f" The hosts with a join file on this machine may log in: {', '.join(names)}." if names else ""
+    click.echo(f"The broker is set up.{hosts}")
 
 
 @command.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,6 +53,22 @@ def _password(path: Path) -> str | None:
         return broker.password_of(join.read(path).broker_url)
     except errors.ConfigError:
         return None
+
+
+def set_up_broker(installation: Installation, ctl: broker.Ctl = broker.MACHINE) -> list[str]:
+    """Set the broker up, with the users of all hosts whose join files lie here; give those hosts. May be repeated.
+
+    A broker that lost all of its data knows each host again by the password that the host has: nothing is to be done there.
+    Raises: ConfigError; Unavailable.
+    """
+    options = broker_conf.read(installation.conf)
+    options = dataclasses.replace(options, url=broker.setup(options, ctl))
+    files = join.default_path(installation.daemon.state_dir, "any").parent.glob("*.json")
+    found = {path.stem: _password(path) for path in files}
+    held = {name: password for name, password in found.items() if password}
+    if held:
+        broker.add_host_users(options, held, ctl=ctl)
+    return sorted(held)
 
 
 def remove_host(installation: Installation, name: str) -> None:

@@ -90,7 +90,7 @@ class Bringing:
             self.broker_was_well = True
             note.say("there")
             return
-        broker.setup(broker_conf.read(self.installation.conf))
+        joining.set_up_broker(self.installation)
         note.say("made")
 
     def migrate(self, note: Note) -> None:

@@ -31,13 +31,17 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 RERUNS = 10
 BUSY_TIMEOUT_S = 30  # how long SQLite waits for another writer; each is done in milliseconds
-LOCK_TIMEOUT_S = 10  # how long a server waits for a row's lock before the transaction is rerun
+LOCK_TIMEOUT_S = 5  # how long a server waits for a row's lock before the transaction is rerun
+ANSWER_S = 7  # how long we wait for a server's answer to one statement; longer than it waits for a lock
+CONNECT_S = 5
+PATIENT_S = 3600  # ... to one of a migration
 POOL_SIZE = 16
 DATABASE = "the database"  # what is waited for, as an operation's events say it
 # PostgreSQL: serialization failure, deadlock, lock not available. MariaDB: lock wait, deadlock, record changed.
 RERUN_SQLSTATES = ("40001", "40P01", "55P03")
 RERUN_NUMBERS = (1205, 1213, 1020)
 RERUN_SQLITE = ("SQLITE_BUSY", "SQLITE_LOCKED")
+READ_ONLY_SQLSTATE = "25006"  # PostgreSQL after a fail-over, until this server is the primary; psycopg calls it internal
 # Wrong statements that PyMySQL calls operational: unknown table or column, duplicate name, wrong value, missing default...
 MARIADB_MISTAKES = (1050, 1051, 1054, 1060, 1061, 1068, 1072, 1091, 1136, 1146, 1292, 1364, 1365, 1366)
 
@@ -113,13 +117,22 @@ _JOINT: contextvars.ContextVar[Joint | None] = contextvars.ContextVar("joint", d
 class Database:
     """An engine with the two ways to use it: `read()` and `transact()`."""
 
-    def __init__(self, url: str, clock: Clock | None = None, *, echo: bool = False, own_time: bool = False) -> None:
+    def __init__(
+        self,
+        url: str | sa.URL,
+        clock: Clock | None = None,
+        *,
+        echo: bool = False,
+        own_time: bool = False,
+        answer_s: int = ANSWER_S,
+    ) -> None:
         """`url` is an SQLAlchemy URL. Nothing connects before the first use, so a process may fork after this.
 
-        `own_time` makes `clock` the journal's also where the database has one of its own (a test's simulated clock).
+        `answer_s` bounds the wait for a server's answer to one statement. `own_time` makes `clock` the journal's also where
+        the database has one of its own (a test's simulated clock).
         """
         self.clock = clock or SystemClock()
-        self.engine = _make_engine(url, echo=echo)
+        self.engine = _make_engine(url, echo=echo, answer_s=answer_s)
         self.own_time = own_time or self.dialect == "sqlite"
 
     @property
@@ -127,6 +140,18 @@ class Database:
         """Give `sqlite`, `postgresql` or `mysql` (MariaDB too)."""
         name = self.engine.dialect.name
         return "mysql" if name == "mariadb" else name
+
+    @contextlib.contextmanager
+    def patient(self) -> Iterator[Database]:
+        """Give this database with all the time that a statement of a migration may take."""
+        if self.dialect == "sqlite":
+            yield self  # it is always patient, and one in memory has no second connection
+            return
+        other = Database(self.engine.url, self.clock, own_time=self.own_time, answer_s=PATIENT_S)
+        try:
+            yield other
+        finally:
+            other.dispose()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Tx]:
@@ -238,6 +263,8 @@ def _translate(error: exc.DBAPIError) -> Exception:
         return errors.Unavailable("The database does not answer at the moment.", what=DATABASE)
     if isinstance(error, exc.OperationalError) and not _is_mistake(error):
         return errors.Unavailable("The database does not answer at the moment.", what=DATABASE)
+    if getattr(error.orig, "sqlstate", None) == READ_ONLY_SQLSTATE:
+        return errors.Unavailable("The database takes no changes at the moment.", what=DATABASE)
     return error
 
 
@@ -262,39 +289,57 @@ def _number(error: exc.DBAPIError) -> object:
     return next(iter(getattr(error.orig, "args", ())), None)
 
 
-def _make_engine(url: str, *, echo: bool) -> sa.Engine:
+def _make_engine(url: str | sa.URL, *, echo: bool, answer_s: int) -> sa.Engine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return _make_sqlite(parsed, echo=echo)
-    return sa.create_engine(
+    postgres = parsed.get_backend_name() == "postgresql"
+    engine = sa.create_engine(
         parsed,
         echo=echo,
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
-        connect_args=_connect_args(parsed.get_backend_name()),
+        connect_args=_postgres_arguments() if postgres else _mariadb_arguments(answer_s),
     )
+    if postgres:
+        _bound_answers(engine, answer_s)
+    return engine
 
 
-def _connect_args(backend: str) -> dict[str, Any]:
-    """Bound every wait: for a connection, for a lock, for a server that is gone without a word."""
-    if backend == "postgresql":
-        return {
-            "connect_timeout": 5,
-            "options": f"-c lock_timeout={LOCK_TIMEOUT_S * 1000}",
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 30000,
-        }
+def _postgres_arguments() -> dict[str, Any]:
+    """Bound the waits for a connection, for a lock, for a server that is gone without a word."""
     return {
-        "connect_timeout": 5,
+        "connect_timeout": CONNECT_S,
+        "options": f"-c lock_timeout={LOCK_TIMEOUT_S * 1000}",
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30000,
+    }
+
+
+def _mariadb_arguments(answer_s: int) -> dict[str, Any]:
+    """Bound the waits for a connection, an answer and a lock."""
+    return {
+        "connect_timeout": CONNECT_S,
         "charset": "utf8mb4",
-        "read_timeout": 60,
-        "write_timeout": 60,
+        "read_timeout": answer_s,
+        "write_timeout": answer_s,
         "init_command": f"SET SESSION innodb_lock_wait_timeout={LOCK_TIMEOUT_S}",
     }
+
+
+def _bound_answers(engine: sa.Engine, answer_s: int) -> None:
+    """Have connections to PostgreSQL that give an answer up; its driver knows no such limit."""
+    from nova_lite.db.bounded import BoundedConnection  # the driver is loaded where PostgreSQL is used
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, arguments: list[Any], named: dict[str, Any]) -> BoundedConnection:
+        connection = BoundedConnection.connect(*arguments, **named)
+        connection.answer_s = answer_s
+        return connection
 
 
 def _make_sqlite(url: sa.URL, *, echo: bool) -> sa.Engine:

@@ -50,7 +50,8 @@ def _move(database: Database, action: Any, target: str) -> tuple[str | None, str
             action(config, target)
             return before, version.current(tx)
 
-    return database.transact(work)
+    with database.patient() as patient:
+        return patient.transact(work)
 
 
 @contextmanager

@@ -9,13 +9,13 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -27,40 +27,84 @@ START_S = 60.0
 
 
 class Server:
-    """A running database server."""
+    """A database server that can be frozen, ended and started again."""
 
-    def __init__(self, admin_url: str, url: str) -> None:
+    def __init__(self, admin_url: str, url: str, *, command: list[object], user: str | None, folder: Path) -> None:
+        """Nothing runs yet."""
         self._admin_url = admin_url
         self._url = url
+        self._command = [str(word) for word in command]
+        self._user = user
+        self._folder = folder
+        self._log = folder / "log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, or start it again, and wait until it answers."""
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, stdout=output, stderr=output, user=self._user, cwd=self._folder, start_new_session=True
+            )
+        self._await_answer()
+
+    def signal(self, which: signal.Signals) -> None:
+        """Send a signal: freezing and going on is for all of its processes, everything else for the first one."""
+        if which in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in self._pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, which)
+        else:
+            self._process.send_signal(which)
+
+    def end(self, timeout_s: float = 20.0) -> None:
+        """Wait until it has ended; after that time its power is cut."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(10)
+
+    def close(self) -> None:
+        """End it in order, if it runs."""
+        self.signal(signal.SIGCONT)
+        self._process.terminate()
+        self.end()
+
+    def _pids(self) -> list[int]:
+        """Give it and its children; PostgreSQL's are sessions of their own."""
+        first = self._process.pid
+        children = Path(f"/proc/{first}/task/{first}/children")
+        return [first, *(int(word) for word in (children.read_text().split() if children.exists() else ()))]
 
     @contextlib.contextmanager
     def database(self) -> Iterator[str]:
         """Make an empty database, give its URL, remove it in the end."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._say(f"CREATE DATABASE {name}")
+        self.say(f"CREATE DATABASE {name}")
         try:
             yield self._url.format(name=name)
         finally:
             force = " WITH (FORCE)" if self._url.startswith("postgresql") else ""
-            self._say(f"DROP DATABASE {name}{force}")
+            self.say(f"DROP DATABASE {name}{force}")
 
-    def _say(self, statement: str) -> None:
+    def say(self, statement: str) -> None:
+        """Run a statement as the administrator."""
         engine = sa.create_engine(self._admin_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
         with engine.connect() as connection:
             connection.exec_driver_sql(statement)
         engine.dispose()
 
-    def await_answer(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def _await_answer(self) -> None:
         """Wait until it answers. Raises: RuntimeError with the end of its log when it does not."""
         end = time.monotonic() + START_S
-        while time.monotonic() < end and process.poll() is None:
+        while time.monotonic() < end and self._process.poll() is None:
             try:
-                self._say("SELECT 1")
+                self.say("SELECT 1")
             except sa.exc.OperationalError:
                 time.sleep(0.1)
             else:
                 return
-        raise RuntimeError(f"the server did not start:\n{log.read_text(errors='replace')[-3000:]}")
+        raise RuntimeError(f"the server did not start:\n{self._log.read_text(errors='replace')[-3000:]}")
 
 
 class Kept:
@@ -95,14 +139,17 @@ def postgres() -> Iterator[Server]:
         pytest.skip("PostgreSQL's server is not installed (apt: postgresql)")
     binaries, user = found[-1].parent, _user("postgres")
     with _folder(user) as folder:
-        data, log = folder / "data", folder / "log"
+        data = folder / "data"
         command = [binaries / "initdb", "-D", data, "-A", "trust", "-U", "nova", "-E", "UTF8", "--no-locale", "--no-sync"]
         subprocess.run(command, check=True, capture_output=True, user=user, cwd=folder, timeout=START_S)
         server = Server(
-            f"postgresql+psycopg://nova@/postgres?host={folder}", f"postgresql+psycopg://nova@/{{name}}?host={folder}"
+            f"postgresql+psycopg://nova@/postgres?host={folder}",
+            f"postgresql+psycopg://nova@/{{name}}?host={folder}",
+            command=[binaries / "postgres", "-D", data, "-k", folder, "-h", "", "-F"],
+            user=user,
+            folder=folder,
         )
-        with _running([binaries / "postgres", "-D", data, "-k", folder, "-h", "", "-F"], user, folder, log) as process:
-            server.await_answer(process, log)
+        with _running(server):
             yield server
 
 
@@ -114,15 +161,14 @@ def mariadb() -> Iterator[Server]:
         pytest.skip("MariaDB's server is not installed (apt: mariadb-server)")
     user = _user("mysql")
     with _folder(user) as folder:
-        data, log, socket = folder / "data", folder / "log", folder / "s"
+        data, socket = folder / "data", folder / "s"
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal"]
         subprocess.run([*install, "--skip-test-db"], check=True, capture_output=True, user=user, cwd=folder, timeout=START_S)
         command = [binary, "--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking"]
         command += [f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"]
         url = f"mysql+pymysql://root@localhost/{{name}}?unix_socket={socket}"
-        server = Server(url.format(name="mysql"), url)
-        with _running(command, user, folder, log) as process:
-            server.await_answer(process, log)
+        server = Server(url.format(name="mysql"), url, command=command, user=user, folder=folder)
+        with _running(server):
             yield server
 
 
@@ -149,15 +195,9 @@ def _folder(user: str | None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _running(command: list[object], user: str | None, folder: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    words = [str(word) for word in command]
-    apart: dict[str, Any] = {"user": user, "cwd": folder, "start_new_session": True}  # an interruption is the tests' own
-    with log.open("wb") as output, subprocess.Popen(words, stdout=output, stderr=output, **apart) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+def _running(server: Server) -> Iterator[None]:
+    try:
+        server.start()
+        yield
+    finally:
+        server.close()

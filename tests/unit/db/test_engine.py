@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import resource
+import signal
 import threading
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from nova_lite import errors
 from nova_lite.clock import SimulatedClock
@@ -210,3 +214,121 @@ def test_the_journals_clock_on_sqlite_is_the_machines_time_since_boot(tmp_path):
 
     assert (first, second) == (77.0, 80.0)
     assert clock.boot_id(database) == "b"
+
+
+def test_a_database_that_has_no_room_left_is_unavailable_and_keeps_what_it_had(url):
+    database = Database(url)
+    with database.read() as tx:
+        pages = tx.execute(sa.text("PRAGMA page_count")).scalar_one()
+
+    def outgrow(tx):
+        tx.execute(sa.text(f"PRAGMA max_page_count={pages}"))
+        tx.execute(sa.text("CREATE TABLE large (text TEXT)"))
+        tx.execute(sa.text("INSERT INTO large VALUES (:text)"), {"text": "x" * 1_000_000})
+
+    with pytest.raises(errors.Unavailable):
+        database.transact(outgrow)
+    database.dispose()
+
+    assert value(url) == 0
+    database.transact(read_and_write)
+    assert value(url) == 1
+
+
+def test_a_commit_for_which_the_disk_has_no_room_is_unavailable_and_leaves_nothing(url):
+    """The limit on a file's size stands for the disk; the log grows at the commit."""
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+
+    def fill():
+        database = Database(url)
+        database.transact(read_and_write)
+        size = os.path.getsize(f"{sa.make_url(url).database}-wal")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        try:
+            database.transact(read_and_write)
+        except errors.Unavailable:
+            answers.put("unavailable")
+        else:
+            answers.put("done")
+
+    filler = context.Process(target=fill)
+    filler.start()
+    filler.join(60)
+
+    assert answers.get(timeout=5) == "unavailable"
+    assert value(url) == 1
+
+
+def test_a_process_killed_before_its_commit_leaves_nothing_and_holds_nobody_up(url):
+    context = multiprocessing.get_context("fork")
+
+    def die():
+        database = Database(url)
+        database.transact(read_and_write)
+
+        def work(tx):
+            read_and_write(tx)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        database.transact(work)
+
+    victim = context.Process(target=die)
+    victim.start()
+    victim.join(60)
+    Database(url).transact(read_and_write)
+
+    assert victim.exitcode == -signal.SIGKILL
+    assert value(url) == 2
+
+
+class Refusal(Exception):
+    """A driver's error: PostgreSQL's has a state, MariaDB's a number as its first argument."""
+
+    def __init__(self, *arguments, sqlstate=None):
+        super().__init__(*arguments)
+        self.sqlstate = sqlstate
+
+
+OUTAGES = {
+    "PostgreSQL shuts down": (exc.OperationalError, Refusal(sqlstate="57P01")),
+    "PostgreSQL crashed": (exc.OperationalError, Refusal(sqlstate="57P02")),
+    "PostgreSQL starts": (exc.OperationalError, Refusal(sqlstate="57P03")),
+    "PostgreSQL has too many connections": (exc.OperationalError, Refusal(sqlstate="53300")),
+    "PostgreSQL has no disk": (exc.OperationalError, Refusal(sqlstate="53100")),
+    "PostgreSQL takes no changes": (exc.InternalError, Refusal(sqlstate="25006")),
+    "MariaDB takes no changes": (exc.OperationalError, Refusal(1290, "read-only")),
+    "MariaDB has no disk": (exc.OperationalError, Refusal(1021, "disk full")),
+    "MariaDB has no room in a table": (exc.OperationalError, Refusal(1114, "table full")),
+    "MariaDB has too many connections": (exc.OperationalError, Refusal(1040, "too many connections")),
+    "MariaDB is gone": (exc.OperationalError, Refusal(2006, "gone")),
+    "MariaDB was lost": (exc.OperationalError, Refusal(2013, "lost")),
+}
+MISTAKES = {
+    "PostgreSQL has no such table": (exc.ProgrammingError, Refusal(sqlstate="42P01")),
+    "PostgreSQL is in a failed transaction": (exc.InternalError, Refusal(sqlstate="25P02")),
+    "MariaDB knows no such column": (exc.OperationalError, Refusal(1054, "unknown column")),
+}
+
+
+@pytest.mark.parametrize("kind", OUTAGES)
+def test_what_passes_is_an_outage(url, kind):
+    made, original = OUTAGES[kind]
+
+    def fail(_tx):
+        raise made("statement", {}, original)
+
+    with pytest.raises(errors.Unavailable):
+        Database(url).transact(fail)
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_what_does_not_pass_is_a_mistake(url, kind):
+    made, original = MISTAKES[kind]
+
+    def fail(_tx):
+        raise made("statement", {}, original)
+
+    with pytest.raises(made):
+        Database(url).transact(fail)

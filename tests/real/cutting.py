@@ -1,0 +1,79 @@
+"""A way to PostgreSQL that can be cut just after a COMMIT went through, before its answer comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from pathlib import Path
+
+import sqlalchemy as sa
+
+COMMIT = b"COMMIT\0"
+
+
+class CommitCutter:
+    """A server on a loopback port that passes everything to PostgreSQL's socket in `folder`. `cuts` counts the cuts."""
+
+    def __init__(self, folder: str) -> None:
+        self._target = next(str(path) for path in Path(folder).glob(".s.PGSQL.*") if path.suffix != ".lock")
+        self._wanted = 0
+        self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
+        self.cuts = 0
+
+    def __enter__(self) -> CommitCutter:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in (self._server, *self._open):
+            _end(one)
+
+    def url(self, url: str) -> sa.URL:
+        """Give a URL that goes this way."""
+        parsed = sa.make_url(url)
+        return parsed.set(host="127.0.0.1", port=self._server.getsockname()[1], query={})
+
+    def cut_next(self, count: int = 1) -> None:
+        """Cut the next connections that commit, that many."""
+        with self._lock:
+            self._wanted = count
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(self._target)
+                self._open += [client, server]
+                threading.Thread(target=self._pass_on, args=(client, server, True), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(server, client, False), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, asks: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if asks and COMMIT in data and self._take():
+                    _end(source)  # the client hears no more, and the server is still told to commit
+                    target.sendall(data)
+                    with contextlib.suppress(OSError):
+                        target.recv(65536)
+                    break
+                target.sendall(data)
+        _end(source)
+        _end(target)
+
+    def _take(self) -> bool:
+        with self._lock:
+            if not self._wanted:
+                return False
+            self._wanted -= 1
+            self.cuts += 1
+            return True
+
+
+def _end(one: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()
