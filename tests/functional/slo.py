@@ -1,0 +1,176 @@
+"""What operations spend on a cloud in one process, for slo.toml: the test asserts it, the benchmark shows it."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import time
+import tomllib
+import tracemalloc
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from nova_lite.db.engine import Database
+from nova_lite.db.tables.journal import operations
+from nova_lite.db.tables.servers import servers
+
+TOP = Path(__file__).resolve().parents[2]
+BACKGROUND = {"heartbeat", "self_test", "register", "welcome"}
+IDLE_S = 2.5
+COUNTED = 3
+QUIET_S = 0.25  # the last acknowledgement
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What one operation took, and by how much memory grew over many."""
+
+    statements: list[str]
+    messages: list[str]
+    growth_kib: float
+
+
+def budgets() -> dict[str, dict[str, int]]:
+    return tomllib.loads((TOP / "slo.toml").read_text(encoding="utf-8"))
+
+
+def is_beat(statement: str) -> bool:
+    """Whether it is a sign of life or a look at all hosts, which come every few seconds."""
+    return statement.startswith("UPDATE services") or "coalesce(anon_1.owed" in statement and "hosts.name = " not in statement
+
+
+class Meter:
+    """Counts what a cloud spends. It looks at the database with an engine of its own, which is not counted."""
+
+    def __init__(self, cloud: Any) -> None:
+        self._cloud = cloud
+        self._own = Database(cloud.url)
+        self._ids: list[str] = []
+        self._idle: set[str] = set()
+
+    def close(self) -> None:
+        self._own.dispose()
+
+    def measure(self) -> Iterator[tuple[str, Spent]]:
+        """Do everything that has a budget, one kind after another."""
+        image = self._prepare()
+        times = {name: budget["times"] for name, budget in budgets().items()}
+        yield "boot", self._spend(lambda number: self._ids.append(self._cloud.boot(image, f"s{number}")), times["boot"])
+        for name, body in ACTIONS.items():
+            yield name, self._spend(lambda number, body=body: self._act(self._ids[number], body), times[name])
+        yield "show_server", self._spend(lambda _: self._get(f"/servers/{self._ids[0]}"), times["show_server"])
+        yield "token_check", self._spend(lambda _: self._get("/extensions"), times["token_check"])
+        yield "delete", self._spend(lambda number: self._delete(self._ids[number]), times["delete"])
+        more = {"min_count": 2, "max_count": 2}
+        yield "boot_many", self._spend(lambda number: self._cloud.boot(image, f"m{number}", **more), times["boot_many"])
+        self._copy_to(1000)
+        page = "/servers/detail?limit=1000"
+        assert len(self._get(page).json["servers"]) == 1000
+        yield "list_1000_servers", self._spend(lambda _: self._get(page), times["list_1000_servers"])
+
+    def _prepare(self) -> str:
+        """Have room, all caches warm, and know what is said while nothing is done."""
+        image = self._cloud.image()
+        project = self._get("/servers/detail")  # logs in
+        assert project.status_code == 200
+        with self._own.read() as tx:
+            (demo,) = tx.execute(sa.text("SELECT id FROM projects WHERE name = 'demo'")).scalars()
+        limits = {"instances": -1, "cores": -1, "ram": -1}
+        answer = self._cloud.ask("PUT", f"/os-quota-sets/{demo}", {"quota_set": limits}, user="admin")
+        assert answer.status_code == 200, answer.text
+        server_id = self._cloud.boot(image)
+        self._settle()
+        for body in ACTIONS.values():
+            self._act(server_id, body)
+            self._settle()
+        self._delete(server_id)
+        self._settle()
+        self._cloud.statements.clear()
+        time.sleep(IDLE_S)
+        self._idle = set(self._cloud.statements)
+        return image
+
+    def _spend(self, act: Callable[[int], object], times: int) -> Spent:
+        """Count what the first ones take alone, then let the others come at once and see what stays in memory.
+
+        The least of three counts: heartbeats and reconcilers, which come every 15 s or more seldom, hit one at most.
+        """
+        counts = [self._count(act, number) for number in range(COUNTED)]
+        statements, messages = min(counts, key=lambda count: len(count[0]))
+        before = self._weigh()
+        for number in range(COUNTED, times):
+            act(number)
+        self._settle()
+        return Spent(statements=statements, messages=messages, growth_kib=round((self._weigh() - before) / 1024, 1))
+
+    def _count(self, act: Callable[[int], object], number: int) -> tuple[list[str], list[str]]:
+        self._cloud.statements.clear()
+        self._cloud.broker.sent.clear()
+        act(number)
+        self._settle()
+        statements = [one for one in self._cloud.statements if one not in self._idle and not is_beat(one)]
+        return statements, [letter.method for letter in self._cloud.broker.sent if letter.method not in BACKGROUND]
+
+    def _weigh(self) -> int:
+        self._cloud.statements.clear()
+        self._cloud.broker.sent.clear()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    def _settle(self) -> None:
+        """Wait until nothing runs any more."""
+        living = sa.select(sa.func.count()).where(operations.c.ended_at.is_(None))
+        until = time.monotonic() + 120
+        while True:
+            with self._own.read() as tx:
+                if tx.execute(living).scalar_one() == 0:
+                    break
+            assert time.monotonic() < until, "operations do not end"
+            time.sleep(0.05)
+        time.sleep(QUIET_S)
+
+    def _get(self, path: str) -> Any:
+        answer = self._cloud.ask("GET", path)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    def _act(self, server_id: str, body: Any) -> None:
+        answer = self._cloud.ask("POST", f"/servers/{server_id}/action", body)
+        assert answer.status_code == 202, answer.text
+
+    def _delete(self, server_id: str) -> None:
+        assert self._cloud.ask("DELETE", f"/servers/{server_id}").status_code == 204
+
+    def _copy_to(self, number: int) -> None:
+        """Multiply the servers there are."""
+
+        def copy(tx: Any) -> None:
+            there = tx.execute(sa.select(servers).where(servers.c.state != "deleted")).mappings().all()
+            one = {column.key: there[0][column] for column in servers.c}
+            rows = [{**one, "id": str(uuid.uuid4()), "name": f"c{count}"} for count in range(len(there), number)]
+            tx.execute(servers.insert(), rows)
+
+        self._own.transact(copy)
+
+
+ACTIONS = {
+    "stop": {"os-stop": None},
+    "start": {"os-start": None},
+    "reboot": {"reboot": {"type": "SOFT"}},
+    "reboot_hard": {"reboot": {"type": "HARD"}},
+}
+
+
+def measure(cloud: Any) -> dict[str, Spent]:
+    """Give what each operation spent."""
+    meter = Meter(cloud)
+    tracemalloc.start()
+    try:
+        return dict(meter.measure())
+    finally:
+        tracemalloc.stop()
+        meter.close()
