@@ -37,6 +37,8 @@ def test_a_boot_stays_within_its_budget(cloud):
     messages = [letter.method for letter in cloud.broker.sent[sent_before:] if letter.method not in BACKGROUND]
     assert cloud.server(server_id)["status"] == "ACTIVE"
     told = "\n".join(" ".join(statement.split())[:150] for statement in counted)
-    assert len(counted) <= STATEMENTS_AT_MOST, f"{len(counted)} statements:\n{told}"
+    locks = [statement for statement in counted if statement.startswith("SELECT subnets.id") and "FOR UPDATE" in statement]
+    assert len(locks) == (0 if cloud.database.dialect == "sqlite" else 1)  # a server's only: SQLite's writers come one by one
+    assert len(counted) - len(locks) <= STATEMENTS_AT_MOST, f"{len(counted)} statements:\n{told}"
     assert len(messages) <= MESSAGES_AT_MOST, collections.Counter(messages)
     print(f"a boot: {len(counted)} statements, {len(messages)} messages {messages}\n{told}")  # noqa: T201
