@@ -106,7 +106,7 @@ class Cloud:
 
     def new_conductor(self) -> Conductor:
         """Make a conductor that is not started; its stop is the caller's."""
-        images = make_images(self.database, self.folder, self._store(), "http://127.0.0.1", SystemClock())
+        images = make_images(self.database, self.folder, self._store(), "http://127.0.0.1")
         return Conductor(
             ConductorDoors(
                 database=self.database,
@@ -137,7 +137,7 @@ class Cloud:
         self._closing.callback(transport.close)
         bell = DoorbellSender(ConductorClient(transport))
         self._closing.callback(bell.stop)
-        images = make_images(self.database, self.folder, self._store(), "http://127.0.0.1", SystemClock())
+        images = make_images(self.database, self.folder, self._store(), "http://127.0.0.1")
         images.start()
         return Parts(
             database=self.database,
