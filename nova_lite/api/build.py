@@ -48,7 +48,7 @@ def build(conf: cfg.ConfigOpts) -> Built:
     clock = SystemClock()
     database = Database(database_conf.read(conf).url, clock)
     identity = make_identity(database, daemon.state_dir, identity_options, clock)
-    images = make_images(database, daemon.state_dir, image_conf.read(conf), options.own_url, clock)
+    images = make_images(database, daemon.state_dir, image_conf.read(conf), options.own_url)
     ring, compute = _broker(broker_conf.read(conf), daemon.state_dir)
     parts = Parts(
         database=database,

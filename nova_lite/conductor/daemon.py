@@ -149,9 +149,7 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
             database=database,
             transport=RabbitTransport(broker.url, signing=signing, connections=4, ca_file=broker.ca_file),
             network=Networks(database),
-            images=make_images(
-                database, daemon_conf.read(conf).state_dir, image_conf.read(conf), api_conf.read(conf).own_url, SystemClock()
-            ),
+            images=make_images(database, daemon_conf.read(conf).state_dir, image_conf.read(conf), api_conf.read(conf).own_url),
             ratios=scheduler_conf.read(conf),
             name=socket.gethostname(),
         )

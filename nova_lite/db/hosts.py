@@ -314,9 +314,13 @@ def live_operations_on(tx: Tx, host: HostName) -> tuple[OperationId, ...]:
 
 
 def servers_on(tx: Tx, host: HostName) -> Sequence[Row]:
-    """Read the settled servers of a host that no operation is changing: id, state, power state, last change."""
+    """Read the settled servers of a host that no operation is changing: id, state, power state, seconds since the last change.
+
+    `rests_s` is None when nobody knows; negative when the change was before SQLite's machine was rebooted.
+    """
+    rests = (clock.now_sql(tx.database) - servers.c.touched_at).label("rests_s")
     query = (
-        sa.select(servers.c.id, servers.c.state, servers.c.power_state, servers.c.updated_at)
+        sa.select(servers.c.id, servers.c.state, servers.c.power_state, rests)
         .select_from(servers.outerjoin(subjects, sa.and_(subjects.c.kind == "server", subjects.c.id == servers.c.id)))
         .where(servers.c.host == host, servers.c.state != "deleted", subjects.c.live_operation.is_(None))
     )

@@ -15,6 +15,7 @@ from nova_lite.db.tables import identity as tables
 from nova_lite.model import identity as model
 
 T = TypeVar("T")
+REVOCATIONS_LOCK = 0x6E6F7672  # an advisory lock of PostgreSQL
 OVERLAP = 500  # ids of revocations may become visible out of order
 
 
@@ -159,9 +160,26 @@ def assignments_of_actors(tx: Tx, actors: Iterable[tuple[str, Collection[str]]])
 
 
 def insert_revocation(tx: Tx, revocation: model.Revocation, now: float) -> None:
-    """Write a revocation, and drop those whose tokens have expired by `now`."""
+    """Write a revocation, and drop those whose tokens have expired by `now`.
+
+    Ids rise in the order of the commits, and none is used again: the newest row is always kept.
+    """
+    _one_after_another(tx)
+    tx.execute(tables.revocations.insert(), {key: value for key, value in vars(revocation).items() if key != "id"})
     tx.execute(tables.revocations.delete().where(tables.revocations.c.expires_at < now))
-    tx.execute(tables.revocations.insert(), dataclasses.asdict(revocation))
+
+
+def _one_after_another(tx: Tx) -> None:
+    """Keep other revocations out until this transaction ends; SQLite's writers come one by one in any case."""
+    if tx.database.dialect == "postgresql":
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(REVOCATIONS_LOCK)))
+    if tx.database.dialect == "mysql":  # its locks of that kind do not end with the transaction; the row is always there
+        tx.execute(sa.select(tables.roles.c.id).where(tables.roles.c.name == "admin").with_for_update())
+
+
+def newest_revocation(tx: Tx) -> int:
+    """Give the id of the newest revocation, 0 when there is none."""
+    return tx.execute(sa.select(sa.func.coalesce(sa.func.max(tables.revocations.c.id), 0))).scalar_one()
 
 
 def revocations_since(tx: Tx, last_id: int) -> tuple[int, list[model.Revocation]]:
@@ -170,7 +188,7 @@ def revocations_since(tx: Tx, last_id: int) -> tuple[int, list[model.Revocation]
     columns = (table.c.kind, table.c.value, table.c.issued_before, table.c.expires_at)
     rows = tx.execute(sa.select(table.c.id, *columns).where(table.c.id > last_id - OVERLAP)).all()
     found = [
-        model.Revocation(kind=row.kind, value=row.value, issued_before=row.issued_before, expires_at=row.expires_at)
+        model.Revocation(id=row.id, kind=row.kind, value=row.value, issued_before=row.issued_before, expires_at=row.expires_at)
         for row in rows
     ]
     return max((row.id for row in rows), default=last_id), found

@@ -13,6 +13,7 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import mysql
 
 from nova_lite import errors
+from nova_lite.db import clock
 from nova_lite.db.engine import Overtaken, Tx
 from nova_lite.db.tables.images import image_members, image_tags, images
 
@@ -88,6 +89,12 @@ def find_image(tx: Tx, image_id: str, *, lock: bool = False) -> Row | None:
     """Read a row; with `lock` nobody else changes it before the transaction ends."""
     query = sa.select(images).where(images.c.id == image_id)
     return tx.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+
+
+def find_image_timed(tx: Tx, image_id: str) -> Row | None:
+    """Read a row, and the journal's time as `now`."""
+    query = sa.select(images, clock.now_sql(tx.database).label("now")).where(images.c.id == image_id)
+    return tx.execute(query).mappings().one_or_none()
 
 
 def update_image(tx: Tx, image_id: str, values: Mapping[str, Any], **only_if: Any) -> bool:

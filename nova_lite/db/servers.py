@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from nova_lite import errors
+from nova_lite.db import clock
 from nova_lite.db.engine import Tx
 from nova_lite.db.tables.inventory import hosts
 from nova_lite.db.tables.journal import operations, signals, subjects
@@ -19,6 +20,7 @@ from nova_lite.db.tables.servers import servers
 Row = sa.RowMapping
 SUBJECT = "server"  # the kind of subject that servers are
 MARIADB_BAD_REGEXP = 1139
+_UNSEEN = ("touched_at",)  # for the reconciler of power states only
 _LONG = ("user_data", "key_data")  # left out of lists that do not show them
 _NEVER_LISTED = ("requested_networks",)  # of use to a boot only
 
@@ -111,7 +113,8 @@ def insert_server(tx: Tx, values: Mapping[str, Any]) -> None:
 
 def update_server(tx: Tx, server_id: str, values: Mapping[str, Any]) -> bool:
     """Change columns of a row; False when there is none."""
-    return tx.execute(servers.update().where(servers.c.id == server_id).values(**values)).rowcount == 1
+    touched = {"touched_at": clock.now_sql(tx.database)}
+    return tx.execute(servers.update().where(servers.c.id == server_id).values(**values, **touched)).rowcount == 1
 
 
 def find_server(tx: Tx, server_id: str) -> Row | None:
@@ -178,7 +181,7 @@ def _joined() -> sa.FromClause:
 @functools.cache
 def _select(left_out: frozenset[str]) -> sa.Select[Any]:
     asked_to_go = sa.exists().where(signals.c.operation_id == operations.c.id, signals.c.name == "delete").correlate(operations)
-    columns = [column for column in servers.c if column.name not in left_out and column is not _OWN_ZONE]
+    columns = [column for column in servers.c if column.name not in (*left_out, *_UNSEEN) and column is not _OWN_ZONE]
     return sa.select(
         *(column.label(column.key) for column in columns),
         ZONE.label("availability_zone"),

@@ -51,12 +51,14 @@ class Login:
 
         Raises: Unauthorized for anything not right, without saying what; TooManyRequests when it was tried too often.
         """
+        with self._database.read() as tx:
+            newest = db.newest_revocation(tx)  # before all that the token stands on: what is revoked from here on ends it
         proof = self._prove(auth["identity"], address)
         with self._database.read() as tx:
             _check_enabled(tx, proof.user)
             scope = self._scope(tx, auth.get("scope"), proof)
             held = _roles_in(tx, scope, proof)
-        claims = self._claims(proof, scope, held)
+        claims = dataclasses.replace(self._claims(proof, scope, held), revoked_before=newest)
         return self._tokens.issue(claims), claims
 
     def change_password(self, user_id: str, original: str, fresh: str, address: str) -> None:
@@ -100,6 +102,7 @@ class Login:
         return Proof(user=user, methods=("password",))
 
     def _by_token(self, token: str) -> Proof:
+        self._tokens.refresh()  # else a token that ended a moment ago would live on in this one
         earlier = self._tokens.read(token)
         with self._database.read() as tx:
             user = db.USERS.find(tx, earlier.user_id)

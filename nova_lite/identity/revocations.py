@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import threading
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from nova_lite.model.identity import Revocation
 
 AUDIT, USER, PROJECT, DOMAIN, GRANT, CREDENTIAL = "audit_id", "user", "project", "domain", "grant", "credential"
 LONGEST_TOKEN_S = 604_800.0  # the highest value of [identity] token_lifetime
+KEPT_S = LONGEST_TOKEN_S + 86_400.0  # a day more: clocks of apis differ
 FULL_READ_EACH = 60
 
 
@@ -22,9 +24,9 @@ def grant_value(user_id: str, target_id: str) -> str:
 
 
 def revoke(tx: Tx, kind: str, value: str) -> None:
-    """Make the tokens of a user, project, domain, grant, or with an audit id worthless, those issued until now."""
+    """Make the tokens of a user, project, domain, grant, or with an audit id worthless, whose login began before the commit."""
     now = tx.database.clock.wall()
-    row = Revocation(kind=kind, value=value, issued_before=now, expires_at=now + LONGEST_TOKEN_S)
+    row = Revocation(kind=kind, value=value, issued_before=now, expires_at=now + KEPT_S)
     db.insert_revocation(tx, row, now)
 
 
@@ -32,6 +34,14 @@ def revoke_grants(tx: Tx, user_ids: Iterable[str], target_id: str) -> None:
     """Make the tokens of users in one scope worthless."""
     for user_id in user_ids:
         revoke(tx, GRANT, grant_value(user_id, target_id))
+
+
+@dataclasses.dataclass(frozen=True)
+class Made:
+    """When a token was made: after which revocation, since clocks differ; a token of release 1.0 only has the time."""
+
+    issued_at: float
+    after: int | None
 
 
 class Revocations:
@@ -44,6 +54,7 @@ class Revocations:
         self._lock = threading.Lock()
         self._last_id = 0
         self._reads = 0
+        self._newest: dict[tuple[str, str], int] = {}
         self._before: dict[tuple[str, str], float] = {}
         self._expiry: dict[tuple[str, str], float] = {}
         self.loaded = False
@@ -64,6 +75,7 @@ class Revocations:
 
     def _note(self, revocation: Revocation) -> None:
         key = (revocation.kind, revocation.value)
+        self._newest[key] = max(revocation.id or 0, self._newest.get(key, 0))
         self._before[key] = max(revocation.issued_before, self._before.get(key, 0.0))
         self._expiry[key] = max(revocation.expires_at, self._expiry.get(key, 0.0))
 
@@ -71,11 +83,17 @@ class Revocations:
         now = self._clock.wall()
         for key in [key for key, expiry in self._expiry.items() if expiry < now]:
             del self._expiry[key]
-            del self._before[key]
+            del self._before[key], self._newest[key]
 
-    def covers(self, kind: str, value: str | None, issued_at: float) -> bool:
-        """Tell whether a token issued at a moment is revoked by this."""
-        return value is not None and issued_at <= self._before.get((kind, value), -1.0)
+    def covers(self, kind: str, value: str | None, made: Made) -> bool:
+        """Tell whether a token that was made then is revoked by this; one with a revoked audit id always is."""
+        if value is None or (kind, value) not in self._newest:
+            return False
+        if kind == AUDIT:
+            return True
+        if made.after is None:
+            return made.issued_at <= self._before[kind, value]
+        return self._newest[kind, value] > made.after
 
     @property
     def any(self) -> bool:

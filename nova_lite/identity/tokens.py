@@ -38,6 +38,7 @@ class Claims:
 
     scope: None for an unscoped token, else what kind of thing `scope_id` is
     audit_ids: the token's own, and that of the first in its chain when it was made from another token
+    revoked_before: the newest revocation when the login began, which only newer ones end; None in tokens of release 1.0
     """
 
     user_id: str
@@ -53,6 +54,7 @@ class Claims:
     scope_domain_id: str | None = None
     roles: tuple[str, ...] = ()
     application_credential_id: str | None = None
+    revoked_before: int | None = None
 
 
 def new_audit_id() -> str:
@@ -106,7 +108,7 @@ class Tokens:
             revoked.refresh()
         if not revoked.any:
             return False
-        at = claims.issued_at
+        at = revocations.Made(claims.issued_at, claims.revoked_before)
         return (
             any(revoked.covers(revocations.AUDIT, audit_id, at) for audit_id in claims.audit_ids)
             or revoked.covers(revocations.USER, claims.user_id, at)
@@ -116,7 +118,7 @@ class Tokens:
         )
 
     def _scope_is_revoked(self, claims: Claims) -> bool:
-        revoked, at = self._revoked, claims.issued_at
+        revoked, at = self._revoked, revocations.Made(claims.issued_at, claims.revoked_before)
         return (
             revoked.covers(revocations.PROJECT, claims.scope_id, at)
             or revoked.covers(revocations.DOMAIN, claims.scope_id, at)
@@ -194,6 +196,7 @@ def _pack(claims: Claims) -> list[Any]:
         claims.scope_domain_id,
         claims.roles,
         claims.application_credential_id,
+        claims.revoked_before,
     ]
 
 
@@ -214,6 +217,7 @@ def _unpack(payload: bytes) -> Claims:
             scope_domain_id=fields[10],
             roles=tuple(fields[11]),
             application_credential_id=fields[12],
+            revoked_before=fields[13] if len(fields) > 13 else None,
         )
     except (ValueError, LookupError, TypeError) as error:  # signed by us, so of another release
         raise errors.Unauthorized from error

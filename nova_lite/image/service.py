@@ -6,14 +6,14 @@ import logging
 from pathlib import Path
 
 from nova_lite import errors
-from nova_lite.clock import Clock
 from nova_lite.conf.image import ImageOptions
+from nova_lite.db import clock
 from nova_lite.db.engine import Database, Tx
 from nova_lite.image import records, tickets
-from nova_lite.image.access import ANYTHING, Viewer
+from nova_lite.image.access import Viewer
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_store
-from nova_lite.image.tickets import Tickets
+from nova_lite.image.tickets import Moment, Tickets
 from nova_lite.image.upload import Order, Uploads
 from nova_lite.model.ids import HostName, ImageId, ProjectId
 from nova_lite.model.image import Image, ImageSource, ImageStatus
@@ -55,8 +55,7 @@ class Images:
 
     def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float) -> ImageSource:
         """Make a ticket for one host. One read. Raises: NotFound; Conflict when the image is not active or is no disk."""
-        with self._database.read() as tx:
-            image = records.get(tx, image_id, ANYTHING, tags=False)
+        image, moment = self._look(image_id)
         if image.status is not ImageStatus.ACTIVE:
             raise errors.Conflict(f"Image {image_id} is {image.status}, not active.")
         if image.virtual_size_bytes is None or image.size_bytes is None:
@@ -68,16 +67,22 @@ class Images:
             virtual_size_bytes=image.virtual_size_bytes,
             disk_format=image.disk_format or "",
             url=f"{self._public_url}/image/v2/images/{image_id}/file",
-            ticket=self._tickets.issue(image_id, host, valid_s),
+            ticket=self._tickets.issue(image_id, host, moment, valid_s),
         )
 
     def ticketed(self, ticket: str, image_id: ImageId) -> Image:
         """Give the image that a host shows a ticket for. Raises: Unauthorized; NotFound."""
-        host = self._tickets.check(ticket, image_id)
-        with self._database.read() as tx:
-            image = records.get(tx, image_id, ANYTHING)
+        self._tickets.read(ticket, image_id, clock.boot_id(self._database))  # nothing is looked up for a forged one
+        image, moment = self._look(image_id)
+        host = self._tickets.check(ticket, image_id, moment)
         LOG.info("A host downloads an image.", extra={"action": "download", "image_id": image_id, "host": host})
         return image
+
+    def _look(self, image_id: ImageId) -> tuple[Image, Moment]:
+        """Read an image, without its tags, and the journal's time; one statement. Raises: NotFound."""
+        with self._database.read() as tx:
+            image, now = records.get_timed(tx, image_id)
+        return image, Moment(now, clock.boot_id(self._database))
 
     def upload(self, order: Order) -> None:
         """Take the bytes of an image in. Raises: as `Uploads.run`."""
@@ -102,11 +107,11 @@ class Images:
             LOG.warning("A deleted image's data stay for now: %s", error.message, extra={"image_id": image.id})
 
 
-def make_images(database: Database, state_dir: Path, options: ImageOptions, public_url: str, clock: Clock) -> Images:
+def make_images(database: Database, state_dir: Path, options: ImageOptions, public_url: str) -> Images:
     """Build the service; the key of tickets is made when missing. Raises: ConfigError."""
     path = tickets.key_file(state_dir)
     tickets.ensure_key(path)
-    return Images(database, make_store(options.store), Tickets(path, clock), public_url)
+    return Images(database, make_store(options.store), Tickets(path), public_url)
 
 
 def _location(image: Image) -> str:

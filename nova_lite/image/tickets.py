@@ -1,14 +1,16 @@
 """Tickets: with one, one host downloads one image until a time, without any other credential.
 
-A ticket is `<end>.<host>.<mac>`: the end in seconds since 1970, the host's name in base64, and an HMAC-SHA256 over image, host
-and end. Both ends of the comparison are control nodes, which share the key. It is a secret: it goes in the header
-`X-Image-Ticket`, never in a URL or a log.
+A ticket is `<end>.<host>.<mac>`: the end in seconds of the journal's clock, the host's name in base64, and an HMAC-SHA256 over
+image, host, end and, where that clock begins anew with each boot, the boot's id. Who issues and who checks share the key and
+that clock, so their own clocks need not agree (decision 0011). It is a secret: it goes in the header `X-Image-Ticket`, never
+in a URL or a log.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import hashlib
 import hmac
 import math
@@ -16,7 +18,6 @@ import secrets
 from pathlib import Path
 
 from nova_lite import errors
-from nova_lite.clock import Clock
 from nova_lite.model.ids import HostName, ImageId
 from nova_lite.rpc.files import write_secret
 
@@ -26,38 +27,55 @@ KEY_BYTES = 32
 LONGEST = 1024
 
 
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """The journal's time, and the boot that it counts from where it does not go on over one."""
+
+    now: float
+    boot_id: str | None = None
+
+
 class Tickets:
     """Makes and checks tickets."""
 
-    def __init__(self, key_file: Path, clock: Clock) -> None:
+    def __init__(self, key_file: Path) -> None:
         """Nothing is read before the first use."""
         self._key_file = key_file
-        self._clock = clock
         self._key: bytes | None = None
 
-    def issue(self, image_id: ImageId, host: HostName, valid_s: float) -> str:
+    def issue(self, image_id: ImageId, host: HostName, moment: Moment, valid_s: float) -> str:
         """Make a ticket. Raises: ConfigError when the key cannot be read."""
-        end = str(math.ceil(self._clock.wall() + valid_s))
-        return f"{end}.{_encode(host.encode())}.{self._mac(image_id, host, end)}"
+        end = str(math.ceil(moment.now + valid_s))
+        return f"{end}.{_encode(host.encode())}.{self._mac(image_id, host, end, moment.boot_id)}"
 
-    def check(self, ticket: str, image_id: ImageId) -> HostName:
+    def check(self, ticket: str, image_id: ImageId, moment: Moment) -> HostName:
         """Give the host a ticket was made for. Raises: Unauthorized when it is forged, over, or for another image."""
+        host, end = self.read(ticket, image_id, moment.boot_id)
+        if end < moment.now:
+            raise _refusal()
+        return host
+
+    def read(self, ticket: str, image_id: ImageId, boot_id: str | None) -> tuple[HostName, int]:
+        """Give the host of a genuine ticket and its end. Raises: Unauthorized when it is forged or for another image."""
         end, host_text, mac = ([*ticket.split("."), "", ""])[:3] if len(ticket) <= LONGEST else ("", "", "")
         try:
             host = HostName(_decode(host_text).decode())
-            over = int(end) < self._clock.wall() if end.isascii() and end.isdigit() else True
         except (ValueError, binascii.Error) as error:
             raise errors.Unauthorized from error
-        genuine = hmac.compare_digest(mac.encode(), self._mac(image_id, host, end).encode())
-        if not genuine or over:
-            raise errors.Unauthorized("The ticket for this image is not valid, or not any more.")
-        return host
+        genuine = hmac.compare_digest(mac.encode(), self._mac(image_id, host, end, boot_id).encode())
+        if not genuine or not (end.isascii() and end.isdigit()):
+            raise _refusal()
+        return host, int(end)
 
-    def _mac(self, image_id: ImageId, host: HostName, end: str) -> str:
+    def _mac(self, image_id: ImageId, host: HostName, end: str, boot_id: str | None) -> str:
         if self._key is None:
             self._key = read_key(self._key_file)
-        text = f"image ticket\n{image_id}\n{host}\n{end}"
+        text = f"image ticket\n{image_id}\n{host}\n{end}" + (f"\n{boot_id}" if boot_id else "")
         return _encode(hmac.digest(self._key, text.encode(), hashlib.sha256))
+
+
+def _refusal() -> errors.Unauthorized:
+    return errors.Unauthorized("The ticket for this image is not valid, or not any more.")
 
 
 def key_file(state_dir: Path) -> Path:

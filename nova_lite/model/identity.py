@@ -143,9 +143,13 @@ class CatalogEndpoint:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Revocation:
-    """What makes tokens issued at or before a moment (epoch seconds) worthless until they expire anyway."""
+    """What makes tokens worthless until they expire anyway: those made before the row `id`, its number once it is written.
+
+    issued_before: epoch seconds; for tokens of release 1.0 only, which name no number
+    """
 
     kind: str
     value: str
     issued_before: float
     expires_at: float
+    id: int | None = None

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from nova_lite.api.app import make_app
 from nova_lite.api.parts import Parts
-from nova_lite.clock import SystemClock
+from nova_lite.clock import Clock, SystemClock
 from nova_lite.compute.host import ComputeHost
 from nova_lite.compute.host import Doors as HostDoors
 from nova_lite.compute.virt.fake import FakeDriver
@@ -29,7 +29,7 @@ from nova_lite.db.engine import Database
 from nova_lite.identity.bootstrap import bootstrap as bootstrap_identity
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.service import make_identity
-from nova_lite.image.service import make_images
+from nova_lite.image.service import Images, make_images
 from nova_lite.inventory import hosts
 from nova_lite.model.ids import HostName
 from nova_lite.network.bootstrap import bootstrap as bootstrap_network
@@ -55,8 +55,13 @@ class Cloud:
         *,
         url: str | None = None,
         schema: Callable[[Database], object] | None = None,
+        clock_of: Callable[[str], Clock] = lambda daemon: SystemClock(),
     ) -> None:
-        """`url` is an empty database, an SQLite file by default; `schema` makes its tables, the migrations by default."""
+        """`url` is an empty database, an SQLite file by default; `schema` makes its tables, the migrations by default.
+
+        `clock_of` gives each daemon (api, conductor, scheduler, a host's name) a clock of its own.
+        """
+        self._clock_of = clock_of
         self.folder = folder
         self.url = url or f"sqlite:///{folder}/nova-lite.db"
         self.broker = LocalBroker()
@@ -73,9 +78,9 @@ class Cloud:
         for name in host_names:
             set_up.transact(lambda tx, name=name: hosts.add_host(tx, HostName(name)))
         set_up.dispose()
-        self.database = self._database()
+        self.database = self._database(clock_of("api"))
         self.conductor = self.new_conductor()
-        self.scheduler = Scheduler(Database(self.url), LocalTransport(self.broker), name="control")
+        self.scheduler = Scheduler(Database(self.url, clock_of("scheduler")), LocalTransport(self.broker), name="control")
         self.hosts = {name: self.make_host(name) for name in host_names}
         self.client = falcon.testing.TestClient(make_app(self._parts()))
         self.headers: dict[str, dict[str, str]] = {}
@@ -89,12 +94,12 @@ class Cloud:
 
     def close(self) -> None:
         self._closing.close()
-        self.database.dispose()
 
     # -- parts ---------------------------------------------------------------------------------------------------------
 
-    def _database(self) -> Database:
-        database = Database(self.url)
+    def _database(self, clock: Clock) -> Database:
+        database = Database(self.url, clock)
+        self._closing.callback(database.dispose)
 
         @sa.event.listens_for(database.engine, "before_cursor_execute")
         def note(_connection, _cursor, statement, _parameters, _context, _many) -> None:
@@ -106,12 +111,13 @@ class Cloud:
 
     def new_conductor(self) -> Conductor:
         """Make a conductor that is not started; its stop is the caller's."""
-        images = make_images(self.database, self.folder, self._store(), "http://127.0.0.1", SystemClock())
+        database = self._database(self._clock_of("conductor"))
+        images = self._images(database)
         return Conductor(
             ConductorDoors(
-                database=self.database,
+                database=database,
                 transport=LocalTransport(self.broker),
-                network=Networks(self.database),
+                network=Networks(database),
                 images=images,
                 ratios=SchedulerOptions(),
                 name="control",
@@ -127,17 +133,17 @@ class Cloud:
                 folder=folder,
                 transport=LocalTransport(self.broker),
                 driver=FakeDriver(folder, HostName(name)),
-                clock=SystemClock(),
+                clock=self._clock_of(name),
             )
         )
 
     def _parts(self) -> Parts:
-        identity = make_identity(self.database, self.folder, IdentityOptions(), SystemClock())
+        identity = make_identity(self.database, self.folder, IdentityOptions(), self.database.clock)
         transport = LocalTransport(self.broker)
         self._closing.callback(transport.close)
         bell = DoorbellSender(ConductorClient(transport))
         self._closing.callback(bell.stop)
-        images = make_images(self.database, self.folder, self._store(), "http://127.0.0.1", SystemClock())
+        images = self._images(self.database)
         images.start()
         return Parts(
             database=self.database,
@@ -149,6 +155,13 @@ class Cloud:
             network=Networks(self.database),
             compute=ComputeClient(transport),
         )
+
+    def conductor_images(self) -> Images:
+        """Give the image service as a conductor has it, under the conductor's clock."""
+        return self._images(self._database(self._clock_of("conductor")))
+
+    def _images(self, database: Database) -> Images:
+        return make_images(database, self.folder, self._store(), "http://127.0.0.1")
 
     def _store(self) -> ImageOptions:
         return ImageOptions(store=(self.folder / "images").as_uri())

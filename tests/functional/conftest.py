@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 from functional.cloud import running
 from real.databases import Kept
@@ -14,16 +12,14 @@ from nova_lite.db import migrate
 @pytest.fixture(scope="session")
 def kept_databases():
     """Give a function that gives an emptied database of a server: one of each engine is migrated once."""
-    with contextlib.ExitStack() as closing:
-        kept = {}
+    kept = {}
 
-        def emptied(engine, server):
-            if engine not in kept:
-                kept[engine] = Kept(closing.enter_context(server.database()), migrate.upgrade)
-                closing.callback(kept[engine].dispose)
-            return kept[engine].empty()
+    def emptied(engine, server):
+        if engine not in kept:
+            kept[engine] = Kept(server.keep_database(), migrate.upgrade)
+        return kept[engine].empty()
 
-        yield emptied
+    return emptied
 
 
 @pytest.fixture

@@ -79,13 +79,21 @@ class Server:
     @contextlib.contextmanager
     def database(self) -> Iterator[str]:
         """Make an empty database, give its URL, remove it in the end."""
-        name = f"test_{uuid.uuid4().hex[:12]}"
-        self.say(f"CREATE DATABASE {name}")
+        name = self._new()
         try:
             yield self._url.format(name=name)
         finally:
             force = " WITH (FORCE)" if self._url.startswith("postgresql") else ""
             self.say(f"DROP DATABASE {name}{force}")
+
+    def keep_database(self) -> str:
+        """Make an empty database that lasts as long as the server; give its URL."""
+        return self._url.format(name=self._new())
+
+    def _new(self) -> str:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        self.say(f"CREATE DATABASE {name}")
+        return name
 
     def say(self, statement: str) -> None:
         """Run a statement as the administrator."""
@@ -120,10 +128,6 @@ class Kept:
         """Delete all rows; give the URL."""
         self._database.transact(_delete_all)
         return self._url
-
-    def dispose(self) -> None:
-        """Close its connections."""
-        self._database.dispose()
 
 
 def _delete_all(tx: Tx) -> None:

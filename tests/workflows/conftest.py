@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 from real.databases import Kept
 from workflows import engine_harness, servers
@@ -53,22 +51,18 @@ def kept_database(tmp_path_factory):
 @pytest.fixture(scope="session")
 def kept_on_servers():
     """Give a function that gives an emptied database of a server, under a simulated clock."""
-    with contextlib.ExitStack() as closing:
-        kept = {}
+    kept = {}
 
-        def emptied(engine, server):
-            if engine not in kept:
-                tables = Kept(closing.enter_context(server.database()), schema.create_all)
-                closing.callback(tables.dispose)
-                database = Database(tables.empty(), SimulatedClock(), own_time=True)
-                closing.callback(database.dispose)
-                kept[engine] = (tables, database)
-            tables, database = kept[engine]
-            tables.empty()
-            database.clock = SimulatedClock(boot="boot-1")
-            return database
+    def emptied(engine, server):
+        if engine not in kept:
+            tables = Kept(server.keep_database(), schema.create_all)
+            kept[engine] = tables, Database(tables.empty(), SimulatedClock(), own_time=True)
+        tables, database = kept[engine]
+        tables.empty()
+        database.clock = SimulatedClock(boot="boot-1")
+        return database
 
-        yield emptied
+    return emptied
 
 
 @pytest.fixture

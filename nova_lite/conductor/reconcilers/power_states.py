@@ -54,7 +54,7 @@ def _mend(tx: Tx, host: HostName, server_id: ServerId, power: PowerState, rest_s
     row = next((row for row in queries.servers_on(tx, host) if row["id"] == server_id), None)
     if row is None or row["state"] not in MENDED or row["power_state"] == power:
         return False
-    if tx.database.clock.wall() - row["updated_at"] < rest_s:
+    if row["rests_s"] is not None and 0 <= row["rests_s"] < rest_s:
         return False
     state = SETTLED.get(power)
     if state is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from nova_lite.clock import SystemClock
 from nova_lite.conf.image import ImageOptions
 from nova_lite.image.service import make_images
 
@@ -12,7 +11,7 @@ from nova_lite.image.service import make_images
 @pytest.fixture
 def extra_parts(database, tmp_path):
     options = ImageOptions(store=(tmp_path / "images").as_uri())
-    return {"images": make_images(database, tmp_path, options, "http://cloud.test", SystemClock())}
+    return {"images": make_images(database, tmp_path, options, "http://cloud.test")}
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def store(tmp_path):
 @pytest.fixture
 def images(database, store, tmp_path):
     ensure_key(key_file(tmp_path))
-    return Images(database, store, Tickets(key_file(tmp_path), SystemClock()), "http://cloud.test")
+    return Images(database, store, Tickets(key_file(tmp_path)), "http://cloud.test")
 
 
 @pytest.fixture

@@ -7,11 +7,27 @@ import stat
 import pytest
 
 from nova_lite import errors
-from nova_lite.clock import SimulatedClock
-from nova_lite.image.tickets import Tickets, ensure_key, key_file, read_key
+from nova_lite.clock import SimulatedClock, SystemClock
+from nova_lite.image.tickets import Moment, Tickets, ensure_key, key_file, read_key
 from nova_lite.model.image import ImageStatus
 
 IMAGE = "0f4a3a3e-2a0e-4a0b-9b3e-000000000001"
+
+
+class Desk:
+    """Tickets under a clock."""
+
+    def __init__(self, tickets, clock):
+        self.tickets, self.clock = tickets, clock
+
+    def moment(self):
+        return Moment(self.clock.monotonic(), self.clock.boot_id())
+
+    def issue(self, image_id, host, valid_s):
+        return self.tickets.issue(image_id, host, self.moment(), valid_s)
+
+    def check(self, ticket, image_id):
+        return self.tickets.check(ticket, image_id, self.moment())
 
 
 @pytest.fixture
@@ -22,7 +38,7 @@ def clock():
 @pytest.fixture
 def tickets(tmp_path, clock):
     ensure_key(key_file(tmp_path))
-    return Tickets(key_file(tmp_path), clock)
+    return Desk(Tickets(key_file(tmp_path)), clock)
 
 
 def test_a_ticket_opens_its_image_until_its_end(tickets, clock):
@@ -61,7 +77,7 @@ def test_another_clouds_ticket_is_refused(tickets, tmp_path, clock):
     ensure_key(key_file(tmp_path / "other"))
 
     with pytest.raises(errors.Unauthorized):
-        tickets.check(Tickets(key_file(tmp_path / "other"), clock).issue(IMAGE, "h", 60), IMAGE)
+        tickets.check(Desk(Tickets(key_file(tmp_path / "other")), clock).issue(IMAGE, "h", 60), IMAGE)
 
 
 def test_the_key_is_made_once_and_is_its_owners(tmp_path):
@@ -115,3 +131,38 @@ def test_a_project_gets_what_it_may_use(make_image, images):
     assert images.get_for("q", image.id, admin=True).name == "tiny"
     with pytest.raises(errors.NotFound):
         images.get_for("q", image.id)
+
+
+class Skewed(SystemClock):
+    """A clock whose time of day is wrong."""
+
+    def __init__(self, by_s):
+        self.by_s = by_s
+
+    def wall(self):
+        return super().wall() + self.by_s
+
+
+@pytest.mark.parametrize("by_s", [-3600, -60, 60, 3600])
+def test_a_ticket_is_good_whatever_time_of_day_its_issuer_thinks_it_is(make_image, upload, images, database, by_s):
+    image = make_image()
+    upload(image, b"hello")
+    here = database.clock
+
+    database.clock = Skewed(by_s)
+    ticket = images.source_for(image.id, "h1", valid_s=30).ticket
+    over = images.source_for(image.id, "h1", valid_s=-30).ticket
+    database.clock = here
+
+    assert images.ticketed(ticket, image.id).id == image.id
+    with pytest.raises(errors.Unauthorized):
+        images.ticketed(over, image.id)
+
+
+def test_a_ticket_of_an_earlier_boot_is_over(tickets, clock):
+    ticket = tickets.issue(IMAGE, "h", 60)
+
+    clock.boot = "another"
+
+    with pytest.raises(errors.Unauthorized):
+        tickets.check(ticket, IMAGE)

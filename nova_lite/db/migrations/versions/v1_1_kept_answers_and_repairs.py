@@ -44,12 +44,14 @@ def upgrade() -> None:
     op.add_column("hosts", sa.Column("failed_in_row", sa.Integer(), server_default="0", nullable=False))
     op.add_column("hosts", sa.Column("set_aside_until", sa.Double(), nullable=True))
     op.add_column("hosts", sa.Column("set_aside_reason", sa.Text(), nullable=True))
+    op.add_column("servers", sa.Column("touched_at", sa.Double(), nullable=True))
     op.create_index("ix_operations_request", "operations", ["request_id"], unique=False)
 
 
 def downgrade() -> None:
     """Take it back."""
     op.drop_index("ix_operations_request", table_name="operations")
+    op.drop_column("servers", "touched_at")
     op.drop_column("hosts", "set_aside_reason")
     op.drop_column("hosts", "set_aside_until")
     op.drop_column("hosts", "failed_in_row")

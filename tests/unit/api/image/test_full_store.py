@@ -7,7 +7,6 @@ import pytest
 
 from nova_lite.api.app import make_app
 from nova_lite.api.parts import Parts
-from nova_lite.clock import SystemClock
 from nova_lite.context import Context
 from nova_lite.db import schema
 from nova_lite.db.engine import Database
@@ -29,7 +28,7 @@ def client(tmp_path):
     database = Database(f"sqlite:///{tmp_path}/images.db")
     schema.create_all(database)
     store = FilesystemStore(tmp_path / "images", free_bytes=lambda folder: 100)
-    images = Images(database, store, Tickets(tmp_path / "key", SystemClock()), "http://cloud.test")
+    images = Images(database, store, Tickets(tmp_path / "key"), "http://cloud.test")
     parts = Parts(database=database, tokens=Anybody(), policy=Policy(), images=images)
     yield falcon.testing.TestClient(make_app(parts, ["image"]), headers={"X-Auth-Token": "any"})
     database.dispose()

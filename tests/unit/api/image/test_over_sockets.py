@@ -15,7 +15,6 @@ import time
 
 import pytest
 
-from nova_lite.clock import SystemClock
 from nova_lite.conf.image import ImageOptions
 from nova_lite.db import migrate
 from nova_lite.db.engine import Database
@@ -239,7 +238,7 @@ def test_a_host_downloads_with_its_ticket_and_no_token(cloud, tmp_path):
     assert cloud.ask("PUT", cloud.file(image), data, BYTES)[0] == 204
     database = Database(cloud.database_url)
     options = ImageOptions(store=(cloud.folder / "images").as_uri())
-    conductors = make_images(database, cloud.folder, options, cloud.url, SystemClock())
+    conductors = make_images(database, cloud.folder, options, cloud.url)
 
     source = conductors.source_for(image, "host-1", valid_s=60)
     download(source, tmp_path / "base", threading.Event())
