@@ -29,7 +29,9 @@ def own_cloud(stage: Stage) -> Iterator[tuple[Any, databases.Server, cutting.Com
         plain = stack.enter_context(server.database())
         cutter = stack.enter_context(cutting.CommitCutter(str(sa.make_url(plain).query["host"])))
         url = cutter.url(plain).render_as_string(hide_password=False)
-        cloud = stack.enter_context(clouds.running(stage.folder / "cloud", host_names=names, database_url=url, spec=SPEC))
+        root = stage.folder / "cloud"
+        root.mkdir()
+        cloud = stack.enter_context(clouds.running(root, host_names=names, database_url=url, spec=SPEC))
         cloud.make_quota_ample()
         yield cloud, server, cutter
 
