@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from nova_lite.db import clock
 from nova_lite.db.engine import Database, Overtaken, Tx
-from nova_lite.db.tables.journal import idempotency_keys, operations, signals, step_events, subjects
+from nova_lite.db.tables.journal import idempotency_keys, kept_answers, operations, signals, step_events, subjects
 
 Row = sa.RowMapping
 TAKEN_AT_ONCE = 32
@@ -416,6 +416,11 @@ def find_key(tx: Tx, project_id: str, key: str) -> Row | None:
 def purge_keys(tx: Tx, before: float) -> int:
     """Remove idempotency keys made before that wall time; give their number."""
     return tx.execute(idempotency_keys.delete().where(idempotency_keys.c.created_at < before)).rowcount
+
+
+def purge_answers(tx: Tx, before: float) -> int:
+    """Remove answers that were kept for requests before that wall time; give their number."""
+    return tx.execute(kept_answers.delete().where(kept_answers.c.created_at < before)).rowcount
 
 
 def _the_subject(kind: str, subject_id: str) -> sa.Update:

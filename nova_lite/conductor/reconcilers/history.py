@@ -1,14 +1,20 @@
-"""History: ended operations and their events are kept 30 days, then removed a few at a time."""
+"""History: ended operations with their events, and repairs, are kept 30 days; answers kept for retries, a day."""
 
 from __future__ import annotations
 
+from nova_lite.db import differences
+from nova_lite.db import journal as journal_queries
 from nova_lite.db.engine import Database
 from nova_lite.durable import journal
 
 KEPT_S = 30 * 86400.0
+ANSWERS_KEPT_S = 86400.0
 
 
 def reconcile(database: Database) -> int:
     """Remove what is too old; give the number of operations removed. May be repeated."""
+    answers_before = database.clock.wall() - ANSWERS_KEPT_S
+    database.transact(lambda tx: journal_queries.purge_answers(tx, answers_before))
     before = database.clock.wall() - KEPT_S
+    database.transact(lambda tx: differences.purge_repairs(tx, before))
     return database.transact(lambda tx: journal.purge(tx, before))
