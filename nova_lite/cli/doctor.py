@@ -1,4 +1,4 @@
-"""`nova-lite doctor`: what is wrong, and what would help. Looks only; changes nothing."""
+"""`nova-lite doctor`: what is wrong, and what would help; with `--repair` it does what can be done."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ from nova_lite.cli.show import json_option, show_json
 
 @click.command()
 @json_option
+@click.option("--repair", is_flag=True, help="Do what can be done about it, then look again.")
 @click.pass_obj
-def command(files: tuple[Path, ...], as_json: bool) -> None:
-    """Look for what is wrong, and say what would help. Exit code 1 when something is."""
+def command(files: tuple[Path, ...], as_json: bool, repair: bool) -> None:
+    """Look for what is wrong, and say what would help. Exit code 1 when something is (left)."""
     from nova_lite.cli.checks import CHECKS
 
     installation = Installation(files)
     console = Console(highlight=False)
+    if repair:
+        from nova_lite.cli import repairing
+
+        repairing.repair(installation, console.print if not as_json else None)
     findings: list[Finding] = []
     for name, check in CHECKS.items():
         found = examine(name, check, installation)
@@ -48,4 +53,6 @@ def _show(console: Console, name: str, found: list[Finding]) -> None:
     console.print(f"  {'[red]✗[/red]' if found else '[green]✓[/green]'} {name}")
     for finding in found:
         console.print(f"      {finding.problem}", markup=False)
-        console.print(f"      [dim]{finding.help}[/dim]")
+        console.print(f"      {finding.help}", style="dim", markup=False)
+        if finding.repair:
+            console.print(f"      --repair will: {finding.repair}", style="dim", markup=False)

@@ -10,11 +10,17 @@ from nova_lite.cli.installation import Installation
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong. `help` is what would help, a sentence or a command."""
+    """One thing that is wrong. `help` is what would help, a sentence or a command.
+
+    `subject` is what it is about, where that has a name; `repair` what `--repair` does about it, None where only the
+    operator can help.
+    """
 
     check: str
+    subject: str = ""
     problem: str
     help: str
+    repair: str | None = None
 
 
 Check = Callable[[Installation], Iterable[Finding]]

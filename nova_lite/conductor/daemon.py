@@ -9,9 +9,11 @@ import socket
 from oslo_config import cfg
 
 from nova_lite.clock import SystemClock
+from nova_lite.conductor.differences import library
 from nova_lite.conductor.host_book import HostBook
 from nova_lite.conductor.housekeeping import Chore, Housekeeping
-from nova_lite.conductor.reconcilers import books, history
+from nova_lite.conductor.reconcilers import history
+from nova_lite.conductor.reconcilers.differences import Differences
 from nova_lite.conductor.reconcilers.lost_hosts import LostHosts
 from nova_lite.conductor.reconcilers.power_states import PowerStates
 from nova_lite.conductor.service import ConductorParts, ConductorService
@@ -27,6 +29,7 @@ from nova_lite.db.engine import Database
 from nova_lite.durable.runner import Runner
 from nova_lite.image.port import ImagePort
 from nova_lite.image.service import make_images
+from nova_lite.image.stores.base import Store
 from nova_lite.inventory import hosts, services
 from nova_lite.network.port import NetworkPort
 from nova_lite.network.service import Networks
@@ -48,7 +51,7 @@ LISTENER_S = 2.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Doors:
-    """Everything a conductor reaches; `name` is the machine's."""
+    """Everything a conductor reaches; `name` is the machine's, `store` that of images where it is on this machine."""
 
     database: Database
     transport: Transport
@@ -56,6 +59,7 @@ class Doors:
     images: ImagePort
     ratios: SchedulerOptions
     name: str
+    store: Store | None = None
 
 
 class Conductor:
@@ -86,11 +90,12 @@ class Conductor:
             )
         )
         lost = LostHosts(database, book.remember)
+        differences = Differences(database, library.all_kinds(doors.store), doors.name)
         self._housekeeping = Housekeeping(
             (
                 Chore(name="beat", every_s=15.0, act=self._beat),
                 Chore(name="lost_hosts", every_s=5.0, act=lost.reconcile),
-                Chore(name="books", every_s=300.0, act=functools.partial(books.reconcile, database)),
+                Chore(name="differences", every_s=60.0, act=differences.reconcile),
                 Chore(name="history", every_s=600.0, act=functools.partial(history.reconcile, database)),
             ),
             SystemClock(),
@@ -144,14 +149,17 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
             return hosts.find_key(tx, hosts.HostName(name))
 
     signing = ControlSigning(read_control_key(broker.url_file.parent), host_key)
+    images = make_images(database, daemon_conf.read(conf).state_dir, image_conf.read(conf), api_conf.read(conf).own_url)
     return Conductor(
         Doors(
             database=database,
             transport=RabbitTransport(broker.url, signing=signing, connections=4, ca_file=broker.ca_file),
             network=Networks(database),
-            images=make_images(database, daemon_conf.read(conf).state_dir, image_conf.read(conf), api_conf.read(conf).own_url),
+            images=images,
             ratios=scheduler_conf.read(conf),
             name=socket.gethostname(),
+            # With SQLite all is on one machine. Elsewhere the lock that shows a living upload may be another machine's.
+            store=images.store if database.dialect == "sqlite" else None,
         )
     )
 

@@ -55,7 +55,7 @@ class ConductorService:
             return
         welcome = Welcome(nonce=message.nonce, incarnation=incarnation, tombstones=owed)
         self._send(lambda: self._parts.compute.welcome(message.host, welcome))
-        self._parts.power_states.compare(message.host, message.guests)
+        self._parts.power_states.compare(message.host, message.guests, starting=True)
 
     def heartbeat(self, body: Mapping[str, Any]) -> None:
         """Handle Heartbeat of the present incarnation; who has another is asked to register again.

@@ -243,7 +243,13 @@ def orphan_claims(tx: Tx) -> Sequence[Row]:
         )
         .where(
             subjects.c.live_operation.is_(None),
-            sa.or_(servers.c.id.is_(None), servers.c.state == "deleted", servers.c.host.is_(None)),
+            sa.or_(
+                servers.c.id.is_(None),
+                servers.c.state == "deleted",
+                servers.c.host.is_(None),
+                sa.and_(claims.c.role == ClaimRole.CURRENT.value, claims.c.host != servers.c.host),
+                sa.and_(claims.c.role != ClaimRole.CURRENT.value, servers.c.state != "resized"),
+            ),
         )
     )
     return tx.execute(query).mappings().all()

@@ -37,10 +37,15 @@ def release(tx: Tx, server_id: ServerId, role: ClaimRole | None = None) -> None:
             queries.give_back(tx, HostName(row["host"]), amount)
 
 
-def release_orphans(tx: Tx) -> tuple[ServerId, ...]:
-    """Give back claims that neither a live operation nor a settled state owns; give their servers. May be repeated."""
+def release_orphans(tx: Tx, server_id: ServerId | None = None) -> tuple[ServerId, ...]:
+    """Give back claims (of one server, or all) that neither a live operation nor a settled state owns; give their servers.
+
+    May be repeated.
+    """
     freed = []
     for row in queries.orphan_claims(tx):
+        if server_id is not None and row["server_id"] != server_id:
+            continue
         if queries.delete_claim(tx, row["server_id"], row["role"]):
             amount = Resources(vcpus=row["vcpus"], ram_mib=row["ram_mib"], disk_gib=row["disk_gib"])
             queries.give_back(tx, HostName(row["host"]), amount)

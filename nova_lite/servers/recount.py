@@ -1,11 +1,11 @@
-"""Counting anew what projects use, from their servers, for the reconciler and the doctor."""
+"""Counting anew what projects use, from their servers, for the conductors and the doctor."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from nova_lite.db import servers as queries
-from nova_lite.db.engine import Database, Tx
+from nova_lite.db.engine import Tx
 from nova_lite.quota import usage
 
 RESOURCES = ("instances", "cores", "ram")
@@ -21,30 +21,21 @@ class Difference:
     counted: int
 
 
-def find(database: Database) -> tuple[Difference, ...]:
+def find(tx: Tx) -> tuple[Difference, ...]:
     """Compare every project's books with its servers; change nothing."""
     found: list[Difference] = []
-    with database.read() as tx:
-        for project_id in usage.projects(tx):
-            booked, counted = usage.used_by(tx, project_id), queries.usage_of(tx, project_id)
-            found += [
-                Difference(project_id=project_id, resource=name, booked=booked[name], counted=counted[name])
-                for name in RESOURCES
-                if booked[name] != counted[name]
-            ]
+    for project_id in usage.projects(tx):
+        booked, counted = usage.used_by(tx, project_id), queries.usage_of(tx, project_id)
+        found += [
+            Difference(project_id=project_id, resource=name, booked=booked[name], counted=counted[name])
+            for name in RESOURCES
+            if booked[name] != counted[name]
+        ]
     return tuple(found)
 
 
-def mend(database: Database) -> tuple[Difference, ...]:
-    """Put what is counted in place of what is booked, a project a transaction. Safe beside creates and deletes."""
-    return tuple(
-        difference
-        for project_id in {wrong.project_id for wrong in find(database)}
-        for difference in database.transact(lambda tx, project_id=project_id: _mend(tx, project_id))  # type: ignore[misc]
-    )
-
-
-def _mend(tx: Tx, project_id: str) -> tuple[Difference, ...]:
+def mend(tx: Tx, project_id: str) -> tuple[Difference, ...]:
+    """Put what is counted in place of what is booked for a project. Safe beside creates and deletes."""
     usage.lock(tx, project_id, RESOURCES)
     wrong = usage.recount(tx, project_id, queries.usage_of(tx, project_id))
     return tuple(

@@ -95,7 +95,7 @@ def _accept(desk: Desk, tx: Tx, context: Context, server_id: ServerId) -> None:
     server = records.get(tx, server_id)
     live = journal.live_operation(tx, SERVER, server_id)
     if live is None:
-        desk.ring_after(tx, _begin(tx, server, user_id=context.user_id, request_id=context.request_id))
+        desk.ring_after(tx, begin(tx, server, user_id=context.user_id, request_id=context.request_id))
         return
     if live.workflow != DELETE.name:
         body = {"user_id": context.user_id, "request_id": context.request_id}
@@ -107,10 +107,11 @@ def begin_after(run: Run[Any]) -> None:
     """Begin the delete that was asked while another operation ran: the last act of that one's last transaction."""
     asked = next(signal.body for signal in run.signals if signal.name == "delete")
     server = records.get(run.tx, ServerId(run.subject_id))
-    _begin(run.tx, server, user_id=asked.get("user_id"), request_id=asked.get("request_id"))
+    begin(run.tx, server, user_id=asked.get("user_id"), request_id=asked.get("request_id"))
 
 
-def _begin(tx: Tx, server: Server, *, user_id: str | None, request_id: str | None) -> OperationId:
+def begin(tx: Tx, server: Server, *, user_id: str | None, request_id: str | None) -> OperationId:
+    """Accept the end of a server that no operation is on. Raises: Conflict when one is."""
     return journal.accept(
         tx,
         journal.NewOperation(

@@ -1,7 +1,8 @@
-"""History: ended operations and their events are kept 30 days, then removed a few at a time; answers to keys 24 hours."""
+"""History: ended operations with their events, and repairs, are kept 30 days; answers kept for retries, a day."""
 
 from __future__ import annotations
 
+from nova_lite.db import differences
 from nova_lite.db.engine import Database
 from nova_lite.durable import idempotency, journal
 
@@ -13,4 +14,5 @@ def reconcile(database: Database) -> int:
     now = database.clock.wall()
     database.transact(lambda tx: idempotency.purge(tx, now))
     before = now - KEPT_S
+    database.transact(lambda tx: differences.purge_repairs(tx, before))
     return database.transact(lambda tx: journal.purge(tx, before))

@@ -73,6 +73,15 @@ services = sa.Table(
     sa.UniqueConstraint("binary", "host"),
 )
 
+# Guests that a host sees and no record explains: said to operators, never destroyed.
+strangers = sa.Table(
+    "strangers",
+    METADATA,
+    sa.Column("host", sa.String(255), sa.ForeignKey("hosts.name", ondelete="CASCADE"), primary_key=True),
+    uuid_column("server_id", primary_key=True),
+    epoch("seen_at", nullable=False),  # wall clock: when it was seen first
+)
+
 # What was mended because books and truth differed, by whom; kept as long as the history of operations.
 repairs = sa.Table(
     "repairs",

@@ -77,5 +77,11 @@ class Store(Protocol):
     def delete(self, location: str) -> None:
         """Free the space; whoever reads it already reads on. May be repeated. Raises: Unavailable."""
 
+    def list_strays(self, kept: Collection[str]) -> list[str]:
+        """Name what a sweep would remove by now. Raises: Unavailable."""
+
+    def remove_stray(self, name: str, kept: Collection[str]) -> bool:
+        """Remove one of those that `list_strays` names, if it is still one; tell whether. Raises: Unavailable."""
+
     def sweep(self, kept: Collection[str]) -> Swept:
         """Remove what dead processes left behind, and finished bytes that no location in `kept` names."""

@@ -75,9 +75,24 @@ class FilesystemStore:
     def sweep(self, kept: Collection[str]) -> Swept:
         """Remove files without a living writer: every one in `incoming`, and old ones in `kept` that no record names."""
         leftovers = sum(_remove_abandoned(path, 0.0) for path in self._files(INCOMING))
-        unnamed = (path for path in self._files(KEPT) if self._location(path.name) not in kept)
-        orphans = sum(_remove_abandoned(path, ORPHAN_AGE_S) for path in unnamed)
+        orphans = sum(_remove_abandoned(path, ORPHAN_AGE_S) for path in self._unnamed(kept))
         return Swept(leftovers=leftovers, orphans=orphans)
+
+    def list_strays(self, kept: Collection[str]) -> list[str]:
+        """Name the files that a sweep would remove, by folder and key. Raises: Unavailable."""
+        return [f"{path.parent.name}/{path.name}" for path, age_s in self._strays(kept) if _is_abandoned(path, age_s)]
+
+    def remove_stray(self, name: str, kept: Collection[str]) -> bool:
+        """Remove one such file; tell whether it was there and a stray still. Raises: Unavailable."""
+        found = [(path, age_s) for path, age_s in self._strays(kept) if f"{path.parent.name}/{path.name}" == name]
+        return any(_remove_abandoned(path, age_s) for path, age_s in found)
+
+    def _strays(self, kept: Collection[str]) -> list[tuple[Path, float]]:
+        incoming = [(path, 0.0) for path in self._files(INCOMING)]
+        return incoming + [(path, ORPHAN_AGE_S) for path in self._unnamed(kept)]
+
+    def _unnamed(self, kept: Collection[str]) -> list[Path]:
+        return [path for path in self._files(KEPT) if self._location(path.name) not in kept]
 
     def _files(self, folder: str) -> list[Path]:
         with _translated():
@@ -214,7 +229,7 @@ def _is_locked(path: Path) -> bool:
 def _remove_abandoned(path: Path, age_s: float) -> bool:
     """Remove a file that nobody writes and that has had its name for `age_s`; tell whether it was."""
     try:
-        if time.time() - path.stat().st_ctime < age_s or _is_locked(path):
+        if not _is_abandoned(path, age_s):
             return False
         path.unlink()
     except OSError as error:
@@ -222,6 +237,14 @@ def _remove_abandoned(path: Path, age_s: float) -> bool:
             LOG.warning("A leftover of an upload could not be removed: %s", error, extra={"action": "sweep"})
         return False
     return True
+
+
+def _is_abandoned(path: Path, age_s: float) -> bool:
+    """Whether nobody writes a file that has had its name for `age_s`; one that is gone is not."""
+    try:
+        return time.time() - path.stat().st_ctime >= age_s and not _is_locked(path)
+    except FileNotFoundError:
+        return False
 
 
 def _fsync_folder(folder: Path) -> None:

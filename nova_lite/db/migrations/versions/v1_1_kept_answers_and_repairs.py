@@ -41,6 +41,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_repairs")),
     )
     op.create_index("ix_repairs_repaired_at", "repairs", ["repaired_at"], unique=False)
+    op.create_table(
+        "strangers",
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("seen_at", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["host"], ["hosts.name"], name=op.f("fk_strangers_host_hosts"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("host", "server_id", name=op.f("pk_strangers")),
+    )
     op.add_column("hosts", sa.Column("failed_in_row", sa.Integer(), server_default="0", nullable=False))
     op.add_column("hosts", sa.Column("set_aside_until", sa.Double(), nullable=True))
     op.add_column("hosts", sa.Column("set_aside_reason", sa.Text(), nullable=True))
@@ -55,6 +63,7 @@ def downgrade() -> None:
     op.drop_column("hosts", "set_aside_reason")
     op.drop_column("hosts", "set_aside_until")
     op.drop_column("hosts", "failed_in_row")
+    op.drop_table("strangers")
     op.drop_index("ix_repairs_repaired_at", table_name="repairs")
     op.drop_table("repairs")
     op.drop_index("ix_kept_answers_created_at", table_name="kept_answers")
