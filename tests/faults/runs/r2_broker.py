@@ -101,7 +101,7 @@ CASES = (
         short=False,
         bound_s=400.0,
     ),
-    case("the broker loses all of its data", functools.partial(play_reset), short=True, bound_s=180.0),
+    case("the broker loses all of its data", functools.partial(play_reset), short=False, bound_s=180.0),
     case("queues are deleted", functools.partial(play_queues, count=5), short=False, bound_s=180.0),
     case("the broker blocks publishers", functools.partial(play_alarm, seconds=20.0), short=False, bound_s=180.0),
 )

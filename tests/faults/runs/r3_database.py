@@ -111,5 +111,5 @@ CASES = (
     case("PostgreSQL is frozen", functools.partial(play_frozen, seconds=30.0), short=False, bound_s=240.0),
     case("PostgreSQL is killed in its work", functools.partial(play_crashes, times=3), short=False, bound_s=240.0),
     case("PostgreSQL takes no changes", functools.partial(play_read_only, seconds=15.0), short=False, bound_s=240.0),
-    case("connections are cut after COMMIT", functools.partial(play_cut, times=10), short=True, bound_s=240.0),
+    case("connections are cut after COMMIT", functools.partial(play_cut, times=10), short=False, bound_s=240.0),
 )
