@@ -29,6 +29,8 @@ HURRIED_S = 0.5  # for the headers, while others wait for a thread
 BODY_S = 10.0
 FLOOR = 16 * 1024
 SEND_S = 10.0
+LINGER_S = 1.0
+LINGERED = 64 * 1024
 PIECE = 256 * 1024  # of an answer: after each one the time is looked at
 DRAINED = 16 * 1024  # as much of a body that nobody read is taken in after the answer; gunicorn would take four times that
 LINGER_S = 1.0  # so long, and for so many bytes, a client may still send what nobody wants before it reads its answer
@@ -43,6 +45,7 @@ class PatientSocket(socket.socket):
     received = 0
     sending_s = 0.0
     sent = 0
+    ended = False
 
     def setblocking(self, flag: bool) -> None:
         """Wait for a bounded time where gunicorn asks to wait for ever."""
@@ -60,13 +63,13 @@ class PatientSocket(socket.socket):
         if self.gettimeout() == 0.0:
             return super().recv(size, flags)
         if left <= 0:
-            raise _too_slow()
+            raise self._too_slow()
         self.settimeout(min(left, self.grace_s))
         started = time.monotonic()
         try:
             data = super().recv(size, flags)
         except TimeoutError as error:
-            raise _too_slow() from error
+            raise self._too_slow() from error
         finally:
             self.waited_s += time.monotonic() - started
             self.settimeout(SEND_S)
@@ -96,22 +99,43 @@ class PatientSocket(socket.socket):
             return send()
         left = SEND_S + self.sent / FLOOR - self.sending_s
         if left <= 0:
-            raise _too_slow()
+            raise self._too_slow()
         self.settimeout(min(left, SEND_S))
         started = time.monotonic()
         try:
             count = send()
         except TimeoutError as error:
-            raise _too_slow() from error
+            raise self._too_slow() from error
         finally:
             self.sending_s += time.monotonic() - started
             self.settimeout(SEND_S)
         self.sent += count
         return count
 
+    def shutdown(self, how: int) -> None:
+        """Refuse to end a connection in peace that has been ended: gunicorn would wait for the client where it accepts."""
+        if self.ended:
+            raise OSError(errno.ENOTCONN, "the connection has been ended")
+        super().shutdown(how)
 
-def _too_slow() -> ConnectionResetError:
-    return ConnectionResetError(errno.ECONNRESET, "the client is too slow")
+    def linger(self) -> None:
+        """Say that nothing more comes, and take in what the client still sends, so that it gets the whole answer."""
+        if self.ended:
+            return
+        until, left = time.monotonic() + LINGER_S, LINGERED
+        with contextlib.suppress(OSError):
+            super().shutdown(socket.SHUT_WR)
+            while left > 0 and (left_s := until - time.monotonic()) > 0:
+                self.settimeout(left_s)
+                data = super().recv(4096)
+                if not data:
+                    break
+                left -= len(data)
+        self.ended = True
+
+    def _too_slow(self) -> ConnectionResetError:
+        self.ended = True
+        return ConnectionResetError(errno.ECONNRESET, "the client is too slow")
 
 
 def _linger(connection: socket.socket) -> None:
@@ -171,7 +195,10 @@ class Worker(ThreadWorker):
         if not conn.initialized and not conn.wait_for_data(max(0.0, SILENT_S - queued_s)):
             return _DEFER  # gunicorn's poller waits for the first byte
         conn.sock.begin(HEADERS_S if queued_s < admission.PATIENCE_S else HURRIED_S)
-        return super().handle(conn)
+        result = super().handle(conn)
+        if not result and isinstance(conn.sock, PatientSocket):
+            conn.sock.linger()  # in this thread; gunicorn would in the one that accepts connections
+        return result
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Serve a request whose headers are here; gunicorn's method."""

@@ -93,7 +93,7 @@ def build_one(cloud: Any, image: str) -> str:
     """Build a server; give its id."""
     server_id = cloud.boot("one", image)
     cloud.wait(lambda: status_of(cloud, server_id) in ("ACTIVE", "ERROR"), GIVE_UP_S, "a server is built")
-    assert status_of(cloud, server_id) == "ACTIVE"
+    assert status_of(cloud, server_id) == "ACTIVE", "a server failed"
     return str(server_id)
 
 
@@ -156,7 +156,7 @@ def creates(stage: Stage, count: int) -> None:
     guests = cloud.guests()
     stage.tally.doubled += sum(len(guests.get(server_id, ())) > 1 for server_id in ids)
     assert not stage.tally.lost, f"{stage.tally.lost} accepted servers are not active"
-    assert not stage.tally.doubled
+    assert not stage.tally.doubled, "servers were built twice"
     stage.spoil()
 
 

@@ -116,3 +116,22 @@ def test_a_new_request_on_the_connection_has_its_time_anew(hasty):
 
         patient.begin(worker.HEADERS_S)
         patient.sendall(b"in time")
+
+
+def test_who_was_given_up_is_not_waited_for_when_the_connection_ends(hasty):
+    with connected() as (patient, _):
+        with pytest.raises(ConnectionResetError):
+            patient.sendall(MEGABYTE * 5)
+
+        with pytest.raises(OSError, match="ended"):
+            patient.shutdown(socket.SHUT_WR)
+
+
+def test_a_client_that_does_not_close_is_waited_for_once(monkeypatch):
+    monkeypatch.setattr(worker, "LINGER_S", 0.1)
+    with connected() as (patient, client):
+        patient.linger()
+
+        assert client.recv(1) == b""
+        with pytest.raises(OSError, match="ended"):
+            patient.shutdown(socket.SHUT_WR)
