@@ -2,7 +2,7 @@
 
 A ticket is `<end>.<host>.<mac>`: the end in seconds of the journal's clock, the host's name in base64, and an HMAC-SHA256 over
 image, host, end and, where that clock begins anew with each boot, the boot's id. Who issues and who checks share the key and
-that clock, so their own clocks need not agree (decision 0011). It is a secret: it goes in the header `X-Image-Ticket`, never
+that clock, so their own clocks need not agree (decision 10). It is a secret: it goes in the header `X-Image-Ticket`, never
 in a URL or a log.
 """
 
