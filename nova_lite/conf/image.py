@@ -9,9 +9,10 @@ from oslo_config import cfg
 
 GROUP = "image"
 OPTIONS = (
-    cfg.URIOpt(
+    # A URIOpt insists on a host, which a folder's address has not.
+    cfg.StrOpt(
         "store",
-        schemes=["file"],
+        regex="^file:///.+",
         help="Where the bytes of images are kept: file:///a/folder, shared by all control nodes where there are several. "
         "By default the folder images in state_dir.",
     ),

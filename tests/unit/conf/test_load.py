@@ -6,7 +6,7 @@ import pytest
 from oslo_config import cfg
 
 from nova_lite import errors
-from nova_lite.conf import broker, daemon, database
+from nova_lite.conf import broker, daemon, database, image
 from nova_lite.conf import load as loader
 
 
@@ -43,6 +43,12 @@ def test_a_file_sets_options(conf, write):
     assert sources["workers"] == "default"
 
 
+def test_the_store_of_images_is_a_folders_address(conf, write):
+    loader.load([], files=[write("[image]\nstore = file:///srv/images\n")], conf=conf)
+
+    assert image.read(conf).store == "file:///srv/images"
+
+
 def test_the_environment_overrides_the_file(conf, write, monkeypatch):
     path = write("[api]\nport = 8080\n")
     monkeypatch.setenv("OS_API__PORT", "9090")
@@ -65,6 +71,7 @@ def test_the_environment_overrides_the_file(conf, write, monkeypatch):
         ("[api]\nprot = 80\n", r"\[api\] prot"),
         ("[apy]\nport = 80\n", r"\[apy\] port"),
         ("[DEFAULT]\nstate_dri = /x\n", r"\[DEFAULT\] state_dri"),
+        ("[image]\nstore = /srv/images\n", r"\[image\] store"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(conf, write, text, named):
