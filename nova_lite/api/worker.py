@@ -29,12 +29,10 @@ HURRIED_S = 0.5  # for the headers, while others wait for a thread
 BODY_S = 10.0
 FLOOR = 16 * 1024
 SEND_S = 10.0
-LINGER_S = 1.0
-LINGERED = 64 * 1024
 PIECE = 256 * 1024  # of an answer: after each one the time is looked at
 DRAINED = 16 * 1024  # as much of a body that nobody read is taken in after the answer; gunicorn would take four times that
 LINGER_S = 1.0  # so long, and for so many bytes, a client may still send what nobody wants before it reads its answer
-LINGER_BYTES = 1 << 20
+LINGERED = 1 << 20
 
 
 class PatientSocket(socket.socket):
@@ -119,7 +117,10 @@ class PatientSocket(socket.socket):
         super().shutdown(how)
 
     def linger(self) -> None:
-        """Say that nothing more comes, and take in what the client still sends, so that it gets the whole answer."""
+        """Say that nothing more comes, and throw away what the client still sends, for a while.
+
+        Closing at once would reset the connection: a client that is still sending would lose the answer with it.
+        """
         if self.ended:
             return
         until, left = time.monotonic() + LINGER_S, LINGERED
@@ -127,7 +128,7 @@ class PatientSocket(socket.socket):
             super().shutdown(socket.SHUT_WR)
             while left > 0 and (left_s := until - time.monotonic()) > 0:
                 self.settimeout(left_s)
-                data = super().recv(4096)
+                data = super().recv(65536)
                 if not data:
                     break
                 left -= len(data)
@@ -136,22 +137,6 @@ class PatientSocket(socket.socket):
     def _too_slow(self) -> ConnectionResetError:
         self.ended = True
         return ConnectionResetError(errno.ECONNRESET, "the client is too slow")
-
-
-def _linger(connection: socket.socket) -> None:
-    """Say that nothing more is sent, and throw away what still comes, for a while.
-
-    Closing at once would reset the connection: a client that is still sending would lose the answer with it.
-    """
-    until, left = time.monotonic() + LINGER_S, LINGER_BYTES
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_WR)
-        while left > 0 and (seconds := until - time.monotonic()) > 0:
-            connection.settimeout(seconds)
-            data = socket.socket.recv(connection, 65536)
-            if not data:
-                return
-            left -= len(data)
 
 
 def _should_close(req: Any, by_headers: Callable[[], bool]) -> bool:
@@ -204,10 +189,7 @@ class Worker(ThreadWorker):
         """Serve a request whose headers are here; gunicorn's method."""
         conn.sock.begin(BODY_S)
         req.should_close = functools.partial(_should_close, req, req.should_close)
-        keeps = super().handle_request(req, conn)
-        if not keeps and _is_much_left(req.body):
-            _linger(conn.sock)
-        return keeps
+        return super().handle_request(req, conn)
 
 
 class Logger(glogging.Logger):
