@@ -31,6 +31,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = metafunc.config.getoption("--databases").split(",")
         if not set(names) <= set(ENGINES):
             raise pytest.UsageError(f"--databases: {', '.join(ENGINES)}, with commas")
+        wanted = metafunc.definition.get_closest_marker("engines")
+        names = [name for name in names if wanted is None or name in wanted.args]
         metafunc.parametrize("engine", [pytest.param(name, marks=ENGINES[name]) for name in names])
 
 

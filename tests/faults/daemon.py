@@ -45,16 +45,14 @@ def wrap_database(points: Points) -> None:
     from nova_lite.durable import progress
     from nova_lite.durable.drive import Drive
 
-    once, read, one = Database._once, Database.read, Drive._one
+    writing, read, one = Database.writing, Database.read, Drive._one
 
-    def commit(self: Any, work: Callable[[Any], Any]) -> Any:
-        def watched(tx: Any) -> Any:
-            result = work(tx)
-            tx._after.insert(0, lambda: points.reach("journal.commit:after"))
+    @contextlib.contextmanager
+    def commit(self: Any) -> Iterator[Any]:
+        with writing(self) as connection:
+            yield connection
             points.reach("journal.commit:before")
-            return result
-
-        return once(self, watched)
+        points.reach("journal.commit:after")
 
     @contextlib.contextmanager
     def look(self: Any) -> Iterator[Any]:
@@ -67,7 +65,7 @@ def wrap_database(points: Points) -> None:
         with points.about(f"drive {self._workflow.name}/{step.name}"):
             one(self)
 
-    Database._once, Database.read, Drive._one = commit, look, at_border
+    Database.writing, Database.read, Drive._one = commit, look, at_border
 
 
 def wrap_messages(points: Points) -> None:

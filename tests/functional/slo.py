@@ -43,11 +43,6 @@ def is_beat(statement: str) -> bool:
     return statement.startswith("UPDATE services") or "coalesce(anon_1.owed" in statement and "hosts.name = " not in statement
 
 
-def is_lock(statement: str) -> bool:
-    """Whether it is the lock of a subnet, which only a server's engine needs: SQLite's writers come one by one."""
-    return statement.startswith("SELECT subnets.id") and "FOR UPDATE" in statement
-
-
 class Meter:
     """Counts what a cloud spends. It looks at the database with an engine of its own, which is not counted."""
 
@@ -117,8 +112,7 @@ class Meter:
         self._cloud.broker.sent.clear()
         act(number)
         self._settle()
-        counted = [one for one in self._cloud.statements if not is_beat(one) and not is_lock(one)]
-        statements = [one for one in counted if one not in self._idle]
+        statements = [one for one in self._cloud.statements if one not in self._idle and not is_beat(one)]
         return statements, [letter.method for letter in self._cloud.broker.sent if letter.method not in BACKGROUND]
 
     def _weigh(self) -> int:

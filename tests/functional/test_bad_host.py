@@ -85,7 +85,10 @@ def test_an_image_that_fails_everywhere_sets_no_host_aside(cloud):
 
 def nova_lite(cloud, *words):
     config = cloud.folder / "nova-lite.conf"
-    config.write_text(f"[DEFAULT]\nstate_dir = {cloud.folder}\nrun_dir = {cloud.folder}\n[compute]\ndriver = fake\n")
+    config.write_text(
+        f"[DEFAULT]\nstate_dir = {cloud.folder}\nrun_dir = {cloud.folder}\n"
+        f"[database]\nurl = {cloud.url}\n[compute]\ndriver = fake\n"
+    )
     return CliRunner().invoke(command, ["--config-file", str(config), *words]).output
 
 

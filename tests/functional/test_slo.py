@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 
+import pytest
 from functional.slo import budgets, measure
 
 from nova_lite.workflows.registry import REGISTRY
@@ -13,6 +14,9 @@ def test_every_workflow_has_a_budget():
     assert {workflow.name for workflow in REGISTRY.all()} <= budgets().keys()
 
 
+# On SQLite alone: elsewhere locks and reruns come in between, and the drivers keep memory of their own.
+@pytest.mark.engines("sqlite")
+@pytest.mark.slow
 def test_nothing_spends_more_than_its_budget(cloud):
     allowed = budgets()
 

@@ -17,7 +17,10 @@ from nova_lite.model.ids import HostName
 @pytest.fixture
 def call(cloud):
     config = cloud.folder / "nova-lite.conf"
-    config.write_text(f"[DEFAULT]\nstate_dir = {cloud.folder}\nrun_dir = {cloud.folder}\n[compute]\ndriver = fake\n")
+    config.write_text(
+        f"[DEFAULT]\nstate_dir = {cloud.folder}\nrun_dir = {cloud.folder}\n"
+        f"[database]\nurl = {cloud.url}\n[compute]\ndriver = fake\n"
+    )
     return lambda *words: CliRunner().invoke(command, ["--config-file", str(config), "story", *words])
 
 
@@ -189,7 +192,7 @@ def test_a_conductor_replaced_in_the_middle_is_told(cloud, tell):
     killed = {"lease_owner": "other:77:abc", "lease_number": operations.c.lease_number + 1, "lease_until": 0.0}
     change = operations.update().where(operations.c.subject_id == server_id).values(killed)
     cloud.database.transact(lambda tx: tx.execute(change))  # what a conductor leaves behind that is killed now
-    second = cloud._conductor()
+    second = cloud.new_conductor()
     second.start()
     try:
         settled(cloud, server_id, "ACTIVE")

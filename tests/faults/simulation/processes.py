@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,17 +50,13 @@ class Books(Database):
         self._seams = seams
         self.where = ""
 
-    def transact(self, work: Callable[[Any], Any]) -> Any:
-        """Run `work` in one transaction."""
-
-        def worked(tx: Any) -> Any:
-            result = work(tx)
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Any]:
+        """Open a transaction that writes."""
+        with super().writing() as connection:
+            yield connection
             self._seams.reach("journal.commit", "before", self.where)
-            return result
-
-        result = super().transact(worked)
         self._seams.reach("journal.commit", "after", self.where)
-        return result
 
 
 class Choice:

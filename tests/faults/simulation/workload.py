@@ -20,7 +20,7 @@ from nova_lite.db.quota import put_limits
 from nova_lite.db.tables import inventory as tables
 from nova_lite.db.tables.networks import ports as port_table
 from nova_lite.db.tables.servers import servers as server_table
-from nova_lite.durable import journal
+from nova_lite.durable import idempotency, journal
 from nova_lite.inventory import claims
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.network.bootstrap import bootstrap
@@ -66,9 +66,20 @@ def boot(world: World, count: int = 1) -> tuple[ServerId, ...]:
     requested = Networks(world.database).resolve(PROJECT, (), auto=True)
     key = str(uuid.uuid4())
     wanted = tuple(new_server(number, f"r-{key[:8]}", requested_networks=requested) for number in range(count))
-    order = create.CreateOrder(servers=wanted, min_count=count, idempotency_key=key, fingerprint="same")
-    world.ask(lambda desk: create.accept(desk, CONTEXT, order))
+    order = create.CreateOrder(servers=wanted, min_count=count)
+    ticket = idempotency.Ticket(scope="one client", key=key, fingerprint="same")
+    world.ask(lambda desk: _create_once(desk, order, ticket))
     return tuple(server.id for server in wanted)
+
+
+def _create_once(desk: Desk, order: create.CreateOrder, ticket: idempotency.Ticket) -> None:
+    """Accept a create as the API does one that carries a key."""
+    with contextlib.suppress(idempotency.AlreadyDone):
+        desk.database.jointly(
+            lambda: create.accept(desk, CONTEXT, order),
+            first=lambda tx: idempotency.reserve(tx, ticket),
+            last=lambda tx, _ids: idempotency.keep(tx, ticket, 202, "kept"),
+        )
 
 
 def ask(world: World, load: Load, server_ids: tuple[ServerId, ...] = ()) -> None:
