@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from nova_lite import errors
 from nova_lite.durable.workflow import (
+    DELETE,
     REPORT,
     Back,
     Done,
@@ -307,7 +308,13 @@ def mark_error(run: Run[BootParams]) -> None:
 
 
 def mark_cancelled(run: Run[BootParams]) -> None:
-    """Settle a server whose boot was cancelled as ERROR; a delete that waits follows at once."""
+    """Settle a server whose boot was cancelled as ERROR.
+
+    When its delete follows in this transaction, nobody may see a failure meanwhile: clients that wait for the end of a
+    server take ERROR for a delete that went wrong.
+    """
+    if any(signal.name == DELETE for signal in run.signals):
+        return
     fault = Fault(code=500, message="The build was cancelled.", details=None, created_at=run.tx.database.clock.wall())
     records.update(run.tx, run.params.server_id, state=ServerState.ERROR, fault=fault, addresses=())
 

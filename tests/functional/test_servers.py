@@ -12,6 +12,7 @@ from nova_lite.db.tables.networks import ports
 from nova_lite.inventory import hosts
 from nova_lite.model.ids import HostName
 from nova_lite.quota import usage
+from nova_lite.servers import records
 
 
 def everything_left(cloud):
@@ -97,6 +98,9 @@ def test_a_server_deleted_while_it_boots_leaves_nothing(cloud):
     cloud.wait_gone(server_id)
 
     assert everything_left(cloud) == NOTHING
+    with cloud.database.read() as tx:
+        last = records.get(tx, server_id, include_deleted=True)
+    assert last.fault is None, "a client that waited for the delete could see ERROR"
 
 
 def test_a_host_at_fault_is_left_for_another(cloud):
