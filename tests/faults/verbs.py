@@ -18,10 +18,12 @@ CLEAR_S = 90.0
 class Scene:
     """Some servers and what each must come to."""
 
-    def __init__(self, cloud: Any, chance: random.Random) -> None:
-        """It begins without servers."""
+    def __init__(self, cloud: Any, chance: random.Random, *, at_once: int = AT_ONCE, patience_s: float = CLEAR_S) -> None:
+        """It begins without servers. `patience_s` is for what nothing disturbs."""
         self.cloud = cloud
         self.chance = chance
+        self._at_once = at_once
+        self._patience_s = patience_s
         self.image = ""
         self._wanted: dict[str, str] = {}
 
@@ -36,7 +38,7 @@ class Scene:
     def boot(self) -> None:
         """Boot several, one request each."""
         self.image = self.image or self.cloud.image()
-        for _ in range(AT_ONCE):
+        for _ in range(self._at_once):
             self.boot_one()
 
     def boot_one(self) -> None:
@@ -53,25 +55,31 @@ class Scene:
         """Boot several by one request."""
         self.image = self.image or self.cloud.image()
         body = {
-            "server": {"name": "m", "imageRef": self.image, "flavorRef": "1", "min_count": AT_ONCE, "max_count": AT_ONCE},
+            "server": {
+                "name": "m",
+                "imageRef": self.image,
+                "flavorRef": "1",
+                "min_count": self._at_once,
+                "max_count": self._at_once,
+            },
         }
         headers = {"Idempotency-Key": secrets.token_hex(16), "X-OpenStack-Nova-API-Version": "2.1"}
         body["server"]["return_reservation_id"] = True
         reservation = self.cloud.compute("POST", "/servers", body, **headers)["reservation_id"]
         found = self.cloud.compute("GET", f"/servers/detail?reservation_id={reservation}&limit=1000")["servers"]
-        assert len(found) == AT_ONCE, f"{len(found)} servers of {AT_ONCE}"
+        assert len(found) == self._at_once, f"{len(found)} servers of {self._at_once}"
         self._wanted |= {server["id"]: ACTIVE for server in found}
 
     def boot_in_peace(self) -> None:
         """Have several running before anything goes wrong."""
         self.boot()
-        self.settle(CLEAR_S)
+        self.settle(self._patience_s)
 
     def stop_in_peace(self) -> None:
         """Have several that are off."""
         self.boot_in_peace()
         self.act({"os-stop": None}, STOPPED)
-        self.settle(CLEAR_S)
+        self.settle(self._patience_s)
 
     def act(self, action: dict[str, Any], state: str) -> None:
         """Ask the same of every server; where the answer was lost, what was asked may have been taken already."""
@@ -94,7 +102,7 @@ class Scene:
     def clear(self) -> None:
         """Take everything away."""
         self.delete()
-        self.settle(CLEAR_S)
+        self.settle(self._patience_s)
         if self.image:
             self.cloud.send("DELETE", f"/image/v2/images/{self.image}")
 
