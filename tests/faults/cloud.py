@@ -362,6 +362,12 @@ class Cloud:
             fresh.write_text(json.dumps(behaviour))
             fresh.replace(fresh.with_suffix(".json"))
 
+    def story(self, of: str) -> str:
+        """Ask `nova-lite story` what happened to a server or request."""
+        command = [str(Path(sys.prefix) / "bin" / "nova-lite"), "--config-file", str(self.config), "story", of]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=_environment())
+        return done.stdout + done.stderr
+
     def doctor(self) -> list[dict[str, str]]:
         """Ask `nova-lite doctor` what is wrong; that nobody but this test keeps the daemons is left out."""
         command = [str(Path(sys.prefix) / "bin" / "nova-lite"), "--config-file", str(self.config), "doctor", "--json"]

@@ -95,8 +95,13 @@ class Scene:
             self._wanted[server_id] = DELETED
 
     def settle(self, within_s: float) -> float:
-        """Wait until all is as it was asked for; give the moment (monotonic clock)."""
-        self.cloud.wait(self._is_settled, within_s, f"all is as it was asked for: {self._wanted}")
+        """Wait until all is as it was asked for; give the moment (monotonic clock). Raises: AssertionError, with stories."""
+        try:
+            self.cloud.wait(lambda: not self._amiss(), within_s, "all is as it was asked for")
+        except AssertionError as error:
+            amiss = self._amiss()
+            stories = "\n".join(self.cloud.story(server_id) for server_id in list(amiss)[:3])
+            raise AssertionError(f"{amiss}\n{stories}\n{error}") from error
         return time.monotonic()
 
     def clear(self) -> None:
@@ -106,18 +111,21 @@ class Scene:
         if self.image:
             self.cloud.send("DELETE", f"/image/v2/images/{self.image}")
 
-    def _is_settled(self) -> bool:
+    def _amiss(self) -> dict[str, str]:
+        """Say what is not yet as asked for, server by server. Raises: AssertionError when one has failed."""
         servers = self.cloud.servers()
         broken = {
             server_id: servers[server_id].get("fault") for server_id in servers if servers[server_id]["status"] == "ERROR"
         }
         assert not broken, f"servers failed: {broken}"
-        if set(servers) & set(self._wanted) != set(self.living()):
-            return False
-        return all(
-            servers[one]["OS-EXT-STS:task_state"] is None and SHOWN.get(servers[one]["status"]) == self._wanted[one]
-            for one in self.living()
-        )
+        amiss = {}
+        for server_id, wanted in self._wanted.items():
+            shown = servers.get(server_id)
+            state = DELETED if shown is None else SHOWN.get(shown["status"])
+            busy = None if shown is None else shown["OS-EXT-STS:task_state"]
+            if state != wanted or busy:
+                amiss[server_id] = f"wanted {wanted}, is {shown and shown['status']} ({busy})"
+        return amiss
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
