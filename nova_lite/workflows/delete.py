@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
@@ -86,21 +87,31 @@ def accept(desk: Desk, context: Context, server_id: ServerId) -> None:
     """Accept the end of a server, in whatever state it is. May be repeated: a second call finds the first one's work.
 
     During another operation it is a signal that unwinds it, or that waits for its end once there is no way back.
-    Raises: NotFound when the server is deleted already.
+    Raises: NotFound when the server is deleted already; Conflict, Unavailable when others begin operations on it all the time.
     """
     desk.database.transact(lambda tx: _accept(desk, tx, context, server_id))
 
 
 def _accept(desk: Desk, tx: Tx, context: Context, server_id: ServerId) -> None:
-    server = records.get(tx, server_id)
-    live = journal.live_operation(tx, SERVER, server_id)
-    if live is None:
-        desk.ring_after(tx, begin(tx, server, user_id=context.user_id, request_id=context.request_id))
-        return
-    if live.workflow != DELETE.name:
-        body = {"user_id": context.user_id, "request_id": context.request_id}
-        journal.send_signal(tx, live.id, "delete", body)
-        desk.ring_after(tx, live.id)
+    """Tell what runs on the server, or begin; what runs may end, and another begin, between any two statements here."""
+    for last in (False, False, True):
+        live = journal.live_operation(tx, SERVER, server_id)
+        server = records.get(tx, server_id)  # after the look: what has ended since may have given it a host
+        if live is not None and live.workflow == DELETE.name:
+            return
+        if live is not None:
+            body = {"user_id": context.user_id, "request_id": context.request_id}
+            if journal.send_signal(tx, live.id, "delete", body):
+                desk.ring_after(tx, live.id)
+                return
+            continue
+        try:
+            desk.ring_after(tx, begin(tx, server, user_id=context.user_id, request_id=context.request_id))
+            return
+        except errors.Conflict:
+            if last:
+                raise
+    raise errors.Unavailable("The server's operations change too fast; try again.")
 
 
 def begin_after(run: Run[Any]) -> None:

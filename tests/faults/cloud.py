@@ -119,13 +119,21 @@ class Cloud:
         command = [sys.executable, str(HERE / "daemon.py"), kind, "--config-file", str(self.config)]
         if kind == "compute":
             command += ["--join", str(self.join_file(which))]
-        environment = {**_environment(), points.VARIABLE: str(self.faults[name].path)}
-        if kind == "api":
-            environment["OS_API__PORT"] = str(self.ports[int(which) - 1])
         with self.log(name).open("ab") as output:
             self.processes[name] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environment
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env=self.environment(name),
             )
+
+    def environment(self, name: str) -> dict[str, str]:
+        """Give the environment of one daemon: its fault points, and what differs from the common configuration."""
+        kind, _, which = name.partition(".")
+        own = {"OS_API__PORT": str(self.ports[int(which) - 1])} if kind == "api" else {}
+        return {**_environment(), points.VARIABLE: str(self.faults[name].path), **own}
 
     @contextlib.contextmanager
     def keeping(self) -> Iterator[None]:
@@ -353,6 +361,12 @@ class Cloud:
             fresh = self.host_folder(host) / "behaviour.new"
             fresh.write_text(json.dumps(behaviour))
             fresh.replace(fresh.with_suffix(".json"))
+
+    def story(self, of: str) -> str:
+        """Ask `nova-lite story` what happened to a server or request."""
+        command = [str(Path(sys.prefix) / "bin" / "nova-lite"), "--config-file", str(self.config), "story", of]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=_environment())
+        return done.stdout + done.stderr
 
     def doctor(self) -> list[dict[str, str]]:
         """Ask `nova-lite doctor` what is wrong; that nobody but this test keeps the daemons is left out."""

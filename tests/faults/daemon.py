@@ -97,15 +97,38 @@ def wrap_conductor(points: Points) -> None:
     around(points, ConductorService, "_acknowledge", "rpc.ack")
 
 
-def wrap_compute(points: Points) -> None:
-    """A host's hypervisor, ledger and outbox."""
-    from nova_lite.compute.ledger import Ledger
-    from nova_lite.compute.reports import Outbox
+def wrap_fake(points: Points) -> None:
+    """A simulated host's hypervisor and its file."""
     from nova_lite.compute.virt.fake import FakeDriver
 
     for method in DRIVER_METHODS:
         around(points, FakeDriver, method, f"driver.{method}")
     around(points, FakeDriver, "_save", "file.hypervisor")
+
+
+def wrap_libvirt(points: Points) -> None:
+    """A real host's driver, with the disks and taps that it makes and removes."""
+    from nova_lite.compute.disks.root import GuestDisks
+    from nova_lite.compute.virt.libvirt.driver import LibvirtDriver
+    from nova_lite.compute.wiring.host import HostWiring
+
+    for method in DRIVER_METHODS:
+        around(points, LibvirtDriver, method, f"driver.{method}")
+    for method in ("ensure", "remove"):
+        around(points, GuestDisks, method, "file.disk")
+    for method in ("plug", "unplug"):
+        around(points, HostWiring, method, "wiring")
+
+
+def wrap_compute(points: Points) -> None:
+    """A host's hypervisor, ledger and outbox."""
+    from nova_lite.compute.ledger import Ledger
+    from nova_lite.compute.reports import Outbox
+
+    if os.environ.get("OS_COMPUTE__DRIVER") == "libvirt":
+        wrap_libvirt(points)
+    else:
+        wrap_fake(points)
     around(points, Outbox, "acknowledge", "rpc.ack")
     transaction = Ledger._transaction
 

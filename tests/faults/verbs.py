@@ -18,10 +18,12 @@ CLEAR_S = 90.0
 class Scene:
     """Some servers and what each must come to."""
 
-    def __init__(self, cloud: Any, chance: random.Random) -> None:
-        """It begins without servers."""
+    def __init__(self, cloud: Any, chance: random.Random, *, at_once: int = AT_ONCE, patience_s: float = CLEAR_S) -> None:
+        """It begins without servers. `patience_s` is for what nothing disturbs."""
         self.cloud = cloud
         self.chance = chance
+        self._at_once = at_once
+        self._patience_s = patience_s
         self.image = ""
         self._wanted: dict[str, str] = {}
 
@@ -36,7 +38,7 @@ class Scene:
     def boot(self) -> None:
         """Boot several, one request each."""
         self.image = self.image or self.cloud.image()
-        for _ in range(AT_ONCE):
+        for _ in range(self._at_once):
             self.boot_one()
 
     def boot_one(self) -> None:
@@ -53,25 +55,31 @@ class Scene:
         """Boot several by one request."""
         self.image = self.image or self.cloud.image()
         body = {
-            "server": {"name": "m", "imageRef": self.image, "flavorRef": "1", "min_count": AT_ONCE, "max_count": AT_ONCE},
+            "server": {
+                "name": "m",
+                "imageRef": self.image,
+                "flavorRef": "1",
+                "min_count": self._at_once,
+                "max_count": self._at_once,
+            },
         }
         headers = {"Idempotency-Key": secrets.token_hex(16), "X-OpenStack-Nova-API-Version": "2.1"}
         body["server"]["return_reservation_id"] = True
         reservation = self.cloud.compute("POST", "/servers", body, **headers)["reservation_id"]
         found = self.cloud.compute("GET", f"/servers/detail?reservation_id={reservation}&limit=1000")["servers"]
-        assert len(found) == AT_ONCE, f"{len(found)} servers of {AT_ONCE}"
+        assert len(found) == self._at_once, f"{len(found)} servers of {self._at_once}"
         self._wanted |= {server["id"]: ACTIVE for server in found}
 
     def boot_in_peace(self) -> None:
         """Have several running before anything goes wrong."""
         self.boot()
-        self.settle(CLEAR_S)
+        self.settle(self._patience_s)
 
     def stop_in_peace(self) -> None:
         """Have several that are off."""
         self.boot_in_peace()
         self.act({"os-stop": None}, STOPPED)
-        self.settle(CLEAR_S)
+        self.settle(self._patience_s)
 
     def act(self, action: dict[str, Any], state: str) -> None:
         """Ask the same of every server; where the answer was lost, what was asked may have been taken already."""
@@ -87,29 +95,37 @@ class Scene:
             self._wanted[server_id] = DELETED
 
     def settle(self, within_s: float) -> float:
-        """Wait until all is as it was asked for; give the moment (monotonic clock)."""
-        self.cloud.wait(self._is_settled, within_s, f"all is as it was asked for: {self._wanted}")
+        """Wait until all is as it was asked for; give the moment (monotonic clock). Raises: AssertionError, with stories."""
+        try:
+            self.cloud.wait(lambda: not self._amiss(), within_s, "all is as it was asked for")
+        except AssertionError as error:
+            amiss = self._amiss()
+            stories = "\n".join(self.cloud.story(server_id) for server_id in list(amiss)[:3])
+            raise AssertionError(f"{amiss}\n{stories}\n{error}") from error
         return time.monotonic()
 
     def clear(self) -> None:
         """Take everything away."""
         self.delete()
-        self.settle(CLEAR_S)
+        self.settle(self._patience_s)
         if self.image:
             self.cloud.send("DELETE", f"/image/v2/images/{self.image}")
 
-    def _is_settled(self) -> bool:
+    def _amiss(self) -> dict[str, str]:
+        """Say what is not yet as asked for, server by server. Raises: AssertionError when one has failed."""
         servers = self.cloud.servers()
         broken = {
             server_id: servers[server_id].get("fault") for server_id in servers if servers[server_id]["status"] == "ERROR"
         }
         assert not broken, f"servers failed: {broken}"
-        if set(servers) & set(self._wanted) != set(self.living()):
-            return False
-        return all(
-            servers[one]["OS-EXT-STS:task_state"] is None and SHOWN.get(servers[one]["status"]) == self._wanted[one]
-            for one in self.living()
-        )
+        amiss = {}
+        for server_id, wanted in self._wanted.items():
+            shown = servers.get(server_id)
+            state = DELETED if shown is None else SHOWN.get(shown["status"])
+            busy = None if shown is None else shown["OS-EXT-STS:task_state"]
+            if state != wanted or busy:
+                amiss[server_id] = f"wanted {wanted}, is {shown and shown['status']} ({busy})"
+        return amiss
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ SCHEME = "file"
 INCOMING, KEPT = "incoming", "kept"
 CHECK_EVERY = 64 << 20  # bytes between two looks at the free space
 RESERVE_AT_MOST = 1 << 30  # bytes left free for what else is on the file system; 5 % of small ones
-ORPHAN_AGE_S = 600.0
+ORPHAN_AGE_S = 60.0  # the record follows a file's name at once; a commit that takes longer has failed
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
