@@ -139,7 +139,8 @@ def roles_of(tx: Tx, trust: Trust, project: Project) -> list[Role]:
     held = {role.id: role for role in roles.effective(tx, first.trustor_user_id, Target.PROJECT, project)}
     if not trust.roles or not set(trust.roles) <= set(held):
         raise errors.Forbidden("Trustee has no delegated roles.")
-    return [held[role_id] for role_id in sorted(roles.expand(tx, trust.roles)) if role_id in held]
+    given = [held[role_id] for role_id in roles.expand(tx, trust.roles) if role_id in held]
+    return sorted(given, key=lambda role: role.name)
 
 
 def use(tx: Tx, trust: Trust) -> None:

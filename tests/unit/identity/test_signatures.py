@@ -64,6 +64,50 @@ def test_a_host_that_was_signed_without_its_port_is_taken():
     signatures.check_ec2(call(V2, host="elasticmapreduce.amazonaws.com:8788"), SECRET)
 
 
+@pytest.mark.parametrize(
+    ("params", "signature"),
+    [
+        ({"SignatureVersion": "0", "Action": "Foo", "Timestamp": "2011-10-03T15:19:30Z"}, "U3T8qabL78WvoXb8dr9HUUForBU="),
+        (
+            {"SignatureVersion": "1", "Action": "Foo", "b": "2", "A": "1 ~é", "Timestamp": "2011-10-03T15:19:30Z"},
+            "qtRpTs+YTvp9teSFpDWoWQjv+60=",
+        ),
+        (
+            {"SignatureVersion": "2", "SignatureMethod": "HmacSHA256", "Action": "Foo", "x": "a b+c/~é*"},
+            "blKCvri6TiOBUcmfjYOQhrnfufo1k/q739gxMi8zXH0=",
+        ),
+    ],
+    ids=["v0", "v1", "v2 with odd characters"],
+)
+def test_what_another_library_signed_is_taken(params, signature):
+    """The signatures were made by python-keystoneclient 6.0's `Ec2Signer`."""
+    body = {"signature": signature, "verb": "POST", "host": "cloud.test:8788", "path": "/services/Cloud", "params": params}
+
+    signatures.check_ec2(call(body), "secret")
+
+
+def test_a_signed_link_of_version_4_is_taken():
+    """Made by the same library: what signs stands in the query."""
+    params = {
+        "Action": "Foo",
+        "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
+        "X-Amz-Credential": "k/20150830/r/ec2/aws4_request",
+        "X-Amz-Date": "20150830T123600Z",
+        "X-Amz-SignedHeaders": "host",
+        "z": "a b",
+    }
+    made = "4f3044e9f01ecdd2a020c2e0f04628ccc4485a58f2589b72fefdd0ca543dd6cc"
+    given = {"headers": {"host": "cloud.test:8788"}, "params": params, "path": "/services/Cloud", "body_hash": "abc"}
+
+    signatures.check_ec2(call(V4 | given, signature=made), "secret")
+
+
+def test_an_unknown_version_is_refused():
+    for params in ({"SignatureVersion": "3"}, {}):
+        with pytest.raises(errors.Unauthorized):
+            signatures.check_ec2(call(V2, params=params), SECRET)
+
+
 def test_an_empty_secret_signs_nothing():
     made = call(V2, signature=signatures._ec2(call(V2), ""))
 
