@@ -48,7 +48,7 @@ def show_credential(request: Request) -> Answer:
 def create_credential(request: Request) -> Answer:
     """POST /credentials."""
     body = request.body["credential"]
-    user_id = body.get("user_id") or str(request.context.user_id)
+    user_id = body["user_id"]
     request.enforce(target=_target(user_id))
     refuse_delegated(request, WHAT)
     if body["type"].lower() == stored_credentials.EC2 and not body.get("project_id"):

@@ -9,7 +9,7 @@ _TEXT = {"type": "string", "maxLength": 4096}
 _TYPE = {"type": "string", "minLength": 1, "maxLength": 255}
 _BLOB = {"type": "string", "maxLength": 65535}
 _CREDENTIAL = {"blob": _BLOB, "type": _TYPE, "user_id": ID, "project_id": _NO_ID}
-CREATE_CREDENTIAL = wrapped("credential", _CREDENTIAL, required=("blob", "type"))
+CREATE_CREDENTIAL = wrapped("credential", _CREDENTIAL, required=("blob", "type", "user_id"))
 UPDATE_CREDENTIAL = wrapped("credential", _CREDENTIAL)
 CREATE_KEY_PAIR = {
     "type": "object",
