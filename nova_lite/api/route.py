@@ -117,6 +117,11 @@ def own_target(context: Context) -> dict[str, Any]:
         "domain_id": context.domain_id,
         "target.user.id": context.user_id,
         "target.token.user_id": context.user_id,
+        "target.credential.user_id": context.user_id,
+        "target.limit.project_id": context.project_id,
+        "target.limit.domain.id": context.domain_id,
+        "target.trust.trustor_user_id": context.user_id,
+        "target.trust.trustee_user_id": context.user_id,
         "target.project.id": context.project_id,
         "target.domain.id": context.domain_id or context.project_domain_id,
     }

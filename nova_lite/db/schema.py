@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from nova_lite.db.engine import Database, Tx
-from nova_lite.db.tables import identity, images, inventory, journal, networks, quota, servers
+from nova_lite.db.tables import delegation, identity, images, inventory, journal, limits, networks, quota, servers
 from nova_lite.db.types import METADATA
 
-MODULES = (identity, images, inventory, journal, networks, quota, servers)
+MODULES = (delegation, identity, images, inventory, journal, limits, networks, quota, servers)
 
 
 def metadata() -> sa.MetaData:

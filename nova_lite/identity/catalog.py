@@ -7,6 +7,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.db import identity as db
 from nova_lite.db.engine import Tx
+from nova_lite.identity import endpoint_filter
 from nova_lite.model.identity import CatalogEndpoint, Region
 
 INTERFACES = ("public", "internal", "admin")
@@ -15,10 +16,11 @@ INTERFACES = ("public", "internal", "admin")
 def show(tx: Tx, project_id: str | None) -> list[dict[str, Any]]:
     """Give the catalog as tokens show it: enabled services with their enabled endpoints.
 
-    URLs may hold `$(project_id)s`; such endpoints are left out of tokens without a project.
+    Where endpoints were chosen for the project, only those are shown. URLs may hold `$(project_id)s`; such endpoints are
+    left out of tokens without a project.
     """
     endpoints: dict[str, list[dict[str, Any]]] = {}
-    for endpoint in db.ENDPOINTS.list_by(tx, enabled=True):
+    for endpoint in endpoint_filter.visible(tx, project_id, db.ENDPOINTS.list_by(tx, enabled=True)):
         url = _filled(endpoint.url, project_id)
         if url is not None:
             endpoints.setdefault(endpoint.service_id, []).append(_entry(endpoint, url))

@@ -44,6 +44,11 @@ def rotate(path: Path, now: float, token_lifetime_s: float) -> None:
     _write(path, [fresh, keys[0], *kept])
 
 
+def add_key(path: Path, now: float) -> None:
+    """Add a key that is used at once, and drop all but the newest of those before it."""
+    _write(path, [_new_key(now), read(path)[0]])
+
+
 def _needed(successor: Key, now: float, token_lifetime_s: float) -> bool:
     """Whether a key may still have live tokens: it signed until its successor did."""
     return successor.signs_from + token_lifetime_s + SLACK_S > now

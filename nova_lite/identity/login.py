@@ -8,13 +8,20 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.clock import Clock
 from nova_lite.db import identity as db
+from nova_lite.db.delegation import use_step
 from nova_lite.db.engine import Database, Tx
-from nova_lite.identity import credentials, passwords, roles, users
+from nova_lite.identity import credentials, factors, oauth, passwords, roles, totp, trusts, users
+from nova_lite.identity.factors import MoreFactorsNeeded, Receipts
+from nova_lite.identity.oauth import SignedRequest
 from nova_lite.identity.throttle import Throttle
 from nova_lite.identity.tokens import METHODS, Claims, Tokens, new_audit_id
+from nova_lite.identity.vault import Vault
+from nova_lite.model.delegation import AccessToken, Trust
 from nova_lite.model.identity import SYSTEM, ApplicationCredential, Project, Role, Target, User
 
 UNSCOPED = "unscoped"
+TRUST_SCOPE = "OS-TRUST:trust"
+NOT_LOGGED_IN_BY = "ec2credential"  # marks tokens; nobody shows it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,6 +32,7 @@ class Proof:
     methods: tuple[str, ...]
     earlier: Claims | None = None
     credential: ApplicationCredential | None = None
+    access: tuple[AccessToken, Project] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,33 +41,82 @@ class Scope:
 
     kind: Target | None = None
     target: Project | None = None
+    trust: Trust | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """What comes with a login beside its body: from where, a receipt of factors shown before, an OAuth signature."""
+
+    address: str
+    receipt: str | None = dataclasses.field(default=None, repr=False)
+    signed: SignedRequest | None = None
 
 
 class Login:
     """Makes tokens of proofs."""
 
-    def __init__(self, database: Database, tokens: Tokens, throttle: Throttle, clock: Clock, lifetime_s: float) -> None:
+    def __init__(
+        self, database: Database, tokens: Tokens, throttle: Throttle, clock: Clock, lifetime_s: float, vault: Vault
+    ) -> None:
         """`lifetime_s` is how long a token lives."""
         self._database = database
         self._tokens = tokens
         self._throttle = throttle
         self._clock = clock
         self._lifetime_s = lifetime_s
+        self._vault = vault
+        self._receipts = Receipts(tokens.keys, clock)
 
-    def authenticate(self, auth: dict[str, Any], address: str) -> tuple[str, Claims]:
+    def authenticate(self, auth: dict[str, Any], address: str, attempt: Attempt | None = None) -> tuple[str, Claims]:
         """Log in as `auth` of POST /v3/auth/tokens asks; give the token and what it says.
 
-        Raises: Unauthorized for anything not right, without saying what; TooManyRequests when it was tried too often.
+        Raises: Unauthorized for anything not right, without saying what; MoreFactorsNeeded with a receipt when the user must
+        show more; TooManyRequests when it was tried too often.
         """
+        newest = self._newest_revocation()
+        attempt = attempt or Attempt(address=address)
+        proof = self._with_receipt(self._prove(auth["identity"], attempt), attempt)
+        return self._issue(proof, auth.get("scope"), newest)
+
+    def authenticate_signed(self, user_id: str, project_id: str) -> tuple[str, Claims]:
+        """Log in a user whose EC2 key pair was checked, in the key pair's project. Raises: Unauthorized."""
+        newest = self._newest_revocation()
         with self._database.read() as tx:
-            newest = db.newest_revocation(tx)  # before all that the token stands on: what is revoked from here on ends it
-        proof = self._prove(auth["identity"], address)
+            user = db.USERS.find(tx, user_id)
+        if user is None:
+            raise errors.Unauthorized
+        return self._issue(Proof(user=user, methods=(NOT_LOGGED_IN_BY,)), {"project": {"id": project_id}}, newest)
+
+    def _newest_revocation(self) -> int:
+        with self._database.read() as tx:
+            return db.newest_revocation(tx)  # before all that the token stands on: what is revoked from here on ends it
+
+    def _issue(self, proof: Proof, asked: Any, newest: int) -> tuple[str, Claims]:
         with self._database.read() as tx:
             _check_enabled(tx, proof.user)
-            scope = self._scope(tx, auth.get("scope"), proof)
+            scope = self._scope(tx, asked, proof)
             held = _roles_in(tx, scope, proof)
-        claims = dataclasses.replace(self._claims(proof, scope, held), revoked_before=newest)
+            claims = self._claims(_seen_by_trust(tx, proof, scope.trust), scope, held)
+        if scope.trust is not None:
+            trust = scope.trust
+            self._database.transact(lambda tx: trusts.use(tx, trust))
+        claims = dataclasses.replace(claims, revoked_before=newest)
         return self._tokens.issue(claims), claims
+
+    def _with_receipt(self, proof: Proof, attempt: Attempt) -> Proof:
+        """Add what a receipt says was shown before. Raises: Unauthorized; MoreFactorsNeeded when it is not enough."""
+        if attempt.receipt:
+            earlier = self._receipts.read(attempt.receipt)
+            if earlier.user_id != proof.user.id:
+                raise errors.Unauthorized
+            proof = dataclasses.replace(proof, methods=tuple(dict.fromkeys((*proof.methods, *earlier.methods))))
+        if not factors.are_enough(proof.user, proof.methods):
+            text, receipt = self._receipts.issue(proof.user.id, proof.methods)
+            raise MoreFactorsNeeded(
+                user=proof.user, receipt_id=text, receipt=receipt, required=factors.missing_from(proof.user, proof.methods)
+            )
+        return proof
 
     def change_password(self, user_id: str, original: str, fresh: str, address: str) -> None:
         """Change one's own password. Raises: Unauthorized, TooManyRequests, BadRequest."""
@@ -67,28 +124,33 @@ class Login:
         users.change_password(self._database, user_id, original, fresh)
         self._throttle.succeeded(user_id, address)
 
-    def _prove(self, identity: dict[str, Any], address: str) -> Proof:
+    def _prove(self, identity: dict[str, Any], attempt: Attempt) -> Proof:
         """Check every method named; all must speak of one user."""
         methods = tuple(dict.fromkeys(identity["methods"]))
-        if not methods or any(method not in METHODS for method in methods):
+        if not methods or any(method not in METHODS or method == NOT_LOGGED_IN_BY for method in methods):
             raise errors.Unauthorized("Attempted to authenticate with an unsupported method.")
         if "application_credential" in methods and len(methods) > 1:
             raise errors.Unauthorized
-        proofs = [self._prove_by(method, identity.get(method), address) for method in methods]
+        proofs = [self._prove_by(method, identity.get(method), attempt) for method in methods]
         if len({proof.user.id for proof in proofs}) != 1:
             raise errors.Unauthorized
         earlier = next((proof.earlier for proof in proofs if proof.earlier), None)
         every = tuple(dict.fromkeys(method for proof in proofs for method in proof.methods))
-        return dataclasses.replace(proofs[0], methods=every, earlier=earlier)
+        access = next((proof.access for proof in proofs if proof.access), None)
+        return dataclasses.replace(proofs[0], methods=every, earlier=earlier, access=access)
 
-    def _prove_by(self, method: str, body: dict[str, Any] | None, address: str) -> Proof:
+    def _prove_by(self, method: str, body: dict[str, Any] | None, attempt: Attempt) -> Proof:
         if body is None:
             raise errors.BadRequest(f"The identity names the method {method} but has no part for it.")
         if method == "password":
-            return self._by_password(body["user"], address)
+            return self._by_password(body["user"], attempt.address)
         if method == "token":
             return self._by_token(body["id"])
-        return self._by_credential(body, address)
+        if method == "totp":
+            return self._by_passcode(body["user"], attempt.address)
+        if method == "oauth1":
+            return self._by_signature(attempt)
+        return self._by_credential(body, attempt.address)
 
     def _by_password(self, body: dict[str, Any], address: str) -> Proof:
         who = _user_key(body)
@@ -101,9 +163,39 @@ class Login:
         self._throttle.succeeded(who, address)
         return Proof(user=user, methods=("password",))
 
+    def _by_passcode(self, body: dict[str, Any], address: str) -> Proof:
+        """Take a passcode of TOTP, once."""
+        who = _user_key(body)
+        self._throttle.attempt(who, address)
+        now = self._clock.wall()
+        with self._database.read() as tx:
+            user = _find_user(tx, body)
+            found = totp.find_step(tx, self._vault, user.id, body["passcode"], now) if user else None
+        if user is None or found is None or not self._database.transact(lambda tx: use_step(tx, *found)):
+            raise errors.Unauthorized
+        self._throttle.succeeded(who, address)
+        return Proof(user=user, methods=("totp",))
+
+    def _by_signature(self, attempt: Attempt) -> Proof:
+        """Take a request signed with an access token of OAuth."""
+        signed = attempt.signed
+        if signed is None:
+            raise errors.BadRequest("The method oauth1 needs an OAuth header.")
+        who = f"oauth1 {signed.oauth.get('oauth_token')}"[:255]
+        self._throttle.attempt(who, attempt.address)
+        token, project = self._database.transact(lambda tx: oauth.for_login(tx, self._vault, signed))
+        self._throttle.succeeded(who, attempt.address)
+        with self._database.read() as tx:
+            user = db.USERS.find(tx, token.authorizing_user_id)
+        if user is None:
+            raise errors.Unauthorized
+        return Proof(user=user, methods=("oauth1",), access=(token, project))
+
     def _by_token(self, token: str) -> Proof:
         self._tokens.refresh()  # else a token that ended a moment ago would live on in this one
         earlier = self._tokens.read(token)
+        if earlier.trust or earlier.access_token_id or NOT_LOGGED_IN_BY in earlier.methods:
+            raise errors.Forbidden("A token of a trust, of OAuth, or of an EC2 key pair makes no others.")
         with self._database.read() as tx:
             user = db.USERS.find(tx, earlier.user_id)
             credential = None
@@ -130,10 +222,15 @@ class Login:
     def _scope(self, tx: Tx, asked: Any, proof: Proof) -> Scope:
         if proof.credential is not None:
             return _credential_scope(tx, asked, proof.credential)
+        if proof.access is not None:
+            return _checked(tx, Scope(kind=Target.PROJECT, target=proof.access[1]))
         if asked is None:
             return _default_scope(tx, proof)
         if asked == UNSCOPED or UNSCOPED in asked:
             return Scope()
+        if TRUST_SCOPE in asked:
+            trust, project = trusts.for_login(tx, asked[TRUST_SCOPE]["id"], proof.user.id)
+            return _checked(tx, Scope(kind=Target.PROJECT, target=project, trust=trust))
         return asked_scope(tx, asked)
 
     def _claims(self, proof: Proof, scope: Scope, held: list[Role]) -> Claims:
@@ -143,6 +240,9 @@ class Login:
         expires_at = earlier.expires_at if earlier else now + self._lifetime_s
         if proof.credential is not None and proof.credential.expires_at is not None:
             expires_at = min(expires_at, proof.credential.expires_at)
+        trust = scope.trust
+        if trust is not None and trust.expires_at is not None:
+            expires_at = min(expires_at, trust.expires_at)
         target = scope.target
         return Claims(
             user_id=proof.user.id,
@@ -158,7 +258,16 @@ class Login:
             scope_domain_id=(target.domain_id or None) if target else None,
             roles=tuple(role.name for role in held),
             application_credential_id=proof.credential.id if proof.credential else None,
+            trust=(trust.id, trust.trustor_user_id, trust.trustee_user_id) if trust else None,
+            access_token_id=proof.access[0].id if proof.access else None,
         )
+
+
+def _seen_by_trust(tx: Tx, proof: Proof, trust: Trust | None) -> Proof:
+    """Give whom the token speaks of: with impersonation the trustor."""
+    if trust is None or not trust.impersonation:
+        return proof
+    return dataclasses.replace(proof, user=db.USERS.get(tx, trust.trustor_user_id))
 
 
 def _is_past(moment: float | None, clock: Clock) -> bool:
@@ -248,6 +357,10 @@ def _roles_in(tx: Tx, scope: Scope, proof: Proof) -> list[Role]:
         return []
     if proof.credential is not None:
         held = credentials.roles_of(tx, proof.credential)
+    elif proof.access is not None:
+        held = oauth.roles_of(tx, *proof.access)
+    elif scope.trust is not None and scope.target is not None:
+        held = trusts.roles_of(tx, scope.trust, scope.target)
     else:
         held = roles.effective(tx, proof.user.id, scope.kind, scope.target)
     if not held:

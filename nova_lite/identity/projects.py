@@ -6,9 +6,10 @@ import uuid
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.db import delegation, limits
 from nova_lite.db import identity as db
 from nova_lite.db.engine import Tx
-from nova_lite.identity import revocations, roles
+from nova_lite.identity import revocations, roles, trusts
 from nova_lite.model.identity import DEFAULT_DOMAIN, Actor, Project
 
 
@@ -83,6 +84,9 @@ def delete_domain(tx: Tx, domain_id: str) -> None:
 def _forget(tx: Tx, project_id: str) -> None:
     roles.forget_target(tx, project_id)
     db.CREDENTIALS.delete_by(tx, project_id=project_id)
+    delegation.forget_project(tx, project_id)
+    trusts.forget_project(tx, project_id)
+    limits.forget_project(tx, project_id)
     db.PROJECTS.delete(tx, project_id)
 
 
@@ -92,6 +96,8 @@ def forget_user(tx: Tx, user_id: str) -> None:
     roles.forget_actor(tx, Actor.USER, user_id)
     db.remove_members(tx, user_id=user_id)
     db.CREDENTIALS.delete_by(tx, user_id=user_id)
+    delegation.forget_user(tx, user_id)
+    trusts.forget_user(tx, user_id)
     revocations.revoke(tx, revocations.USER, user_id)
 
 

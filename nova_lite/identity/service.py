@@ -13,6 +13,7 @@ from nova_lite.identity.login import Login
 from nova_lite.identity.revocations import Revocations
 from nova_lite.identity.throttle import Throttle
 from nova_lite.identity.tokens import Tokens
+from nova_lite.identity.vault import Vault, vault_file
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Identity:
 
     login: Login
     tokens: Tokens
+    vault: Vault
     options: IdentityOptions
 
 
@@ -29,5 +31,7 @@ def make_identity(database: Database, state_dir: Path, options: IdentityOptions,
     path = key_file(state_dir)
     ensure_keys(path, clock.wall())
     tokens = Tokens(KeyRing(path), Revocations(database, clock), clock)
-    login = Login(database, tokens, Throttle(clock), clock, options.token_lifetime_s)
-    return Identity(login=login, tokens=tokens, options=options)
+    ensure_keys(vault_file(state_dir), clock.wall())
+    vault = Vault(vault_file(state_dir), clock)
+    login = Login(database, tokens, Throttle(clock), clock, options.token_lifetime_s, vault)
+    return Identity(login=login, tokens=tokens, vault=vault, options=options)

@@ -28,7 +28,8 @@ from nova_lite.model.identity import Target
 LOG = logging.getLogger(__name__)
 PREFIX = "nl1"
 LONGEST = 4096
-METHODS = ("password", "token", "application_credential")
+METHODS = ("password", "token", "application_credential", "totp", "ec2credential", "oauth1")  # numbers in tokens: only add
+DELEGATED = frozenset({"application_credential", "ec2credential", "oauth1"})
 REFRESH_S = 1.0
 
 
@@ -39,6 +40,8 @@ class Claims:
     scope: None for an unscoped token, else what kind of thing `scope_id` is
     audit_ids: the token's own, and that of the first in its chain when it was made from another token
     revoked_before: the newest revocation when the login began, which only newer ones end; None in tokens of release 1.0
+    trust: the trust it was made by: its id, trustor and trustee
+    access_token_id: of OAuth 1
     """
 
     user_id: str
@@ -55,6 +58,13 @@ class Claims:
     roles: tuple[str, ...] = ()
     application_credential_id: str | None = None
     revoked_before: int | None = None
+    trust: tuple[str, str, str] | None = None
+    access_token_id: str | None = None
+
+    @property
+    def is_delegated(self) -> bool:
+        """Whether it stands for less than its user: it must not make what outlives it."""
+        return self.trust is not None or not DELEGATED.isdisjoint(self.methods)
 
 
 def new_audit_id() -> str:
@@ -67,7 +77,7 @@ class Tokens:
 
     def __init__(self, keys: KeyRing, revoked: Revocations, clock: Clock) -> None:
         """Nothing is read before the first use or `start`."""
-        self._keys = keys
+        self._keys = self.keys = keys
         self._revoked = revoked
         self._clock = clock
         self._stopping = threading.Event()
@@ -115,6 +125,8 @@ class Tokens:
             or revoked.covers(revocations.DOMAIN, claims.user_domain_id, at)
             or revoked.covers(revocations.CREDENTIAL, claims.application_credential_id, at)
             or (claims.scope is not None and self._scope_is_revoked(claims))
+            or revoked.covers(revocations.ACCESS_TOKEN, claims.access_token_id, at)
+            or (claims.trust is not None and self._trust_is_revoked(claims.trust, claims.scope_id or "", at))
         )
 
     def _scope_is_revoked(self, claims: Claims) -> bool:
@@ -124,6 +136,17 @@ class Tokens:
             or revoked.covers(revocations.DOMAIN, claims.scope_id, at)
             or revoked.covers(revocations.DOMAIN, claims.scope_domain_id, at)
             or revoked.covers(revocations.GRANT, revocations.grant_value(claims.user_id, claims.scope_id or ""), at)
+        )
+
+    def _trust_is_revoked(self, trust: tuple[str, str, str], scope_id: str, at: revocations.Made) -> bool:
+        """Look at both sides of a trust, whichever of them the token speaks of."""
+        trust_id, trustor, trustee = trust
+        revoked = self._revoked
+        return (
+            revoked.covers(revocations.TRUST, trust_id, at)
+            or revoked.covers(revocations.USER, trustor, at)
+            or revoked.covers(revocations.USER, trustee, at)
+            or revoked.covers(revocations.GRANT, revocations.grant_value(trustor, scope_id), at)
         )
 
     def refresh(self) -> None:
@@ -197,6 +220,8 @@ def _pack(claims: Claims) -> list[Any]:
         claims.roles,
         claims.application_credential_id,
         claims.revoked_before,
+        claims.trust,
+        claims.access_token_id,
     ]
 
 
@@ -218,6 +243,8 @@ def _unpack(payload: bytes) -> Claims:
             roles=tuple(fields[11]),
             application_credential_id=fields[12],
             revoked_before=fields[13] if len(fields) > 13 else None,
+            trust=tuple(fields[14]) if len(fields) > 14 and fields[14] else None,  # type: ignore[arg-type]
+            access_token_id=fields[15] if len(fields) > 15 else None,
         )
     except (ValueError, LookupError, TypeError) as error:  # signed by us, so of another release
         raise errors.Unauthorized from error

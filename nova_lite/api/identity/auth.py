@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from nova_lite import errors
 from nova_lite.api.identity.lists import answer_list
-from nova_lite.api.identity.views import records, tokens
+from nova_lite.api.identity.oauth import signed_request
+from nova_lite.api.identity.views import receipts, records, tokens
 from nova_lite.api.route import Answer, Request
 from nova_lite.db import identity as db
 from nova_lite.identity import catalog, revocations, roles
+from nova_lite.identity.factors import MoreFactorsNeeded
+from nova_lite.identity.login import Attempt
 from nova_lite.identity.tokens import Claims
 from nova_lite.model.identity import Target
 
@@ -29,7 +32,12 @@ def _wants_catalog(request: Request) -> bool:
 
 def create_token(request: Request) -> Answer:
     """POST /auth/tokens: log in."""
-    token, claims = request.parts.identity.login.authenticate(request.body["auth"], address_of(request))
+    try:
+        address = address_of(request)
+        attempt = Attempt(address=address, receipt=request.headers.get(receipts.HEADER), signed=signed_request(request))
+        token, claims = request.parts.identity.login.authenticate(request.body["auth"], address, attempt)
+    except MoreFactorsNeeded as error:
+        return receipts.show(request, error)
     with request.parts.database.read() as tx:
         view = tokens.show(tx, claims, with_catalog=_wants_catalog(request))
     return Answer(status=201, body=view, headers=VARY | {"X-Subject-Token": token})

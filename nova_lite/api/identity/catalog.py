@@ -10,6 +10,7 @@ from nova_lite.api.identity.lists import answer_list, exact
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
 from nova_lite.db import identity as db
+from nova_lite.db import limits
 from nova_lite.db.engine import Tx
 from nova_lite.identity import catalog
 from nova_lite.identity.projects import new_id
@@ -107,6 +108,9 @@ def delete_service(request: Request) -> Answer:
 
     def work(tx: Tx) -> None:
         service_id = request.params["service_id"]
+        for endpoint in db.ENDPOINTS.list_by(tx, service_id=service_id):
+            limits.forget_endpoint(tx, endpoint.id)
+        limits.forget_service(tx, service_id)
         db.ENDPOINTS.delete_by(tx, service_id=service_id)
         db.SERVICES.delete(tx, service_id)
 
@@ -158,5 +162,10 @@ def update_endpoint(request: Request) -> Answer:
 
 def delete_endpoint(request: Request) -> Answer:
     """DELETE /endpoints/{endpoint_id}."""
-    request.parts.database.transact(lambda tx: db.ENDPOINTS.delete(tx, request.params["endpoint_id"]))
+
+    def work(tx: Tx) -> None:
+        db.ENDPOINTS.delete(tx, request.params["endpoint_id"])
+        limits.forget_endpoint(tx, request.params["endpoint_id"])
+
+    request.parts.database.transact(work)
     return Answer(status=204)

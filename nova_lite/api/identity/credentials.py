@@ -19,7 +19,7 @@ def _user_id(request: Request) -> str:
     return user_id
 
 
-def _time(text: str | None) -> float | None:
+def read_time(text: str | None) -> float | None:
     """Read a moment; without a zone it is UTC. Raises: BadRequest."""
     if text is None:
         return None
@@ -64,7 +64,7 @@ def create_credential(request: Request) -> Answer:
         description=body.get("description"),
         secret=body.get("secret"),
         roles=tuple(role.get("id") or role["name"] for role in asked) if asked else None,
-        expires_at=_time(body.get("expires_at")),
+        expires_at=read_time(body.get("expires_at")),
         unrestricted=bool(body.get("unrestricted")),
     )
     record, held, secret = credentials.create(request.parts.database, order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nova_lite.api.identity import auth, catalog, credentials, domains, grants, groups, projects, roles, users
+from nova_lite.api.identity.extension_routes import EXTENSIONS
 from nova_lite.api.identity.schemas import auth as auth_schemas
 from nova_lite.api.identity.schemas import catalog as catalog_schemas
 from nova_lite.api.identity.schemas import projects as project_schemas
@@ -144,4 +145,4 @@ CATALOG = (
     Route("DELETE", _ENDPOINT, catalog.delete_endpoint, rule="identity:delete_endpoint"),
 )
 
-ROUTES: tuple[Route, ...] = (*AUTH, *USERS, *GROUPS, *PROJECTS, *ROLES, *GRANTS, *CATALOG)
+ROUTES: tuple[Route, ...] = (*AUTH, *USERS, *GROUPS, *PROJECTS, *ROLES, *GRANTS, *CATALOG, *EXTENSIONS)

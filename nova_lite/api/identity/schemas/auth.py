@@ -17,6 +17,11 @@ _CREDENTIAL = {
     "required": ["secret"],
     "anyOf": [{"required": ["id"]}, {"required": ["name", "user"]}],
 }
+_TOTP_USER = {
+    "type": "object",
+    "properties": {"id": ID, "name": _TEXT, "domain": _DOMAIN, "passcode": {"type": "string", "maxLength": 64}},
+    "required": ["passcode"],
+} | _NAMED
 _IDENTITY = {
     "type": "object",
     "properties": {
@@ -24,6 +29,8 @@ _IDENTITY = {
         "password": {"type": "object", "properties": {"user": _PASSWORD_USER}, "required": ["user"]},
         "token": {"type": "object", "properties": {"id": {"type": "string", "maxLength": 8192}}, "required": ["id"]},
         "application_credential": _CREDENTIAL,
+        "totp": {"type": "object", "properties": {"user": _TOTP_USER}, "required": ["user"]},
+        "oauth1": {"type": "object"},
     },
     "required": ["methods"],
 }
@@ -35,6 +42,7 @@ _SCOPES = {
         "domain": _DOMAIN,
         "system": {"type": "object", "properties": {"all": {"const": True}}, "required": ["all"]},
         "unscoped": {"type": "object"},
+        "OS-TRUST:trust": {"type": "object", "properties": {"id": ID}, "required": ["id"]},
     },
     "additionalProperties": False,
     "minProperties": 1,

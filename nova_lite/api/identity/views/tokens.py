@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nova_lite.api.identity.views.records import time_text
+from nova_lite.db import delegation
 from nova_lite.db import identity as db
 from nova_lite.db.engine import Tx
 from nova_lite.identity import catalog
@@ -34,7 +35,20 @@ def show(tx: Tx, claims: Claims, *, with_catalog: bool) -> dict[str, Any]:
             view["catalog"] = catalog.show(tx, claims.scope_id if claims.scope == Target.PROJECT else None)
     if claims.application_credential_id:
         view["application_credential"] = _credential(tx, claims.application_credential_id)
-    return {"token": view}
+    return {"token": view | _delegation(tx, claims)}
+
+
+def _delegation(tx: Tx, claims: Claims) -> dict[str, Any]:
+    """Say by whose leave the token acts."""
+    if claims.access_token_id:
+        access = delegation.ACCESS_TOKENS.find(tx, claims.access_token_id)
+        consumer_id = access.consumer_id if access else None
+        return {"OS-OAUTH1": {"access_token_id": claims.access_token_id, "consumer_id": consumer_id}}
+    if claims.trust is None:
+        return {}
+    trust_id, trustor, trustee = claims.trust
+    trust = {"id": trust_id, "trustor_user": {"id": trustor}, "trustee_user": {"id": trustee}}
+    return {"OS-TRUST:trust": trust | {"impersonation": claims.user_id == trustor}}
 
 
 def _domain(tx: Tx, domain_id: str | None) -> dict[str, Any]:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+from nova_lite.db.types import Json
+
 revision = "1.2"
 down_revision = "1.1"
 branch_labels = None
@@ -10,7 +16,169 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the database to this version."""
+    _add_delegation()
+    _add_limits()
 
 
 def downgrade() -> None:
     """Take it back."""
+    op.drop_table("project_endpoint_groups")
+    op.drop_table("project_endpoints")
+    op.drop_table("endpoint_groups")
+    op.drop_table("policy_associations")
+    op.drop_table("policies")
+    op.drop_table("limits")
+    op.drop_table("registered_limits")
+    op.drop_table("oauth_nonces")
+    op.drop_table("oauth_access_tokens")
+    op.drop_table("oauth_request_tokens")
+    op.drop_table("oauth_consumers")
+    op.drop_table("trusts")
+    op.drop_table("credentials")
+
+
+def _add_delegation() -> None:
+    op.create_table(
+        "credentials",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("type", sa.String(length=255), nullable=False),
+        sa.Column(
+            "blob",
+            sa.Text().with_variant(mysql.MEDIUMTEXT(), "mariadb").with_variant(mysql.MEDIUMTEXT(), "mysql"),
+            nullable=False,
+        ),
+        sa.Column("last_step", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_credentials")),
+    )
+    op.create_index(op.f("ix_credentials_user_id"), "credentials", ["user_id"], unique=False)
+    op.create_table(
+        "trusts",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("trustor_user_id", sa.String(length=64), nullable=False),
+        sa.Column("trustee_user_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("impersonation", sa.Boolean(), nullable=False),
+        sa.Column("roles", Json(), nullable=False),
+        sa.Column("expires_at", sa.Double(), nullable=True),
+        sa.Column("remaining_uses", sa.Integer(), nullable=True),
+        sa.Column("redelegation_count", sa.Integer(), nullable=False),
+        sa.Column("redelegated_trust_id", sa.String(length=64), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_trusts")),
+    )
+    op.create_index(op.f("ix_trusts_redelegated_trust_id"), "trusts", ["redelegated_trust_id"], unique=False)
+    op.create_index(op.f("ix_trusts_trustee_user_id"), "trusts", ["trustee_user_id"], unique=False)
+    op.create_index(op.f("ix_trusts_trustor_user_id"), "trusts", ["trustor_user_id"], unique=False)
+    op.create_table(
+        "oauth_consumers",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("extra", Json(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_consumers")),
+    )
+    op.create_table(
+        "oauth_request_tokens",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("consumer_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("verifier", sa.String(length=64), nullable=True),
+        sa.Column("authorizing_user_id", sa.String(length=64), nullable=True),
+        sa.Column("roles", Json(), nullable=True),
+        sa.Column("expires_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_request_tokens")),
+    )
+    op.create_index(op.f("ix_oauth_request_tokens_consumer_id"), "oauth_request_tokens", ["consumer_id"], unique=False)
+    op.create_table(
+        "oauth_access_tokens",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("consumer_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("authorizing_user_id", sa.String(length=64), nullable=False),
+        sa.Column("roles", Json(), nullable=False),
+        sa.Column("expires_at", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_access_tokens")),
+    )
+    op.create_index(
+        op.f("ix_oauth_access_tokens_authorizing_user_id"), "oauth_access_tokens", ["authorizing_user_id"], unique=False
+    )
+    op.create_index(op.f("ix_oauth_access_tokens_consumer_id"), "oauth_access_tokens", ["consumer_id"], unique=False)
+    op.create_table(
+        "oauth_nonces",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("expires_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_oauth_nonces")),
+    )
+    op.create_index(op.f("ix_oauth_nonces_expires_at"), "oauth_nonces", ["expires_at"], unique=False)
+
+
+def _add_limits() -> None:
+    op.create_table(
+        "registered_limits",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("service_id", sa.String(length=64), nullable=False),
+        sa.Column("region_id", sa.String(length=255), nullable=False),
+        sa.Column("resource_name", sa.String(length=255), nullable=False),
+        sa.Column("default_limit", sa.Integer(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registered_limits")),
+        sa.UniqueConstraint(
+            "service_id", "region_id", "resource_name", name=op.f("uq_registered_limits_service_id_region_id_resource_name")
+        ),
+    )
+    op.create_table(
+        "limits",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("registered_limit_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("domain_id", sa.String(length=64), nullable=False),
+        sa.Column("resource_limit", sa.Integer(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_limits")),
+        sa.UniqueConstraint(
+            "registered_limit_id", "project_id", "domain_id", name=op.f("uq_limits_registered_limit_id_project_id_domain_id")
+        ),
+    )
+    op.create_table(
+        "policies",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("type", sa.String(length=255), nullable=False),
+        sa.Column(
+            "blob",
+            sa.Text().with_variant(mysql.MEDIUMTEXT(), "mariadb").with_variant(mysql.MEDIUMTEXT(), "mysql"),
+            nullable=False,
+        ),
+        sa.Column("extra", Json(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_policies")),
+    )
+    op.create_table(
+        "policy_associations",
+        sa.Column("endpoint_id", sa.String(length=64), nullable=False),
+        sa.Column("service_id", sa.String(length=64), nullable=False),
+        sa.Column("region_id", sa.String(length=255), nullable=False),
+        sa.Column("policy_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("endpoint_id", "service_id", "region_id", name=op.f("pk_policy_associations")),
+    )
+    op.create_table(
+        "endpoint_groups",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("filters", Json(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_endpoint_groups")),
+    )
+    op.create_table(
+        "project_endpoints",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("endpoint_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "endpoint_id", name=op.f("pk_project_endpoints")),
+    )
+    op.create_table(
+        "project_endpoint_groups",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("endpoint_group_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "endpoint_group_id", name=op.f("pk_project_endpoint_groups")),
+    )
