@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets
 from pathlib import Path
@@ -12,9 +13,12 @@ import click
 from nova_lite import errors
 from nova_lite.cli import clouds_file
 from nova_lite.cli.installation import Installation
+from nova_lite.cli.show import json_option, show_json, show_table
 
 if TYPE_CHECKING:
+    from nova_lite.identity.importing import Report
     from nova_lite.identity.outside import Outside
+    from nova_lite.model.imported import Records
 
 # keystoneauth's word -> the variable that OpenStack clients read
 VARIABLES = {
@@ -91,6 +95,52 @@ def register(files: tuple[Path, ...], cloud: str | None) -> None:
         click.echo("Keystone knows all of it already.")
 
 
+@command.command("import")
+@click.option("--from-keystone", "url", help="Read a Keystone's API, as its administrator: all but passwords and secrets.")
+@click.option("--database", "database_url", help="Read a Keystone's database, as SQLAlchemy names it; passwords come along.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@cloud_option
+@json_option
+@click.pass_obj
+def take_over(
+    files: tuple[Path, ...], url: str | None, database_url: str | None, dry_run: bool, cloud: str | None, as_json: bool
+) -> None:
+    """Take over what a Keystone knows. What is here already stays as it is; may be repeated."""
+    from nova_lite.db import version
+    from nova_lite.identity import importing
+
+    if (url is None) == (database_url is None):
+        raise click.UsageError("Give one of --from-keystone and --database.")
+    installation = Installation(files)
+    _need_embedded(installation, "users are Keystone's already")
+    version.require(installation.database)
+    records = _read(installation, url, database_url, cloud)
+    _tell(importing.run(installation.database, records, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
+
+
+def _read(installation: Installation, url: str | None, database_url: str | None, cloud: str | None) -> Records:
+    now = installation.database.clock.wall()
+    if database_url is not None:
+        from nova_lite.db import foreign_keystone
+
+        return foreign_keystone.read(database_url, now)
+    from nova_lite.identity import keystone_records
+
+    return keystone_records.read(_administrator(cloud, str(url).rstrip("/"), None), now)
+
+
+def _tell(report: Report, *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        show_json({"dry_run": dry_run, **dataclasses.asdict(report)})
+        return
+    rows = [(kind, count.added, count.there, count.left) for kind, count in report.counts.items()]
+    show_table("Taken over" if not dry_run else "Would be taken over", ("Kind", "Added", "There", "Left alone"), rows)
+    for why in report.left:
+        click.echo(f"  {why}")
+    if not report.added:
+        click.echo("Nothing is to be added." if dry_run else "Nothing was added.")
+
+
 def _need_embedded(installation: Installation, otherwise: str) -> None:
     if installation.identity.keystone is not None:
         raise errors.ConfigError(f"[identity] mode = keystone: {otherwise}.")
@@ -103,10 +153,11 @@ def _administrator(cloud: str | None, auth_url: str, ca_file: str | None) -> Out
     auth: dict[str, Any] = {name: os.environ[variable] for name, variable in VARIABLES.items() if os.environ.get(variable)}
     if cloud is not None:
         auth = clouds_file.auth_of(clouds_file.default_path(), cloud)
+    auth |= {"auth_url": auth_url}
     if not {"username", "password"} <= auth.keys():
         raise errors.ConfigError(
             "Nobody is named who may do this in Keystone: give --os-cloud, or set OS_USERNAME and OS_PASSWORD."
         )
-    admin = Outside({"auth_url": auth_url} | auth, ca_file=ca_file)
+    admin = Outside(auth, ca_file=ca_file)
     admin.log_in()
     return admin
