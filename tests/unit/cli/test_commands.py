@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 
 import pytest
@@ -165,3 +166,44 @@ def test_registering_needs_the_other_mode(call):
 
     assert answer.exit_code == 2
     assert "mode" in answer.output
+
+
+@pytest.mark.parametrize("sources", [(), ("--database", "sqlite:///x", "--from-keystone", "http://k")])
+def test_import_wants_one_source(call, sources):
+    answer = call("identity", "import", *sources)
+
+    assert answer.exit_code == 2
+    assert "--from-keystone" in answer.output
+
+
+def test_import_from_what_is_no_keystone_is_refused(call, tmp_path):
+    assert call("db", "upgrade").exit_code == 0
+    sqlite3.connect(tmp_path / "other.db").close()
+
+    answer = call("identity", "import", "--database", f"sqlite:///{tmp_path}/other.db")
+
+    assert answer.exit_code == 2
+    assert "no Keystone's database" in answer.output
+
+
+def test_import_by_the_api_wants_an_administrator(call, monkeypatch):
+    for name in ("OS_USERNAME", "OS_PASSWORD", "OS_CLOUD"):
+        monkeypatch.delenv(name, raising=False)
+    assert call("db", "upgrade").exit_code == 0
+
+    answer = call("identity", "import", "--from-keystone", "http://127.0.0.1:9/v3")
+
+    assert answer.exit_code == 2
+    assert "OS_USERNAME" in answer.output
+
+
+def test_import_tells_when_keystone_does_not_answer(call, monkeypatch):
+    monkeypatch.setenv("OS_USERNAME", "admin")
+    monkeypatch.setenv("OS_PASSWORD", "secret-word")
+    assert call("db", "upgrade").exit_code == 0
+
+    answer = call("identity", "import", "--from-keystone", "http://127.0.0.1:9/v3", "--dry-run")
+
+    assert answer.exit_code == 1
+    assert "does not answer" in answer.output
+    assert "secret-word" not in answer.output
