@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+PAUSE_S = 0.05  # after a refusal, as a client that is asked to wait; else refusals would be what is measured
 TICKS = os.sysconf("SC_CLK_TCK")
 Ask = Callable[[http.client.HTTPConnection], int]
 
@@ -55,7 +56,7 @@ def _send(line: http.client.HTTPConnection, method: str, path: str, body: Any, h
 
 def _run(address: tuple[str, int], ask: Ask, clients: int, seconds: float, pid: int | None) -> dict[str, float]:
     took: list[float] = []
-    failed: list[int] = []
+    failed: list[int] = []  # their statuses, 0 for a cut
     began, cpu_before = time.monotonic(), cpu_s(pid)
     until = began + seconds
 
@@ -68,7 +69,11 @@ def _run(address: tuple[str, int], ask: Ask, clients: int, seconds: float, pid: 
             except (OSError, http.client.HTTPException):
                 line.close()
                 status = 0
-            (took if status in (200, 201) else failed).append(time.monotonic() - started)
+            if status in (200, 201):
+                took.append(time.monotonic() - started)
+            else:
+                failed.append(status)
+                time.sleep(PAUSE_S)
         line.close()
 
     threads = [threading.Thread(target=client) for _ in range(clients)]
