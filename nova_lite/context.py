@@ -13,7 +13,10 @@ def new_request_id() -> str:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Context:
-    """A caller and its scope. `roles` are lower case and include implied ones."""
+    """A caller and its scope. `roles` are lower case and include implied ones.
+
+    service_roles: of the service that asks on the user's behalf, from its own token
+    """
 
     request_id: str
     user_id: str | None = None
@@ -25,6 +28,7 @@ class Context:
     domain_id: str | None = None
     system_scope: str | None = None
     roles: frozenset[str] = frozenset()
+    service_roles: frozenset[str] = frozenset()
     token_expires_at: float | None = None
     audit_id: str | None = None
 

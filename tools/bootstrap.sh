@@ -4,6 +4,7 @@
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 STARTED_AT=${EPOCHREALTIME/./}
 CLIENT_PACKAGES=("python-openstackclient>=7" "setuptools<81") # the client still asks for pkg_resources
+KEYSTONE_PACKAGES=("keystone>=26" "gunicorn>=27.0.1") # the real one, for tests and figures beside ours
 BOOTSTRAP_LOG=${TMPDIR:-/tmp}/nova-lite-bootstrap.$$.log
 trap 'rm -f "$BOOTSTRAP_LOG"' EXIT
 if [ -t 1 ]; then BOLD=$'\e[1m' DIM=$'\e[2m' RED=$'\e[31m' GREEN=$'\e[32m' PLAIN=$'\e[0m'; else BOLD='' DIM='' RED='' GREEN='' PLAIN=''; fi

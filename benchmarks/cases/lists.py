@@ -29,7 +29,7 @@ PROJECT = "a" * 32
 class Anybody:
     """Takes every token for a member's of one project."""
 
-    def check(self, token: str, request_id: str) -> Context:
+    def check(self, token: str, request_id: str, call: object = None) -> Context:
         return Context(request_id=request_id, user_id="u", project_id=PROJECT, roles=frozenset({"member", "reader"}))
 
 

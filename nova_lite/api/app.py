@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable
 
 import falcon
 
+from nova_lite import errors
 from nova_lite.api import documents
 from nova_lite.api.dispatch import Front, Resource, template
 from nova_lite.api.health import Health, Metrics
@@ -14,11 +16,26 @@ from nova_lite.api.parts import Parts
 from nova_lite.api.route import Route
 from nova_lite.api.service import Service
 from nova_lite.api.services import DOCUMENTS_SERVICE, load
+from nova_lite.conf.api import SERVICES
 
 
 def make_app(parts: Parts, services: Iterable[str] | None = None) -> falcon.App:
-    """Build the application. `services` are the names to serve (`conf.api.SERVICES`), all by default."""
-    return assemble(parts, load(services))
+    """Build the application. `services` are the names to serve (`conf.api.SERVICES`), all by default.
+
+    Identity is not among them where an outside Keystone has it. Raises: ConfigError when it is asked for nevertheless.
+    """
+    if not parts.auth_url:
+        return assemble(parts, load(services))
+    if services is not None and "identity" in services:
+        raise errors.ConfigError("--services identity: with [identity] mode = keystone it is served there, not here.")
+    app = assemble(parts, load(services or [name for name in SERVICES if name != "identity"]))
+    app.add_sink(functools.partial(_say_where, parts.auth_url), "/identity")
+    return app
+
+
+def _say_where(auth_url: str, _raw: falcon.Request, _response: falcon.Response, **_fields: str) -> None:
+    """Answer for Identity where it is not served: clients with an old address learn the right one. Raises: NotFound."""
+    raise errors.NotFound(f"Identity is not served here; log in at {auth_url}.")
 
 
 def assemble(parts: Parts, served: list[Service]) -> falcon.App:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from oslo_config import cfg
 
+from nova_lite import errors
 from nova_lite.api.admission import Admission
 from nova_lite.api.parts import Parts
 from nova_lite.api.transfers import Transfers
-from nova_lite.clock import SystemClock
+from nova_lite.clock import Clock, SystemClock
 from nova_lite.conf import api as api_conf
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import daemon as daemon_conf
@@ -20,7 +21,8 @@ from nova_lite.conf import identity as identity_conf
 from nova_lite.conf import image as image_conf
 from nova_lite.db.engine import Database
 from nova_lite.identity.policy import Policy
-from nova_lite.identity.service import make_identity
+from nova_lite.identity.port import TokenChecker
+from nova_lite.identity.service import Identity, make_identity
 from nova_lite.image.service import make_images
 from nova_lite.model.ids import OperationId
 from nova_lite.network.service import Networks
@@ -47,24 +49,53 @@ def build(conf: cfg.ConfigOpts) -> Built:
     identity_options = identity_conf.read(conf)
     clock = SystemClock()
     database = Database(database_conf.read(conf).url, clock)
-    identity = make_identity(database, daemon.state_dir, identity_options, clock)
+    known = _identity(database, daemon.state_dir, identity_options, clock)
     images = make_images(database, daemon.state_dir, image_conf.read(conf), options.own_url)
     ring, compute = _broker(broker_conf.read(conf), daemon.state_dir)
     parts = Parts(
         database=database,
-        tokens=identity.tokens,
+        tokens=known.tokens,
         policy=Policy(policy_file=Path(identity_options.policy_file)),
         options=options,
         clock=clock,
         admission=Admission(options.threads),
         transfers=Transfers(options.threads // 2),
-        identity=identity,
+        identity=known.embedded,
+        auth_url=known.auth_url,
         desk=Desk(database=database, ring=ring),
         images=images,
         network=Networks(database),
         compute=compute,
     )
-    return Built(parts=parts, start=(identity.tokens.start, images.start))
+    return Built(parts=parts, start=(*known.start, images.start))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Known:
+    """Who knows the users: the embedded service, or an outside Keystone at `auth_url`."""
+
+    tokens: TokenChecker
+    embedded: Identity | None = None
+    auth_url: str = ""
+    start: tuple[Callable[[], None], ...] = ()
+
+
+def _identity(database: Database, state_dir: Path, options: identity_conf.IdentityOptions, clock: Clock) -> _Known:
+    """Choose by the configuration. Raises: ConfigError."""
+    if options.keystone is None:
+        embedded = make_identity(database, state_dir, options, clock)
+        return _Known(tokens=embedded.tokens, embedded=embedded, start=(embedded.tokens.start,))
+    if not options.keystone.password:
+        raise errors.ConfigError(
+            f"[identity] service_password: nothing says it, and there is no {options.keystone.password_file}; "
+            "`nova-lite identity register` makes the service user."
+        )
+    try:
+        from nova_lite.identity.keystone import KeystoneTokens  # its library is an extra
+    except ImportError as error:
+        raise errors.ConfigError("[identity] mode = keystone needs the extra: pip install 'nova-lite[keystone]'.") from error
+    services = [name for name in api_conf.SERVICES if name != "identity"]
+    return _Known(tokens=KeystoneTokens(options.keystone, services), auth_url=options.keystone.auth_url)
 
 
 def _broker(options: broker_conf.BrokerOptions, state_dir: Path) -> tuple[Callable[[OperationId], None], ComputeClient | None]:

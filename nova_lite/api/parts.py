@@ -20,6 +20,7 @@ class Parts:
 
     desk: workflows' Desk; identity: identity.service's Identity; images: the image room's service; network: the network room's
     service; compute: ComputeClient or None (no broker: what needs a host at once answers 503)
+    auth_url: where users log in when that is not here
     admission: the share of the threads that each kind of request has; transfers: slots for moving image bytes
     """
 
@@ -31,6 +32,7 @@ class Parts:
     admission: Admission = dataclasses.field(default_factory=Admission)
     transfers: Transfers = dataclasses.field(default_factory=Transfers)
     identity: Any = None
+    auth_url: str = ""
     desk: Any = None
     images: Any = None
     network: Any = None

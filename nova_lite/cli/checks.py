@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nova_lite import errors
 from nova_lite.cli import leftovers
 from nova_lite.cli.findings import Check, Finding
 from nova_lite.cli.installation import Installation
@@ -14,6 +15,7 @@ from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
 from nova_lite.conf import image as image_conf
 from nova_lite.db import migrate, overview, version
+from nova_lite.identity import outside
 from nova_lite.image.stores.base import Store
 from nova_lite.image.stores.registry import make_store
 from nova_lite.inventory import hosts
@@ -55,6 +57,26 @@ def database(installation: Installation) -> Iterator[Finding]:
         return
     for difference in migrate.differences(installation.database):
         yield Finding(check="database", problem=f"The schema differs: {difference}.", help="restore it, or tell the developers")
+
+
+def keystone(installation: Installation) -> Iterator[Finding]:
+    """The outside Keystone answers, lets the service user in and lets it check tokens, where it is used."""
+    options = installation.identity.keystone
+    if options is None:
+        return
+    remedy = "nova-lite identity register"
+    if not options.password:
+        yield Finding(check="identity", problem="The service user in Keystone has no password here.", help=remedy)
+        return
+    user = outside.of_service_user(options)
+    try:
+        if not user.roles() & {"service", "admin"}:
+            problem = f"The user {options.user} has not the role service in {options.project}: it cannot check tokens."
+            yield Finding(check="identity", subject=options.user, problem=problem, help=remedy)
+    except errors.Unavailable as error:
+        yield Finding(check="identity", problem=error.message, help="look at Keystone, and at [identity] auth_url")
+    except (errors.Unauthorized, errors.Forbidden) as error:
+        yield Finding(check="identity", subject=options.user, problem=error.message, help=remedy)
 
 
 def living_hosts(installation: Installation) -> Iterator[Finding]:
@@ -112,6 +134,7 @@ CHECKS: dict[str, Check] = {
     "daemons": daemons,
     "broker": broker,
     "database": database,
+    "identity": keystone,
     "hosts": living_hosts,
     "taps": taps,
     "guests": guests,

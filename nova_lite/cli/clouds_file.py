@@ -39,6 +39,14 @@ def _entry(auth_url: str, region: str, user: str, password: str) -> dict[str, An
     return {"auth": auth, "region_name": region, "identity_api_version": 3}
 
 
+def auth_of(path: Path, name: str) -> dict[str, Any]:
+    """Give the login of one entry. Raises: ConfigError when there is no such entry."""
+    entry = (_read(path).get("clouds") or {}).get(name)
+    if not isinstance(entry, dict) or not isinstance(entry.get("auth"), dict):
+        raise errors.ConfigError(f"{path} has no cloud {name}.")
+    return dict(entry["auth"])
+
+
 def merge(path: Path, wanted: dict[str, Any]) -> bool:
     """Put the entries into the file; give whether it changed. Others' entries and keys are kept. May be repeated."""
     held = _read(path)

@@ -46,7 +46,9 @@ class Installation:
 
     @property
     def auth_url(self) -> str:
-        """Give what goes into clouds.yaml."""
+        """Give where users log in."""
+        if self.identity.keystone is not None:
+            return self.identity.keystone.auth_url
         return f"{self.public_url}/identity/v3"
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "quickstart": ("nova_lite.cli.quickstart", "Start the cloud and boot a first server on it."),
     "status": ("nova_lite.cli.status", "Show daemons, hosts and servers at a glance."),
     "doctor": ("nova_lite.cli.doctor", "Look for what is wrong, and say what would help."),
+    "identity": ("nova_lite.cli.identity", "Users and projects: rotate-keys, register in a Keystone, import from one."),
     "db": ("nova_lite.cli.db", "The database: upgrade, version, check."),
     "host": ("nova_lite.cli.host", "Compute hosts: add, list, remove, enable, disable."),
     "broker": ("nova_lite.cli.broker", "The message broker: setup, status."),

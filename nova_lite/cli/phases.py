@@ -22,6 +22,7 @@ from nova_lite.conf import network as network_conf
 from nova_lite.db import migrate
 from nova_lite.identity import bootstrap as identity_bootstrap
 from nova_lite.identity import keys as token_keys
+from nova_lite.identity import outside
 from nova_lite.image import tickets
 from nova_lite.inventory import hosts
 from nova_lite.network import bootstrap as network_bootstrap
@@ -50,6 +51,7 @@ class Bringing:
             ("Messages: virtual host, users, queues", self.set_up_broker),
             ("Database", self.migrate),
             ("Projects, flavors, network", self.bootstrap),
+            ("Identity", self.look_at_identity),
             ("libvirt", self.start_libvirt),
             ("This machine as a compute host", self.add_this_host),
         )
@@ -104,16 +106,28 @@ class Bringing:
     def bootstrap(self, note: Note) -> None:
         """Make the first users, flavors and the network."""
         installation = self.installation
-        passwords = keeping.passwords(installation.keys_dir)
-        identity_bootstrap.bootstrap(
-            installation.database,
-            admin_password=passwords["admin"],
-            demo_password=passwords["demo"],
-            region=installation.identity.region,
-            public_url=installation.public_url,
-        )
+        if installation.identity.keystone is None:
+            passwords = keeping.passwords(installation.keys_dir)
+            identity_bootstrap.bootstrap(
+                installation.database,
+                admin_password=passwords["admin"],
+                demo_password=passwords["demo"],
+                region=installation.identity.region,
+                public_url=installation.public_url,
+            )
         flavors.bootstrap(installation.database)
         network_bootstrap.bootstrap(installation.database, network_conf.read(installation.conf))
+
+    def look_at_identity(self, note: Note) -> None:
+        """Have the outside Keystone let our service user in, where it is used."""
+        options = self.installation.identity.keystone
+        if options is None:
+            note.say("embedded")
+            return
+        if not options.password:
+            raise errors.ConfigError("Keystone does not know this cloud yet; run: nova-lite identity register")
+        outside.of_service_user(options).log_in()
+        note.say(options.auth_url)
 
     def start_libvirt(self, note: Note) -> None:
         """Have libvirt answer, where this machine's driver needs it."""
@@ -153,7 +167,7 @@ class Bringing:
 
     def _api_answers(self) -> bool:
         api = self.installation.api
-        return _answers(f"http://{api.listen}:{api.port}/identity/v3")
+        return _answers(f"http://{api.listen}:{api.port}/healthz")
 
     def _host_is_up(self) -> bool:
         with self.installation.database.read() as tx:
@@ -172,6 +186,9 @@ class Bringing:
     def write_clouds(self, note: Note) -> None:
         """Put our two clouds into the user's clouds.yaml."""
         path = clouds_file.default_path()
+        if self.installation.identity.keystone is not None:
+            note.say("left alone: users are Keystone's")
+            return
         passwords = keeping.passwords(self.installation.keys_dir)
         wanted = clouds_file.entries(self.installation.auth_url, self.installation.identity.region, passwords)
         self.footprint.add(clouds_file.KIND, str(path.resolve()))

@@ -36,6 +36,10 @@ def command(files: tuple[Path, ...], client: Path | None, elapsed: float) -> Non
     if client is not None:
         commands["openstack"] = client
     phases.link_commands(bringing.footprint, commands)
+    if installation.identity.keystone is not None:
+        steps.console.print(f"\nThe cloud is up at [bold]{installation.public_url}[/bold]. Its users are Keystone's, at")
+        steps.console.print(f"[bold]{installation.auth_url}[/bold]: boot a first server as one of them.")
+        return
     server, console_text = _boot(installation, steps)
     _tell(steps, installation, server, console_text)
 

@@ -37,7 +37,7 @@ def gather(installation: Installation) -> dict[str, Any]:
         {"name": one.name, "state": one.state, "pid": one.pid, "since_s": one.since_s, "memory_mib": memory_mib(one.pid)}
         for one in keeper_of(installation).list_running()
     ]
-    found: dict[str, Any] = {"url": installation.public_url, "daemons": daemons}
+    found: dict[str, Any] = {"url": installation.public_url, "identity": installation.auth_url, "daemons": daemons}
     try:
         found |= _from_database(installation)
     except errors.NovaLiteError as error:
@@ -111,7 +111,7 @@ def _show(found: dict[str, Any], console: Console) -> None:
     if not found["daemons"]:
         console.print("[yellow]No daemon of this cloud runs here.[/yellow] Start it with: nova-lite up")
     else:
-        console.print(f"[bold]nova-lite[/bold] at {found['url']}\n")
+        console.print(f"[bold]nova-lite[/bold] at {found['url']}, log in at {found['identity']}\n")
         rows = [
             (one["name"], _colour(one["state"]), one["pid"], _age(one["since_s"]), one["memory_mib"])
             for one in found["daemons"]

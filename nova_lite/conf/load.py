@@ -30,7 +30,7 @@ ROOMS: tuple[ModuleType, ...] = (
     network,
     scheduler,
 )
-FOREIGN = re.compile(r"^(oslo_\w+|keystone_authtoken|cors)$")  # the libraries' own sections; they look at them themselves
+FOREIGN = re.compile(r"^(oslo_\w+|cors)$")  # the libraries' own sections; they look at them themselves
 ENVIRONMENT = re.compile(r"^OS_(?P<group>[A-Z0-9_]+?)__(?P<option>[A-Z0-9_]+)$")
 
 

@@ -161,6 +161,7 @@ class Login:
         if not right or user is None or _is_past(user.password_expires_at, self._clock):
             raise errors.Unauthorized
         self._throttle.succeeded(who, address)
+        users.upgrade_hash(self._database, user, body["password"])
         return Proof(user=user, methods=("password",))
 
     def _by_passcode(self, body: dict[str, Any], address: str) -> Proof:

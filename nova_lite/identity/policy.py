@@ -68,7 +68,14 @@ class Policy:
     def _answer(self, rule: str, context: Context, target: Mapping[str, Any]) -> bool:
         """Evaluate a rule, or remember what it said."""
         answers = self._answers  # a reload makes a new one
-        who = (context.user_id, context.project_id, context.domain_id, context.system_scope, context.roles)
+        who = (
+            context.user_id,
+            context.project_id,
+            context.domain_id,
+            context.system_scope,
+            context.roles,
+            context.service_roles,
+        )
         domains = (context.user_domain_id, context.project_domain_id)
         key: Any = (rule, who, domains, tuple(target.items()))
         try:
@@ -130,5 +137,6 @@ def _credentials(context: Context) -> dict[str, Any]:
         "system_scope": context.system_scope,
         "system": context.system_scope,
         "roles": list(context.roles),
+        "service_roles": list(context.service_roles),
         "is_admin": context.is_admin,
     }

@@ -22,6 +22,7 @@ from nova_lite.clock import Clock
 from nova_lite.context import Context
 from nova_lite.identity import revocations
 from nova_lite.identity.keys import KeyRing
+from nova_lite.identity.port import Call
 from nova_lite.identity.revocations import Revocations
 from nova_lite.model.identity import Target
 
@@ -88,7 +89,7 @@ class Tokens:
         signed = f"{PREFIX}.{key.id}.{_encode(orjson.dumps(_pack(claims)))}"
         return f"{signed}.{_encode(_mac(key.secret, signed))}"
 
-    def check(self, token: str, request_id: str) -> Context:
+    def check(self, token: str, request_id: str, call: Call | None = None) -> Context:
         """Give who holds the token. Raises: Unauthorized when it is malformed, forged, foreign, expired or revoked."""
         return context_of(self.read(token), request_id)
 

@@ -59,6 +59,21 @@ def change_password(database: Database, user_id: str, original: str, fresh: str)
     database.transact(lambda tx: update(tx, db.USERS.get(tx, user_id), columns))
 
 
+def upgrade_hash(database: Database, user: User, password: str) -> None:
+    """Hash a password that was just right anew, where the hash is an imported or an older one. Its tokens stay good."""
+    old = user.password_hash
+    if old is None or not passwords.needs_rehash(old):
+        return
+    fresh = passwords.make_hash(password)
+
+    def work(tx: Tx) -> None:
+        found = db.USERS.find(tx, user.id)
+        if found is not None and found.password_hash == old:  # nobody has changed the password meanwhile
+            db.USERS.update(tx, user.id, password_hash=fresh)
+
+    database.transact(work)
+
+
 def create_group(tx: Tx, group: Group) -> Group:
     """Add a group. Raises: NotFound for its domain; Conflict for its name."""
     projects.get_domain(tx, group.domain_id)

@@ -309,7 +309,7 @@ class Cloud:
     def is_ready(self) -> bool:
         try:
             for port in self.ports:
-                if requests.get(f"http://127.0.0.1:{port}/identity/v3", timeout=5).status_code != 200:
+                if requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code != 200:
                     return False
         except requests.RequestException:
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from real.keystone import Keystone, environment_folder
 from real.rabbit import Rabbit, installation
 
 
@@ -19,3 +20,16 @@ def rabbit() -> Iterator[Rabbit]:
         yield node
     finally:
         node.remove()
+
+
+@pytest.fixture(scope="module")
+def keystone() -> Iterator[Keystone]:
+    """A running Keystone with its own users; a test that stops it starts it again."""
+    if environment_folder() is None:
+        pytest.skip("Keystone is not installed: ./run-tests puts it into .venv-keystone")
+    server = Keystone()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 
 import pytest
 from click.testing import CliRunner
 
 from nova_lite.cli.main import COMMANDS, command
+from nova_lite.identity import keys
 
 
 @pytest.fixture
@@ -123,3 +126,84 @@ def test_doctor_finds_that_nothing_runs(call):
 
     assert answer.exit_code == 1
     assert {"daemons", "broker", "hosts"} <= {finding["check"] for finding in json.loads(answer.output)}
+
+
+def test_rotating_keys_adds_one_that_signs_and_keeps_those_that_check(call, tmp_path):
+    path = keys.key_file(tmp_path / "state")
+    keys.ensure_keys(path, time.time())
+    before = keys.read(path)
+
+    answer = call("identity", "rotate-keys")
+
+    assert answer.exit_code == 0, answer.output
+    after = keys.read(path)
+    assert [key.id for key in after[1:]] == [key.id for key in before]
+    assert after[0].id in answer.output
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_rotating_keys_drops_those_whose_tokens_have_expired(call, tmp_path):
+    path = keys.key_file(tmp_path / "state")
+    keys.ensure_keys(path, 1_000_000.0)
+    keys.rotate(path, 1_100_000.0, 3600)
+    old = keys.read(path)[-1]
+
+    answer = call("identity", "rotate-keys")
+
+    assert f"{old.id} is gone" in answer.output
+    assert old.id not in [key.id for key in keys.read(path)]
+
+
+def test_rotating_keys_needs_keys(call):
+    answer = call("identity", "rotate-keys")
+
+    assert answer.exit_code == 2
+    assert "cannot be read" in answer.output
+
+
+def test_registering_needs_the_other_mode(call):
+    answer = call("identity", "register")
+
+    assert answer.exit_code == 2
+    assert "mode" in answer.output
+
+
+@pytest.mark.parametrize("sources", [(), ("--database", "sqlite:///x", "--from-keystone", "http://k")])
+def test_import_wants_one_source(call, sources):
+    answer = call("identity", "import", *sources)
+
+    assert answer.exit_code == 2
+    assert "--from-keystone" in answer.output
+
+
+def test_import_from_what_is_no_keystone_is_refused(call, tmp_path):
+    assert call("db", "upgrade").exit_code == 0
+    sqlite3.connect(tmp_path / "other.db").close()
+
+    answer = call("identity", "import", "--database", f"sqlite:///{tmp_path}/other.db")
+
+    assert answer.exit_code == 2
+    assert "no Keystone's database" in answer.output
+
+
+def test_import_by_the_api_wants_an_administrator(call, monkeypatch):
+    for name in ("OS_USERNAME", "OS_PASSWORD", "OS_CLOUD"):
+        monkeypatch.delenv(name, raising=False)
+    assert call("db", "upgrade").exit_code == 0
+
+    answer = call("identity", "import", "--from-keystone", "http://127.0.0.1:9/v3")
+
+    assert answer.exit_code == 2
+    assert "OS_USERNAME" in answer.output
+
+
+def test_import_tells_when_keystone_does_not_answer(call, monkeypatch):
+    monkeypatch.setenv("OS_USERNAME", "admin")
+    monkeypatch.setenv("OS_PASSWORD", "secret-word")
+    assert call("db", "upgrade").exit_code == 0
+
+    answer = call("identity", "import", "--from-keystone", "http://127.0.0.1:9/v3", "--dry-run")
+
+    assert answer.exit_code == 1
+    assert "does not answer" in answer.output
+    assert "secret-word" not in answer.output

@@ -1,0 +1,169 @@
+"""A Keystone of the tests' own: PyPI's, under gunicorn on 127.0.0.1, with SQLite, fernet tokens and `keystone-manage bootstrap`.
+
+`./run-tests` installs it into `.venv-keystone`, never beside the product: it brings Flask and three dozen other packages.
+KEYSTONE_VENV names another environment that has keystone and gunicorn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import requests
+from keystoneauth1 import session
+from keystoneauth1.identity import v3
+from real.rabbit import free_ports
+
+TOP = Path(__file__).parents[2]
+READY_S = 60.0
+END_S = 20.0
+PASSWORD = "keystone-admin"
+REGION = "RegionOne"
+
+
+def environment_folder() -> Path | None:
+    """Find the virtual environment that has Keystone."""
+    folder = Path(os.environ.get("KEYSTONE_VENV") or TOP / ".venv-keystone")
+    programs = (folder / "bin/keystone-manage", folder / "bin/gunicorn")
+    return folder if all(program.exists() for program in programs) else None
+
+
+class Keystone:
+    """One Keystone. `start` and `stop` keep its data; `remove` takes everything away."""
+
+    def __init__(self, *, workers: int = 1, threads: int = 8, token_lifetime_s: int = 3600) -> None:
+        """Make the database, the keys and the first user; nothing runs yet."""
+        self.home = Path(tempfile.mkdtemp(prefix="nova-lite-keystone-"))
+        self.port = free_ports(1)[0]
+        self._bin = environment_folder() / "bin"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._file = self.home / "keystone.conf"
+        # gunicorn reads this file where it starts; Keystone takes the words of the command line for its own
+        (self.home / "gunicorn.conf.py").write_text(
+            f"wsgi_app = 'keystone.wsgi.api:application'\nbind = '127.0.0.1:{self.port}'\ncontrol_socket_disable = True\n"
+            f"workers = {workers}\nthreads = {threads}\nworker_class = 'gthread'\n"
+        )
+        self.configure(token_lifetime_s)
+        self._set_up()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v3"
+
+    @property
+    def database_url(self) -> str:
+        return f"sqlite:///{self.home}/keystone.db"
+
+    def configure(self, token_lifetime_s: int) -> None:
+        """Write the configuration; it counts from the next start on."""
+        self._file.write_text(
+            f"[DEFAULT]\nuse_stderr = true\n"
+            f"[database]\nconnection = {self.database_url}\n"
+            f"[token]\nexpiration = {token_lifetime_s}\n"
+            f"[fernet_tokens]\nkey_repository = {self.home}/fernet\n"
+            f"[fernet_receipts]\nkey_repository = {self.home}/fernet\n"
+            f"[credential]\nkey_repository = {self.home}/credential\n"
+        )
+
+    def manage(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self._bin / "keystone-manage"), "--config-file", str(self._file), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+    def _set_up(self) -> None:
+        owner = ("--keystone-user", str(os.geteuid()), "--keystone-group", str(os.getegid()))
+        for folder, command in (("fernet", "fernet_setup"), ("credential", "credential_setup")):
+            (self.home / folder).mkdir(mode=0o700)
+            self.manage(command, *owner)
+        self.manage("db_sync")
+        addresses = [word for kind in ("public", "internal", "admin") for word in (f"--bootstrap-{kind}-url", self.url)]
+        self.manage("bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", REGION, *addresses)
+
+    def start(self) -> None:
+        """Start it, or start it again, and wait until it answers."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [str(self._bin / "gunicorn")],
+                cwd=self.home,
+                env={"PATH": os.environ["PATH"], "HOME": str(self.home), "OS_KEYSTONE_CONFIG_FILES": str(self._file)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + READY_S
+        while not self._answers():
+            assert self.process.poll() is None, self.log.read_text()[-2000:]
+            assert time.monotonic() < deadline, "Keystone did not start in time"
+            time.sleep(0.1)
+
+    @property
+    def log(self) -> Path:
+        return self.home / "gunicorn.log"
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(END_S)
+        self.process = None
+
+    def remove(self) -> None:
+        """End it and delete its data."""
+        self.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(self.url, timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+    # -- use -----------------------------------------------------------------------------------------------------------
+
+    def entry(self, user: str = "admin", password: str = PASSWORD, project: str = "admin") -> dict[str, Any]:
+        """Give a user's entry for clouds.yaml."""
+        auth = {
+            "auth_url": self.url,
+            "username": user,
+            "password": password,
+            "project_name": project,
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+        }
+        return {"auth": auth, "region_name": REGION, "identity_api_version": 3}
+
+    def session(self, **changes: str) -> session.Session:
+        """Log a user in."""
+        return session.Session(auth=v3.Password(**self.entry(**changes)["auth"]), timeout=30)
+
+    def call(self, method: str, path: str, **body: Any) -> Any:
+        """Ask as the administrator; give the answer's JSON."""
+        answer = self.session().request(self.url + path, method, json=body or None)
+        return answer.json() if answer.content else None
+
+    def add_member(self, name: str, password: str, role: str = "member") -> tuple[str, str]:
+        """Make a user with a role in a project of its name; give the ids of both."""
+        project = self.call("POST", "/projects", project={"name": name, "domain_id": "default"})["project"]["id"]
+        user = self.call("POST", "/users", user={"name": name, "domain_id": "default", "password": password})["user"]["id"]
+        role_id = self.call("GET", f"/roles?name={role}")["roles"][0]["id"]
+        self.call("PUT", f"/projects/{project}/users/{user}/roles/{role_id}")
+        return user, project
