@@ -5,12 +5,9 @@ from __future__ import annotations
 import concurrent.futures
 
 import pytest
-from real import databases
 
 from nova_lite import errors
 from nova_lite.conf.network import NetworkOptions
-from nova_lite.db.engine import Database
-from nova_lite.db.schema import create_all
 from nova_lite.model.ids import HostName, ProjectId, ServerId
 from nova_lite.network import ports, records
 from nova_lite.network.bootstrap import bootstrap
@@ -21,26 +18,10 @@ from nova_lite.network.service import Networks
 PROJECT = ProjectId("p" * 32)
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("postgres", marks=pytest.mark.postgres),
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-    ],
-    scope="module",
-)
-def server(request):
-    with getattr(databases, request.param)() as server:
-        yield server
-
-
 @pytest.fixture
-def networks(server):
-    with server.database() as url:
-        database = Database(url)
-        create_all(database)
-        bootstrap(database, NetworkOptions(cidr="10.7.0.0/26"))  # 57 addresses for ports
-        yield Networks(database)
-        database.dispose()
+def networks(database):
+    bootstrap(database, NetworkOptions(cidr="10.7.0.0/26"))  # 57 addresses for ports
+    return Networks(database)
 
 
 def boot(networks: Networks, number: int) -> str:

@@ -19,30 +19,20 @@ from nova_lite.durable.workflow import Record, Registry, Workflow
 
 TABLE = sa.Table("things", sa.MetaData(), sa.Column("name", sa.String(64), primary_key=True))
 BOUND_S = 15.0
-SERVERS = [pytest.param("postgres", marks=pytest.mark.postgres), pytest.param("mariadb", marks=pytest.mark.mariadb)]
 
 
 @pytest.fixture(scope="module")
 def postgres():
+    """One that may be stopped without disturbing other tests of this process."""
     with databases.postgres() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def mariadb():
+    """One that may be stopped, too."""
     with databases.mariadb() as server:
         yield server
-
-
-@pytest.fixture(params=SERVERS)
-def server(request):
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture
-def url(server):
-    with server.database() as url:
-        yield url
 
 
 @pytest.fixture
