@@ -44,12 +44,20 @@ class CommitCutter:
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                client, _ = self._server.accept()
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self._target)
-                self._open += [client, server]
-                threading.Thread(target=self._pass_on, args=(client, server, True), daemon=True).start()
-                threading.Thread(target=self._pass_on, args=(server, client, False), daemon=True).start()
+                self._let_in(self._server.accept()[0])
+
+    def _let_in(self, client: socket.socket) -> None:
+        """Lead a connection to PostgreSQL; end it when that is away just now."""
+        server = socket.socket(socket.AF_UNIX)
+        try:
+            server.connect(self._target)
+        except OSError:
+            _end(server)
+            _end(client)
+            return
+        self._open += [client, server]
+        threading.Thread(target=self._pass_on, args=(client, server, True), daemon=True).start()
+        threading.Thread(target=self._pass_on, args=(server, client, False), daemon=True).start()
 
     def _pass_on(self, source: socket.socket, target: socket.socket, asks: bool) -> None:
         with contextlib.suppress(OSError):

@@ -160,6 +160,22 @@ def test_a_commit_whose_answer_is_lost_is_an_outage_and_is_not_run_again(postgre
         database.dispose()
 
 
+@pytest.mark.postgres
+def test_the_way_that_may_be_cut_leads_to_a_server_that_was_away_again(postgres):
+    with postgres.database() as url, cutting.CommitCutter(sa.make_url(url).query["host"]) as proxy:
+        database = Database(proxy.url(url))
+        database.transact(lambda tx: TABLE.metadata.create_all(tx.connection))
+        postgres.signal(signal.SIGQUIT)
+        postgres.end()
+        with pytest.raises(errors.Unavailable):
+            add(database, "while")
+        postgres.start()
+        add(database, "after")
+
+        assert names(database) == {"after"}
+        database.dispose()
+
+
 def count(run):
     demo.note(run.tx, run.subject_id, "counted")
 
