@@ -161,6 +161,24 @@ def test_a_commit_whose_answer_is_lost_is_an_outage_and_is_not_run_again(postgre
 
 
 @pytest.mark.postgres
+def test_a_chosen_transaction_is_the_one_whose_commit_is_not_answered(postgres):
+    with postgres.database() as url, cutting.CommitCutter(sa.make_url(url).query["host"]) as proxy:
+        database = Database(proxy.url(url))
+        database.transact(lambda tx: TABLE.metadata.create_all(tx.connection))
+        proxy.cut_next(about=b"chosen")
+
+        for number in range(8):  # from the fifth time on a statement is sent by a name
+            add(database, f"other {number}")
+        assert proxy.cuts == 0
+        with pytest.raises(errors.Unavailable):
+            add(database, "chosen")
+
+        assert proxy.cuts == 1
+        assert "chosen" in names(database)
+        database.dispose()
+
+
+@pytest.mark.postgres
 def test_the_way_that_may_be_cut_leads_to_a_server_that_was_away_again(postgres):
     with postgres.database() as url, cutting.CommitCutter(sa.make_url(url).query["host"]) as proxy:
         database = Database(proxy.url(url))
