@@ -89,9 +89,9 @@ class Outage:
 
 
 def play_on_postgres(
-    stage: Stage, fail: Callable[[Outage], None], *, spec: CloudSpec = SPEC, answer_s: float = ANSWER_S
+    stage: Stage, fail: Callable[[Outage], None], *, spec: CloudSpec = SPEC, answer_s: float = ANSWER_S, noticed: bool = True
 ) -> None:
-    """Boot servers while PostgreSQL fails that way."""
+    """Boot servers while PostgreSQL fails that way; `noticed` says whether somebody has to be refused."""
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(databases.postgres())
         plain = stack.enter_context(server.database())
@@ -101,7 +101,7 @@ def play_on_postgres(
         with steady.Steady(cloud).running() as load:
             fail(Outage(stage=stage, load=load, server=server, cutter=cutter))
         see_503_only(load, cloud, stage, answer_s)
-        assert load.refused, "nobody noticed the outage"
+        assert load.refused or not noticed, "nobody noticed the outage"
         load.finish(stage, WORK_S)
 
 
@@ -194,7 +194,8 @@ CASES = (
     postgres("PostgreSQL is restarted", lambda outage: outage.stop(3, signal.SIGINT)),
     postgres("PostgreSQL is killed in its work", lambda outage: outage.stop(3, signal.SIGQUIT)),
     postgres("PostgreSQL takes no changes", lambda outage: outage.make_read_only(15.0)),
-    postgres("connections are cut after COMMIT", lambda outage: outage.cut(10)),
+    # A create with a key may not even notice: after a lost answer the api looks whether it was recorded.
+    postgres("connections are cut after COMMIT", lambda outage: outage.cut(10), noticed=False),
     postgres("cut and killed once", lambda outage: outage.cut_and_stop(3), short=True, spec=SMALL, answer_s=30.0),
     Case(
         run="R3",
