@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import gc
 import logging
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,10 +26,11 @@ from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf.load import load
 from nova_lite.db import version
 from nova_lite.runtime import logging as one_line
+from nova_lite.runtime.daemon import EXIT_AWAY, EXIT_CONFIG
 from nova_lite.runtime.sd_notify import notify
+from nova_lite.runtime.waiting import start_when_there
 
 LOG = logging.getLogger(__name__)
-EXIT_CONFIG = 78
 BACKLOG = 1024
 KEEPALIVE_S = 75
 DRAIN_S = 8  # for the requests in hand; an operator is promised that all is over in ten
@@ -131,7 +134,7 @@ def listen(options: api_conf.ApiOptions) -> socket.socket:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; give the exit code, 78 when the configuration is not usable."""
+    """Serve until SIGTERM or SIGINT; give the exit code as `runtime.daemon` has them."""
     parser = argparse.ArgumentParser(prog="nova-lite-api", add_help=False)
     parser.add_argument("--services", help="Names of the APIs to serve, by commas; all by default.")
     own, rest = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
@@ -139,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         conf = load(rest, program="nova-lite-api")
         one_line.set_up("api", debug=daemon_conf.read(conf).debug)
         built = build(conf)
-        version.require(built.parts.database)
+        start_when_there(functools.partial(version.require, built.parts.database), threading.Event())  # a signal ends it here
         built.parts.database.dispose()  # a connection must not live through the fork
         app = make_app(built.parts, own.services.split(",") if own.services else None)
         listener = listen(built.parts.options)
@@ -147,8 +150,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"nova-lite-api: {error.message}\n")
         return EXIT_CONFIG
     except errors.Unavailable as error:
-        LOG.error("The APIs cannot start: %s", error.message)
-        return 1
+        LOG.error("The APIs could not start, and end to be started again: %s", error.message)
+        return EXIT_AWAY
     Door(app, built, built.parts.options, listener).run()
     return 0
 

@@ -63,6 +63,21 @@ class Tx:
         """Run one statement; a list of parameter sets runs it for each."""
         return self.connection.execute(statement, parameters)
 
+    @contextlib.contextmanager
+    def part(self, *refusals: type[Exception]) -> Iterator[None]:
+        """Make a part of the transaction: a refusal in it takes back what the part wrote, and the rest stands.
+
+        Any other error ends the whole: after a deadlock, or on a full disk, the engine has taken back everything by itself,
+        and a savepoint that is not there any more must not be asked for in its stead.
+        """
+        savepoint = self.connection.begin_nested()
+        try:
+            yield
+        except refusals:
+            savepoint.rollback()
+            raise
+        savepoint.commit()
+
     def after_commit(self, action: Callable[[], None]) -> None:
         """Have `action` called once the transaction is durable (a doorbell). It is lost when the process dies."""
         self._after.append(action)
@@ -98,15 +113,9 @@ class Joint:
 
     def transact(self, work: Callable[[Tx], T]) -> T:
         """Run `work` as a part. One that is refused takes back what it wrote: whoever called may go on without it."""
-        connection = self.opened()
-        tx = Tx(self.database, connection)
-        savepoint = connection.begin_nested()
-        try:
+        tx = Tx(self.database, self.opened())
+        with tx.part(errors.NovaLiteError):
             result = work(tx)
-        except errors.NovaLiteError:
-            savepoint.rollback()
-            raise
-        savepoint.commit()  # what else is raised ends the whole: after a deadlock there is no savepoint any more
         self.after.append(tx.committed)
         return result
 

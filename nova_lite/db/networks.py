@@ -99,7 +99,7 @@ def insert_port(tx: Tx, row: Mapping[str, Any]) -> None:
 def insert_unless_mac_in_use(tx: Tx, row: Mapping[str, Any]) -> bool:
     """Add a port that no operation owns; False when the network has its MAC address already."""
     try:
-        with tx.connection.begin_nested():
+        with tx.part(Overtaken):
             insert_port(tx, row)
     except Overtaken:
         return False
@@ -116,7 +116,7 @@ def take_address(tx: Tx, subnet_id: str, port_id: str, number: int, text: str) -
     """Take one address; False when another port has it."""
     row = {"subnet_id": subnet_id, "port_id": port_id, "ip_number": number, "ip_address": text}
     try:
-        with tx.connection.begin_nested():
+        with tx.part(exc.IntegrityError):
             tx.execute(addresses.insert(), row)
     except exc.IntegrityError:
         return False

@@ -1,7 +1,8 @@
 """The frame of every daemon: configuration, logging, signals, systemd, the health page, an orderly end.
 
-Exit codes: 0 after a signal, 70 when the daemon is not alive any more, 78 (EX_CONFIG) when the configuration is not
-usable, 1 for what else went wrong at the start. On anything but 0 and 78 systemd or the supervisor starts it again.
+Exit codes: 0 after a signal, 70 when the daemon is not alive any more, 75 (EX_TEMPFAIL) when what it needs was away for the
+whole minute that a start waits, 78 (EX_CONFIG) when the configuration is not usable, 1 for what else went wrong at the
+start. On anything but 0 and 78 systemd or the supervisor starts it again.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from nova_lite.conf.load import load
 from nova_lite.runtime import logging as one_line
 from nova_lite.runtime.health import HealthServer
 from nova_lite.runtime.sd_notify import notify, watchdog_s
+from nova_lite.runtime.waiting import start_when_there
 
 LOG = logging.getLogger(__name__)
 EXIT_NOT_ALIVE = 70
+EXIT_AWAY = 75
 EXIT_CONFIG = 78
 LOOK_S = 5.0
 LEFT_S = 2.0
@@ -39,7 +42,10 @@ class Service(Protocol):
     """What a daemon does."""
 
     def start(self) -> None:
-        """Begin; return when requests can be served. Raises: NovaLiteError when that cannot be."""
+        """Begin; return when requests can be served.
+
+        Raises: Unavailable, with nothing begun, when it is to be called again soon; NovaLiteError when that cannot be.
+        """
 
     def stop(self) -> None:
         """Take no more work, let what is in hand finish, close. Cut off 9 seconds after the signal."""
@@ -67,9 +73,13 @@ def run(name: str, build: Callable[[cfg.ConfigOpts], Service], argv: Sequence[st
 
 def _serve(name: str, service: Service, health: HealthServer | None, stopping: threading.Event) -> int:
     try:
-        service.start()
+        if not start_when_there(service.start, stopping):
+            return 0
     except errors.ConfigError as error:
         return _refuse(name, error)
+    except errors.Unavailable as error:
+        LOG.error("The daemon could not start, and ends to be started again: %s", error.message)
+        return EXIT_AWAY
     except errors.NovaLiteError as error:
         LOG.error("The daemon could not start: %s", error.message)
         return 1

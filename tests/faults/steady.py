@@ -15,6 +15,7 @@ from faults import invariants
 
 PACE_S = 0.5
 REPEAT_S = 1.0
+NAME = "steady-"  # each server's name begins so
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ class Steady:
             time.sleep(REPEAT_S)
 
     def _ask(self, key: str) -> requests.Response | None:
-        body = {"server": {"name": key[:8], "imageRef": self._image, "flavorRef": "1"}}
+        body = {"server": {"name": NAME + key[:8], "imageRef": self._image, "flavorRef": "1"}}
         headers = {"X-Auth-Token": self._token, "Idempotency-Key": key}
         began = time.monotonic()
         try:
@@ -78,6 +79,11 @@ class Steady:
         retry = answer.headers.get("Retry-After")
         self.answers.append(Answered(at=now, seconds=now - began, status=answer.status_code, retry_after=retry))
         return answer
+
+    @property
+    def refused(self) -> int:
+        """Count the answers of 503."""
+        return sum(one.status == 503 for one in self.answers)
 
     def wrong(self) -> list[Answered]:
         """List the answers that are neither an acceptance nor an explained 503."""

@@ -8,6 +8,11 @@ import pytest
 from real.keystone import Keystone, environment_folder
 from real.rabbit import Rabbit, installation
 
+from nova_lite.db import schema
+from nova_lite.db.engine import Database
+
+SERVERS = [pytest.param("postgres", marks=pytest.mark.postgres), pytest.param("mariadb", marks=pytest.mark.mariadb)]
+
 
 @pytest.fixture(scope="session")
 def rabbit() -> Iterator[Rabbit]:
@@ -33,3 +38,25 @@ def keystone() -> Iterator[Keystone]:
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(params=SERVERS)
+def server(request):
+    """PostgreSQL and MariaDB in turn; the test leaves it running."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def url(server):
+    """The URL of a database without tables."""
+    with server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def database(url):
+    """A database with all tables, without rows."""
+    database = Database(url)
+    schema.create_all(database)
+    yield database
+    database.dispose()

@@ -10,6 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 COMMIT = b"COMMIT\0"
+ROLLBACK = b"ROLLBACK\0"
 
 
 class CommitCutter:
@@ -18,6 +19,7 @@ class CommitCutter:
     def __init__(self, folder: str) -> None:
         self._target = next(str(path) for path in Path(folder).glob(".s.PGSQL.*") if path.suffix != ".lock")
         self._wanted = 0
+        self._about = b""
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
         self.cuts = 0
@@ -36,37 +38,49 @@ class CommitCutter:
         parsed = sa.make_url(url)
         return parsed.set(host="127.0.0.1", port=self._server.getsockname()[1], query={})
 
-    def cut_next(self, count: int = 1) -> None:
-        """Cut the next connections that commit, that many."""
+    def cut_next(self, count: int = 1, about: bytes = b"") -> None:
+        """Cut the next connections that commit, that many; with `about` those whose transaction has sent these bytes."""
         with self._lock:
-            self._wanted = count
+            self._wanted, self._about = count, about
 
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                client, _ = self._server.accept()
-                server = socket.socket(socket.AF_UNIX)
-                server.connect(self._target)
-                self._open += [client, server]
-                threading.Thread(target=self._pass_on, args=(client, server, True), daemon=True).start()
-                threading.Thread(target=self._pass_on, args=(server, client, False), daemon=True).start()
+                self._let_in(self._server.accept()[0])
+
+    def _let_in(self, client: socket.socket) -> None:
+        """Lead a connection to PostgreSQL; end it when that is away just now."""
+        server = socket.socket(socket.AF_UNIX)
+        try:
+            server.connect(self._target)
+        except OSError:
+            _end(server)
+            _end(client)
+            return
+        self._open += [client, server]
+        threading.Thread(target=self._pass_on, args=(client, server, True), daemon=True).start()
+        threading.Thread(target=self._pass_on, args=(server, client, False), daemon=True).start()
 
     def _pass_on(self, source: socket.socket, target: socket.socket, asks: bool) -> None:
+        sent = b""
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                if asks and COMMIT in data and self._take():
+                sent = sent + data if asks else b""
+                if COMMIT in sent and self._take(sent):
                     _end(source)  # the client hears no more, and the server is still told to commit
                     target.sendall(data)
                     with contextlib.suppress(OSError):
                         target.recv(65536)
                     break
                 target.sendall(data)
+                if COMMIT in sent or ROLLBACK in sent:
+                    sent = b""
         _end(source)
         _end(target)
 
-    def _take(self) -> bool:
+    def _take(self, sent: bytes) -> bool:
         with self._lock:
-            if not self._wanted:
+            if not self._wanted or self._about not in sent:
                 return False
             self._wanted -= 1
             self.cuts += 1

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
+import ipaddress
+import threading
 
 import pytest
-from real import databases
 
 from nova_lite import errors
 from nova_lite.conf.network import NetworkOptions
-from nova_lite.db.engine import Database
-from nova_lite.db.schema import create_all
+from nova_lite.db import networks as queries
+from nova_lite.db.engine import Tx
 from nova_lite.model.ids import HostName, ProjectId, ServerId
+from nova_lite.model.network import Port
 from nova_lite.network import ports, records
 from nova_lite.network.bootstrap import bootstrap
 from nova_lite.network.port import PortOrder
@@ -21,26 +24,10 @@ from nova_lite.network.service import Networks
 PROJECT = ProjectId("p" * 32)
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("postgres", marks=pytest.mark.postgres),
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-    ],
-    scope="module",
-)
-def server(request):
-    with getattr(databases, request.param)() as server:
-        yield server
-
-
 @pytest.fixture
-def networks(server):
-    with server.database() as url:
-        database = Database(url)
-        create_all(database)
-        bootstrap(database, NetworkOptions(cidr="10.7.0.0/26"))  # 57 addresses for ports
-        yield Networks(database)
-        database.dispose()
+def networks(database):
+    bootstrap(database, NetworkOptions(cidr="10.7.0.0/26"))  # 57 addresses for ports
+    return Networks(database)
 
 
 def boot(networks: Networks, number: int) -> str:
@@ -98,3 +85,53 @@ def test_a_repeated_order_beside_itself_makes_one_port(networks):
         given = set(pool.map(lambda _: boot(networks, 1), range(8)))
 
     assert len(given) == 1
+
+
+def test_a_deadlock_over_addresses_is_run_again_whole(networks):
+    """MariaDB takes all of the transaction back then, its savepoints too."""
+    (requested,) = networks.resolve(PROJECT, (), auto=False)
+    wanted = NewPort(network_id=requested.network_id, project_id=PROJECT)
+    made = [networks.database.transact(lambda tx: ports.create(tx, wanted, seen_by=PROJECT)) for _ in range(2)]
+    both_have_one = threading.Barrier(2)
+    runs = []
+
+    def take_both(port: Port, numbers: tuple[int, int]) -> list[bool]:
+        def work(tx: Tx) -> list[bool]:
+            took = []
+            first_run = port.id not in runs
+            runs.append(port.id)
+            for number in numbers:
+                text = str(ipaddress.IPv4Address(number))
+                took.append(queries.take_address(tx, port.fixed_ips[0].subnet_id, port.id, number, text))
+                if first_run and len(took) == 1:
+                    both_have_one.wait(20)
+            return took
+
+        return networks.database.transact(work)
+
+    low = int(ipaddress.IPv4Address("10.7.0.40"))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        asked = [
+            pool.submit(take_both, port, order) for port, order in zip(made, ((low, low + 1), (low + 1, low)), strict=True)
+        ]
+        took = sorted(one.result() for one in asked)
+
+    assert took == [[False, False], [True, True]]
+    assert len(runs) == 3
+
+
+def test_a_mac_address_in_use_leaves_the_transaction_usable(networks):
+    (requested,) = networks.resolve(PROJECT, (), auto=False)
+    wanted = NewPort(network_id=requested.network_id, project_id=PROJECT, mac_address="fa:16:3e:00:00:01")
+    other = dataclasses.replace(wanted, mac_address="fa:16:3e:00:00:02")
+    networks.database.transact(lambda tx: ports.create(tx, wanted, seen_by=PROJECT))
+
+    def work(tx: Tx) -> None:
+        with pytest.raises(errors.Conflict):
+            ports.create(tx, wanted, seen_by=PROJECT)
+        ports.create(tx, other, seen_by=PROJECT)
+
+    networks.database.transact(work)
+
+    with networks.database.read() as tx:
+        assert {port.mac_address for port in records.list_ports(tx)} == {wanted.mac_address, other.mac_address}

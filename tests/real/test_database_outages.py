@@ -19,30 +19,20 @@ from nova_lite.durable.workflow import Record, Registry, Workflow
 
 TABLE = sa.Table("things", sa.MetaData(), sa.Column("name", sa.String(64), primary_key=True))
 BOUND_S = 15.0
-SERVERS = [pytest.param("postgres", marks=pytest.mark.postgres), pytest.param("mariadb", marks=pytest.mark.mariadb)]
 
 
 @pytest.fixture(scope="module")
 def postgres():
+    """One that may be stopped without disturbing other tests of this process."""
     with databases.postgres() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def mariadb():
+    """One that may be stopped, too."""
     with databases.mariadb() as server:
         yield server
-
-
-@pytest.fixture(params=SERVERS)
-def server(request):
-    return request.getfixturevalue(request.param)
-
-
-@pytest.fixture
-def url(server):
-    with server.database() as url:
-        yield url
 
 
 @pytest.fixture
@@ -167,6 +157,40 @@ def test_a_commit_whose_answer_is_lost_is_an_outage_and_is_not_run_again(postgre
         assert len(runs) == 1
         assert proxy.cuts == 1
         assert names(database) == {"once"}
+        database.dispose()
+
+
+@pytest.mark.postgres
+def test_a_chosen_transaction_is_the_one_whose_commit_is_not_answered(postgres):
+    with postgres.database() as url, cutting.CommitCutter(sa.make_url(url).query["host"]) as proxy:
+        database = Database(proxy.url(url))
+        database.transact(lambda tx: TABLE.metadata.create_all(tx.connection))
+        proxy.cut_next(about=b"chosen")
+
+        for number in range(8):  # from the fifth time on a statement is sent by a name
+            add(database, f"other {number}")
+        assert proxy.cuts == 0
+        with pytest.raises(errors.Unavailable):
+            add(database, "chosen")
+
+        assert proxy.cuts == 1
+        assert "chosen" in names(database)
+        database.dispose()
+
+
+@pytest.mark.postgres
+def test_the_way_that_may_be_cut_leads_to_a_server_that_was_away_again(postgres):
+    with postgres.database() as url, cutting.CommitCutter(sa.make_url(url).query["host"]) as proxy:
+        database = Database(proxy.url(url))
+        database.transact(lambda tx: TABLE.metadata.create_all(tx.connection))
+        postgres.signal(signal.SIGQUIT)
+        postgres.end()
+        with pytest.raises(errors.Unavailable):
+            add(database, "while")
+        postgres.start()
+        add(database, "after")
+
+        assert names(database) == {"after"}
         database.dispose()
 
 

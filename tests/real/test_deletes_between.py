@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from real import databases
 from workflows.engine_harness import Rig
 from workflows.servers import CONTEXT, BootStage, SettledStage
 
@@ -18,18 +17,12 @@ from nova_lite.workflows.boot import BOOT
 from nova_lite.workflows.desk import SERVER
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("postgres", marks=pytest.mark.postgres),
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-    ]
-)
-def database(request):
-    with getattr(databases, request.param)() as server, server.database() as url:
-        made = Database(url, SimulatedClock(), own_time=True)
-        schema.create_all(made)
-        yield made
-        made.dispose()
+@pytest.fixture
+def database(url):
+    made = Database(url, SimulatedClock(), own_time=True)
+    schema.create_all(made)
+    yield made
+    made.dispose()
 
 
 def after_the_look(monkeypatch, act):

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-import pytest
-from real import databases
-
 from nova_lite.conductor.differences import library
 from nova_lite.db import differences
-from nova_lite.db.engine import Database
-from nova_lite.db.schema import create_all
 from nova_lite.db.tables.inventory import claims, services
 from nova_lite.db.tables.journal import operations, signals, subjects
 from nova_lite.inventory import hosts
@@ -21,27 +16,6 @@ from nova_lite.quota import usage
 from nova_lite.servers import records
 
 FLAVOR = Flavor(id="1", name="m1.tiny", vcpus=1, ram_mib=128, disk_gib=1)
-
-
-@pytest.fixture(
-    params=[
-        pytest.param("postgres", marks=pytest.mark.postgres),
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-    ],
-    scope="module",
-)
-def server(request):
-    with getattr(databases, request.param)() as server:
-        yield server
-
-
-@pytest.fixture
-def database(server):
-    with server.database() as url:
-        made = Database(url)
-        create_all(made)
-        yield made
-        made.dispose()
 
 
 def new_server(tx, **changes):

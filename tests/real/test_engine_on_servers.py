@@ -7,7 +7,6 @@ import time
 
 import pytest
 import sqlalchemy as sa
-from real import databases
 from workflows import demo
 from workflows.engine_harness import Crash, Rig
 
@@ -24,35 +23,13 @@ from nova_lite.durable.workflow import Outside, Record, Registry, Wait, Workflow
 
 POINTS = ("after do", "before recording", "recording", "after recording")
 PATIENCE_S = 60.0
-SERVERS = [pytest.param("postgres", marks=pytest.mark.postgres), pytest.param("mariadb", marks=pytest.mark.mariadb)]
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    with databases.postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def mariadb():
-    with databases.mariadb() as server:
-        yield server
-
-
-@pytest.fixture(params=SERVERS)
-def url(request):
-    with request.getfixturevalue(request.param).database() as url:
-        yield url
 
 
 @pytest.fixture
-def database(url):
-    """A database in its own time."""
-    database = Database(url)
-    schema.create_all(database)
+def database(database):
+    """A database in its own time, with the demo's tables too."""
     database.transact(lambda tx: demo.METADATA.create_all(tx.connection))
-    yield database
-    database.dispose()
+    return database
 
 
 @pytest.fixture

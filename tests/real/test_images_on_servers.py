@@ -8,40 +8,14 @@ import threading
 import uuid
 
 import pytest
-from real import databases
 
 from nova_lite import errors
-from nova_lite.db import schema
-from nova_lite.db.engine import Database
 from nova_lite.db.images import Comparison, ImageFilter, ImagePage
 from nova_lite.image import members, records
 from nova_lite.image.access import ANYTHING, Viewer
 from nova_lite.image.stores.filesystem import FilesystemStore
 from nova_lite.image.upload import Order, Uploads
 from nova_lite.model.image import Image, ImageStatus, Visibility
-
-SERVERS = [pytest.param("postgres", marks=pytest.mark.postgres), pytest.param("mariadb", marks=pytest.mark.mariadb)]
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    with databases.postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def mariadb():
-    with databases.mariadb() as server:
-        yield server
-
-
-@pytest.fixture(params=SERVERS)
-def database(request):
-    with request.getfixturevalue(request.param).database() as url:
-        made = Database(url)
-        schema.create_all(made)
-        yield made
-        made.dispose()
 
 
 def image(number, **changes):

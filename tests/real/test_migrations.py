@@ -6,32 +6,14 @@ import threading
 
 import pytest
 import sqlalchemy as sa
-from real import databases
 
 from nova_lite.db import migrate, version
 from nova_lite.db.engine import Database
 
 
-@pytest.fixture(
-    params=[
-        pytest.param("postgres", marks=pytest.mark.postgres),
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-    ],
-    scope="module",
-)
-def server(request):
-    with getattr(databases, request.param)() as server:
-        yield server
-
-
-@pytest.fixture
-def url(server):
-    with server.database() as url:
-        yield url
-
-
 @pytest.fixture
 def database(url):
+    """A database without tables."""
     database = Database(url)
     yield database
     database.dispose()

@@ -5,33 +5,17 @@ from __future__ import annotations
 import threading
 
 import pytest
-from real import databases
 from unit.api import retried
 from unit.api.retried import post, post_at_once
 
 from nova_lite.db.engine import Database
 
-SERVERS = [pytest.param("postgres", marks=pytest.mark.postgres), pytest.param("mariadb", marks=pytest.mark.mariadb)]
 
-
-@pytest.fixture(scope="module")
-def postgres():
-    with databases.postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def mariadb():
-    with databases.mariadb() as server:
-        yield server
-
-
-@pytest.fixture(params=SERVERS)
-def made(request):
-    with request.getfixturevalue(request.param).database() as url:
-        database = Database(url)
-        yield retried.make(database)
-        database.dispose()
+@pytest.fixture
+def made(url):
+    database = Database(url)
+    yield retried.make(database)
+    database.dispose()
 
 
 def test_many_at_once_are_done_once(made):

@@ -6,12 +6,9 @@ import threading
 import uuid
 
 import pytest
-from real import databases
 
 from nova_lite import errors
 from nova_lite.context import Context
-from nova_lite.db.engine import Database
-from nova_lite.db.schema import create_all
 from nova_lite.db.servers import Doing, ServerFilter, ServerPage, Showing
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.server import Server, ServerAddress, ServerState
@@ -23,27 +20,6 @@ from nova_lite.workflows import create
 from nova_lite.workflows.desk import Desk
 
 FLAVOR = Flavor(id="1", name="m1.tiny", vcpus=1, ram_mib=128, disk_gib=1)
-
-
-@pytest.fixture(
-    params=[
-        pytest.param("postgres", marks=pytest.mark.postgres),
-        pytest.param("mariadb", marks=pytest.mark.mariadb),
-    ],
-    scope="module",
-)
-def server(request):
-    with getattr(databases, request.param)() as server:
-        yield server
-
-
-@pytest.fixture
-def database(server):
-    with server.database() as url:
-        made = Database(url)
-        create_all(made)
-        yield made
-        made.dispose()
 
 
 def one(number=0, **changes):

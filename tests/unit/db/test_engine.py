@@ -235,6 +235,39 @@ def test_a_database_that_has_no_room_left_is_unavailable_and_keeps_what_it_had(u
     assert value(url) == 1
 
 
+def test_a_part_for_which_there_is_no_room_is_unavailable_too(url):
+    """SQLite takes back the whole transaction then, its savepoints too."""
+    database = Database(url)
+
+    def outgrow(tx):
+        pages = tx.execute(sa.text("PRAGMA page_count")).scalar_one()
+        tx.execute(sa.text(f"PRAGMA max_page_count={pages + 1}"))
+        read_and_write(tx)
+        with tx.part(ValueError):
+            tx.execute(sa.text("CREATE TABLE large (text TEXT)"))
+            tx.execute(sa.text("INSERT INTO large VALUES (:text)"), {"text": "x" * 1_000_000})
+
+    with pytest.raises(errors.Unavailable):
+        database.transact(outgrow)
+    database.dispose()
+
+    assert value(url) == 0
+
+
+def test_a_refusal_in_a_part_takes_back_that_part_only(url):
+    database = Database(url)
+
+    def work(tx):
+        read_and_write(tx)
+        with pytest.raises(ValueError), tx.part(ValueError):
+            read_and_write(tx)
+            raise ValueError
+
+    database.transact(work)
+
+    assert value(url) == 1
+
+
 def test_a_commit_for_which_the_disk_has_no_room_is_unavailable_and_leaves_nothing(url):
     """The limit on a file's size stands for the disk; the log grows at the commit."""
     context = multiprocessing.get_context("fork")

@@ -32,6 +32,12 @@ def build(conf):
 sys.exit(run("conductor", build, sys.argv[1:]))
 """
 SOON_S = 15.0
+HURRIED = "from nova_lite.runtime import waiting; waiting.WAIT_S = 1"
+TWICE_AWAY = """
+        global calls
+        calls = globals().get('calls', 0) + 1
+        if calls < 3:
+            raise errors.Unavailable('The database is away.') from OSError('nobody listens')"""
 BUILT = "from nova_lite.runtime.sd_notify import notify; notify('BUILT=1')"
 
 
@@ -152,6 +158,30 @@ def test_a_signal_that_comes_while_it_starts_ends_it_when_it_has_started(daemon)
     assert "is ready" not in lines
 
 
+def test_what_is_away_at_the_start_is_waited_for_and_told_once(daemon):
+    running = daemon(start=TWICE_AWAY)
+    running.wait_notified("STATUS=The database is away.")
+    running.wait_notified("READY=1")
+    running.process.send_signal(signal.SIGTERM)
+
+    code, lines = running.end()
+
+    assert code == 0
+    assert lines.count("The start waits: The database is away.") == 1
+    assert "nobody listens" in lines
+
+
+def test_a_signal_ends_a_daemon_that_waits_for_what_is_away(daemon):
+    running = daemon(start="raise errors.Unavailable('The database is away.')")
+    running.wait_notified("STATUS=The database is away.")
+
+    running.process.send_signal(signal.SIGTERM)
+
+    code, lines = running.end()
+    assert code == 0
+    assert "did not end in time" not in lines
+
+
 def test_a_thread_that_hangs_does_not_keep_the_process(daemon):
     running = daemon(start="threading.Thread(target=time.sleep, args=(60,)).start()")
     running.wait_notified("READY=1")
@@ -202,7 +232,7 @@ def test_the_watchdog_is_fed_while_it_is_alive(daemon):
         ({"build": "raise errors.ConfigError('The option x is wrong.')"}, 78, "The option x is wrong."),
         ({"start": "raise errors.ConfigError('The database is too new.')"}, 78, "The database is too new."),
         ({"build": "raise errors.Unavailable('The database is away.')"}, 1, "The database is away."),
-        ({"start": "raise errors.Unavailable('The database is away.')"}, 1, "The database is away."),
+        ({"start": "raise errors.Unavailable('The database is away.')", "build": HURRIED}, 75, "The database is away."),
     ],
 )
 def test_what_prevents_the_start_is_said_in_a_line(daemon, parts, code, named):
