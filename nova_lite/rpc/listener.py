@@ -26,11 +26,13 @@ NUDGE_S = 0.3
 class Doors:
     """What a listener needs of its transport.
 
-    `make_server` gives a fresh server of oslo.messaging; `nudge` sends it an empty message, which ends its wait for one
-    (else a stop takes some seconds); `explain` gives a sentence for what went wrong.
+    `make_server` gives a fresh server of oslo.messaging; `hush` has one take no more messages (consumers.py); `nudge` sends
+    it an empty message, which ends its wait for one (else both take some seconds); `explain` gives a sentence for what went
+    wrong.
     """
 
     make_server: Callable[[], Any]
+    hush: Callable[[Any], None]
     nudge: Callable[[], None]
     explain: Callable[[BaseException], str]
 
@@ -77,20 +79,31 @@ class RabbitListener:
 
     def _close_in_background(self) -> threading.Thread | None:
         server = self._detach()
-        if server is None:
-            return None
-        closer = threading.Thread(target=_close, args=(server,), name="listener-close", daemon=True)
+        return None if server is None else self._close(server)
+
+    def _close(self, server: Any) -> threading.Thread:
+        """Close a server of oslo.messaging; it may take as long as the broker is away."""
+        silent = threading.Event()
+        closer = threading.Thread(target=self._end, args=(server, silent), name="listener-close", daemon=True)
         closer.start()
-        threading.Thread(target=self._nudge, args=(closer,), name="listener-nudge", daemon=True).start()
+        threading.Thread(target=self._nudge, args=(silent,), name="listener-nudge", daemon=True).start()
         return closer
 
-    def _nudge(self, closer: threading.Thread) -> None:
+    def _end(self, server: Any, silent: threading.Event) -> None:
+        began = time.monotonic()
+        self._doors.hush(server)
+        server.stop()
+        silent.set()
+        server.wait()
+        LOG.debug("A receiver was closed.", extra={"seconds": round(time.monotonic() - began, 3)})
+
+    def _nudge(self, silent: threading.Event) -> None:
         """Wake the server that is being closed. A daemon of the same name may get the message instead: then once more."""
         for _ in range(NUDGES):
-            if not closer.is_alive():
+            if silent.is_set():
                 return
             self._doors.nudge()
-            closer.join(NUDGE_S)
+            silent.wait(NUDGE_S)
 
     def _detach(self) -> Any:
         """Take the running server away, and make any start in hand worthless."""
@@ -115,17 +128,9 @@ class RabbitListener:
                     self._server = server
                     self._ready.set()
             if not wanted:
-                _close(server)
+                self._close(server)
             return
 
     def _is_current(self, generation: int) -> bool:
         with self._lock:
             return generation == self._generation
-
-
-def _close(server: Any) -> None:
-    """Stop a server of oslo.messaging; it may take as long as the broker is away."""
-    began = time.monotonic()
-    server.stop()
-    server.wait()
-    LOG.debug("A receiver was closed.", extra={"seconds": round(time.monotonic() - began, 3)})

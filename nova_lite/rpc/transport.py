@@ -23,6 +23,7 @@ from oslo_config import cfg
 from oslo_service import backend
 
 from nova_lite import errors, metrics
+from nova_lite.rpc.consumers import cancel_consumers
 from nova_lite.rpc.delivery import Delivery, Served
 from nova_lite.rpc.diagnosis import what_is_wrong
 from nova_lite.rpc.letter import Letter, pack, routing_key
@@ -178,6 +179,7 @@ class RabbitTransport:
         target = oslo_messaging.Target(exchange=EXCHANGE, topic=address.topic, server=address.server)
         doors = Doors(
             make_server=lambda: oslo_messaging.get_rpc_server(self._library, target, [endpoint]),
+            hush=cancel_consumers,
             nudge=lambda: self._nudge(routing_key(address)),
             explain=lambda error: what_is_wrong(error, self._place),
         )

@@ -38,6 +38,7 @@ class CloudSpec:
     schedulers: int = 2
     hosts: int = 4
     database: str = "postgres"  # or "sqlite"
+    broker_nodes: int = 1
     extra_config: str = ""  # lines added to the daemons' configuration
 
 

@@ -21,6 +21,7 @@ from faults import points
 from faults.case import CloudSpec
 from real import databases
 from real import rabbit as RABBIT
+from real.rabbit_cluster import RabbitCluster
 
 from nova_lite.cli import keeping, phases
 from nova_lite.cli.installation import Installation
@@ -392,7 +393,7 @@ def _environment() -> dict[str, str]:
 @contextlib.contextmanager
 def running(root: Path, *, host_names: tuple[str, ...], database_url: str = "", spec: CloudSpec = SINGLE) -> Iterator[Cloud]:
     """Have a cloud with a RabbitMQ of its own."""
-    rabbit = RABBIT.Rabbit()
+    rabbit: Any = RABBIT.Rabbit() if spec.broker_nodes == 1 else RabbitCluster(spec.broker_nodes)
     try:
         rabbit.start()
         cloud = Cloud(root, rabbit, host_names=host_names, database_url=database_url, spec=spec)

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import requests
+import sqlalchemy as sa
 from faults import invariants
+
+from nova_lite.db.types import METADATA
 
 PACE_S = 0.5
 REPEAT_S = 1.0
@@ -37,6 +40,7 @@ class Steady:
         self._image = cloud.image()
         self._token = cloud.token()
         self._stop = threading.Event()
+        self.pace_s = PACE_S
         self.ids: list[str] = []
         self.answers: list[Answered] = []
         self.cut = 0
@@ -55,7 +59,7 @@ class Steady:
     def _run(self) -> None:
         while not self._stop.is_set():
             self._boot(secrets.token_hex(16))
-            self._stop.wait(PACE_S)
+            self._stop.wait(self.pace_s)
 
     def _boot(self, key: str) -> None:
         end = time.monotonic() + 110
@@ -84,6 +88,17 @@ class Steady:
     def refused(self) -> int:
         """Count the answers of 503."""
         return sum(one.status == 503 for one in self.answers)
+
+    def accepted(self, begin: float, end: float) -> int:
+        """Count the servers that were accepted between two moments of the monotonic clock."""
+        return sum(begin <= one.at < end for one in self.answers if one.status == 202)
+
+    def made(self, begin: float, end: float) -> int:
+        """Count the servers that came up between two moments of the wall clock, by the hosts' reports."""
+        launched = METADATA.tables["servers"].c.launched_at
+        with self._cloud.database.engine.connect() as connection:
+            found = connection.execute(sa.select(sa.func.count()).where(launched >= begin, launched < end))
+            return int(found.scalar() or 0)
 
     def wrong(self) -> list[Answered]:
         """List the answers that are neither an acceptance nor an explained 503."""

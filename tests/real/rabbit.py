@@ -17,6 +17,7 @@ from nova_lite.conf.broker import BrokerOptions
 from nova_lite.rpc import broker
 
 BOOT_S = 90.0
+ERLANG = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}"
 
 
 def installation() -> Path | None:
@@ -36,18 +37,27 @@ def free_ports(count: int) -> list[int]:
 class Rabbit:
     """One node. `start` and `stop` keep its data; `remove` takes everything away."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, first: Rabbit | None = None) -> None:
+        """With `first`, a running node, this one joins its cluster when it boots for the first time."""
         self.home = Path(tempfile.mkdtemp(prefix="nova-lite-rabbit-"))
         self.port, self._distribution, self._epmd = free_ports(3)
+        self._owns_epmd = first is None
+        self.node = f"test{self.port}@localhost"
         self._process: subprocess.Popen[bytes] | None = None
         self._sbin = installation()
         (self.home / "plugins").write_text("[].\n")
-        (self.home / "rabbit.conf").write_text("vm_memory_high_watermark.absolute = 2GB\ndisk_free_limit.absolute = 50MB\n")
+        settings = "vm_memory_high_watermark.absolute = 2GB\ndisk_free_limit.absolute = 50MB\n"
+        if first is not None:
+            self._epmd = first._epmd
+            settings += "cluster_formation.peer_discovery_backend = classic_config\n"
+            settings += f"cluster_formation.classic_config.nodes.1 = {first.node}\n"
+            shutil.copy2(first.home / ".erlang.cookie", self.home / ".erlang.cookie")
+        (self.home / "rabbit.conf").write_text(settings)
         self.environment = {
             "HOME": str(self.home),
             "PATH": os.environ["PATH"],
             "LANG": "C.UTF-8",
-            "RABBITMQ_NODENAME": f"test{self.port}@localhost",
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._distribution),
@@ -58,7 +68,7 @@ class Rabbit:
             "RABBITMQ_CONF_ENV_FILE": str(self.home / "none"),
             "RABBITMQ_CONFIG_FILE": str(self.home / "rabbit"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.home / "none.config"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG,
             "ERL_EPMD_PORT": str(self._epmd),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
@@ -90,6 +100,10 @@ class Rabbit:
         """Cut its power."""
         self._end(signal.SIGKILL)
 
+    def runs(self) -> bool:
+        """Whether its process is there."""
+        return self._process is not None and self._process.poll() is None
+
     def pause(self) -> None:
         """Let it hang: connections stay open, nothing answers."""
         os.killpg(self._process.pid, signal.SIGSTOP)
@@ -110,9 +124,10 @@ class Rabbit:
 
     def remove(self) -> None:
         """Take node, epmd and data away."""
-        if self._process is not None and self._process.poll() is None:
+        if self.runs():
             self.kill()
-        self._end_epmd()
+        if self._owns_epmd:
+            self._end_epmd()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def options(self, vhost: str = "nova-lite") -> BrokerOptions:

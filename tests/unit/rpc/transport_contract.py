@@ -242,10 +242,37 @@ class TransportContract:
         listener = cloud.control().serve(Address("conductor", "c1"), {"ring": inbox})
 
         listener.restart()
-        listener.wait_ready(SOON_S)
+        assert listener.wait_ready(SOON_S)
         cloud.control().cast(CONDUCTOR, "ring", {"after": "restart"})
 
         assert inbox.wait_for(1) == [{"after": "restart"}]
+
+    def test_a_restarted_listener_takes_everything_while_handlers_of_before_still_run(self, cloud):
+        """What is being closed must neither keep messages for itself until its handlers end, nor lose them then."""
+        inbox, begun, may_end = Mailbox(), threading.Event(), threading.Event()
+
+        def ring(body):
+            if body.get("long"):
+                begun.set()
+                may_end.wait(60)
+            inbox(body)
+
+        listener = cloud.control().serve(Address("conductor", "c1"), {"ring": ring})
+        sender = cloud.control()
+        sender.cast(CONDUCTOR, "ring", {"long": True})
+        assert begun.wait(SOON_S)
+
+        listener.restart()
+        assert listener.wait_ready(SOON_S)
+        for number in range(40):
+            sender.cast(CONDUCTOR, "ring", {"number": number})
+            time.sleep(0.03)
+
+        try:
+            assert sorted(body["number"] for body in inbox.wait_for(40)) == list(range(40))
+        finally:
+            may_end.set()
+        assert inbox.wait_for(41)[-1] == {"long": True}
 
     def test_no_more_handlers_run_at_once_than_threads(self, cloud):
         running, most, lock, done = [0], [0], threading.Lock(), Mailbox()
