@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 
-from faults.simulation.broker import Fate, Message
+from faults.simulation.broker import Fate
 from faults.simulation.workload import LOADS, Load, ask, boots, check, seeded, servers
 from faults.simulation.world import HOSTS, RESTART_S, Shelf, World
 
@@ -14,7 +14,6 @@ from nova_lite import metrics
 LATEST_S = 600.0
 LOST_S = 35.0
 FORGETFUL = 0.5
-BELIEVED_S = 4.0
 REASONS = ("late", "incarnation")
 
 
@@ -29,11 +28,6 @@ class Refusals:
 def _refused() -> tuple[float, float]:
     commands = sum(metrics.COMMANDS_REFUSED.labels(reason)._value.get() for reason in REASONS)
     return commands, metrics.REPORTS_DROPPED._value.get()
-
-
-def _latest(message: Message) -> float:
-    """Give how late a copy may be. What tells of power is believed when it comes: see docs/develop/simulation.md."""
-    return BELIEVED_S if message.method in ("heartbeat", "power_changed") else LATEST_S
 
 
 class Mishaps:
@@ -57,7 +51,7 @@ class Mishaps:
     def _live_through(self, world: World, restarts: bool) -> None:
         world.rest()
         world.mixes = True
-        world.broker.fate = lambda message: (0.0, world.chance.uniform(0.0, _latest(message)))
+        world.broker.fate = lambda _message: (0.0, world.chance.uniform(0.0, LATEST_S))
         expected = 0
         for name in ("boot", "stop", "start", "reboot", "reboot_hard", "delete"):
             load = next(load for load in LOADS if load.workflow == name)
