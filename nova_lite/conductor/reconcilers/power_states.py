@@ -82,7 +82,7 @@ class PowerStates:
             known = {str(row["server_id"]) for row in differences.select_strangers(tx, host)}
             if not known and not candidates:
                 return
-            strange = candidates - differences.explained_guests(tx, host, candidates, wall - ENDED_S)
+            strange = candidates - differences.explained_guests(tx, host, candidates, ENDED_S)
         gone, fresh = known - strange, strange - known
         if gone or fresh:
             self._database.transact(lambda tx: differences.replace_strangers(tx, host, gone, fresh, wall))
