@@ -74,7 +74,6 @@ class Monitor:
         self._thread = threading.Thread(target=self._run, name=f"monitor-{parts.host}", daemon=True)
         self._registration = Registrations()
         self._hearing = Hearing(parts.host, parts.transport, parts.clock)
-        self._looks = 0  # of this incarnation
         self._power: collections.deque[_Change] = collections.deque(maxlen=10_000)
         self._known: dict[ServerId, PowerState] = {}
         self._facts: HostFacts | None = None
@@ -145,8 +144,6 @@ class Monitor:
         """
         with self._lock:
             verdict = self._registration.answered(nonce, incarnation)
-            if verdict is Verdict.TAKEN:
-                self._looks = 0
         if verdict is Verdict.AGAIN:
             self.hurry("register")
         if verdict is Verdict.TAKEN:
@@ -176,7 +173,8 @@ class Monitor:
 
     def power_changed(self, server_id: ServerId, power_state: PowerState) -> None:
         """Take an event of the hypervisor; returns at once."""
-        incarnation, look = self._begin_look()
+        with self._lock:
+            incarnation, look = self._registration.begin_look()
         self._power.append(_Change(server_id, power_state, incarnation, look))
         self.hurry("power")
 
@@ -214,7 +212,8 @@ class Monitor:
             return self._registration.pause()
 
     def _beat(self) -> float:
-        incarnation, look = self._begin_look()
+        with self._lock:
+            incarnation, look = self._registration.begin_look()
         if incarnation is None:
             return RETRY_S
         guests = self._look()
@@ -232,12 +231,6 @@ class Monitor:
         self._facts = facts
         self._last_contact = now
         return BEAT_S
-
-    def _begin_look(self) -> tuple[int | None, int]:
-        """Number what is seen from now on: give the incarnation and the number."""
-        with self._lock:
-            self._looks += 1
-            return self._registration.incarnation, self._looks
 
     def _look(self) -> tuple[GuestState, ...]:
         """List the guests. While the hypervisor does not answer the host says nothing: it can serve nobody."""
