@@ -88,7 +88,7 @@ class Monitor:
             "self_test": _Chore(self._hearing.test, now + TEST_S * random.random()),
             "reports": _Chore(self._parts.outbox.repeat_due, now),
             "power": _Chore(self._tell_power, now),
-            "expire": _Chore(self._expire, now + EXPIRE_S),
+            "expire": _Chore(lambda: _expire(parts.crew), now + EXPIRE_S),
         }
 
     def start(self, listener: Listener) -> None:
@@ -163,6 +163,11 @@ class Monitor:
         """Take the host's own message."""
         self._hearing.heard(number)
 
+    def begin_look(self) -> tuple[int | None, int]:
+        """Number what is seen from now on: give the incarnation and the number."""
+        with self._lock:
+            return self._registration.begin_look()
+
     def told(self, server_id: ServerId, power_state: PowerState | None) -> None:
         """Remember what the conductor knows of a guest's power."""
         with self._lock:
@@ -173,8 +178,7 @@ class Monitor:
 
     def power_changed(self, server_id: ServerId, power_state: PowerState) -> None:
         """Take an event of the hypervisor; returns at once."""
-        with self._lock:
-            incarnation, look = self._registration.begin_look()
+        incarnation, look = self.begin_look()
         self._power.append(_Change(server_id, power_state, incarnation, look))
         self.hurry("power")
 
@@ -212,8 +216,7 @@ class Monitor:
             return self._registration.pause()
 
     def _beat(self) -> float:
-        with self._lock:
-            incarnation, look = self._registration.begin_look()
+        incarnation, look = self.begin_look()
         if incarnation is None:
             return RETRY_S
         guests = self._look()
@@ -263,6 +266,7 @@ class Monitor:
             self.told(change.server_id, change.power_state)
         return AWHILE_S
 
-    def _expire(self) -> float:
-        self._parts.crew.expire()
-        return EXPIRE_S
+
+def _expire(crew: Crew) -> float:
+    crew.expire()
+    return EXPIRE_S

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from nova_lite.db import clock
 from nova_lite.db.engine import Tx
 from nova_lite.db.tables.inventory import claims, hosts, services, tombstones
-from nova_lite.db.tables.journal import subjects
+from nova_lite.db.tables.journal import operations, signals, subjects
 from nova_lite.db.tables.servers import servers
 from nova_lite.model import wire
 from nova_lite.model.host import FAILURES_BORNE, Host, HostFacts, Look
@@ -153,6 +153,17 @@ def last_look(tx: Tx, name: HostName) -> Look | None:
     if row is None:
         return None
     return Look(incarnation=row.incarnation, number=row.look_number if row.look_incarnation == row.incarnation else None)
+
+
+def reported_look(tx: Tx, server_id: ServerId, incarnation: int) -> int:
+    """Give the newest look of this incarnation that the reports on a server tell of; 0 when they tell of none."""
+    query = (
+        sa.select(signals.c.body)
+        .join(operations, operations.c.id == signals.c.operation_id)
+        .where(operations.c.subject_kind == "server", operations.c.subject_id == server_id, signals.c.name == "report")
+    )
+    bodies = tx.execute(query).scalars()
+    return max((body.get("look") or 0 for body in bodies if body.get("look_incarnation") == incarnation), default=0)
 
 
 def take(tx: Tx, host: HostName, asked: Resources) -> bool:

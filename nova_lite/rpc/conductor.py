@@ -78,6 +78,8 @@ class Report:
     power_state: PowerState | None = None
     worked_s: float | None = None  # how long the host worked on it; the rest was waiting and messages
     image_bytes: int | None = None  # read from the image service; 0: the host had the image
+    look_incarnation: int | None = None  # looks of this incarnation with lower numbers are older than what is reported
+    look: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -91,7 +91,7 @@ class PowerStates:
 
     def _mend(self, host: HostName, server_id: ServerId, power: PowerState, source: str, look: Look | None) -> None:
         def mend(tx: Tx) -> bool:
-            return _is_newest(tx, host, look) and _mend(tx, host, server_id, power, REST_S[source])
+            return _is_newest(tx, host, server_id, look) and _mend(tx, host, server_id, power, REST_S[source])
 
         if self._database.transact(mend):
             said = (
@@ -102,9 +102,16 @@ class PowerStates:
             LOG.info(said, extra={"server_id": server_id, "power_state": power.name})
 
 
-def _is_newest(tx: Tx, host: HostName, look: Look | None) -> bool:
-    """Whether nothing newer has come since the message was taken: its handler may have been stopped for long."""
-    return look is None or hosts.age_of(tx, host, look) is hosts.Age.NEW
+def _is_newest(tx: Tx, host: HostName, server_id: ServerId, look: Look | None) -> bool:
+    """Whether nothing newer is known of a server: no later look, and no report that its row has been settled by.
+
+    A later look may have come since the message was taken: its handler may have been stopped for long.
+    """
+    if look is None:
+        return True
+    if hosts.age_of(tx, host, look) is not hosts.Age.NEW:
+        return False
+    return look.number is None or queries.reported_look(tx, server_id, look.incarnation) <= look.number
 
 
 def _mend(tx: Tx, host: HostName, server_id: ServerId, power: PowerState, rest_s: float) -> bool:

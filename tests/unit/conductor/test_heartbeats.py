@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 import sqlalchemy as sa
 from workflows.servers import new_server
@@ -13,6 +15,7 @@ from nova_lite.conductor.service import ConductorParts, ConductorService
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db.engine import Database
 from nova_lite.db.schema import create_all
+from nova_lite.db.tables.journal import operations, signals
 from nova_lite.inventory import hosts
 from nova_lite.model import wire
 from nova_lite.model.guest import GuestState, PowerState
@@ -167,6 +170,30 @@ def test_a_power_change_that_is_new_is_believed(service, database, incarnation, 
     service.power_changed(changed(server, incarnation, look, PowerState.SHUTDOWN))
 
     assert state(database, server) == ServerState.STOPPED
+
+
+def report(database, server, **look):
+    """Have an operation of the server that ended with a report."""
+    operation = {"id": str(uuid.uuid4()), "workflow": "start", "version": 1, "subject_kind": "server", "subject_id": server.id}
+    operation |= {"params": {}, "results": {}, "state": {}, "events": [], "started_at": 1.0, "ended_at": 2.0}
+    signal = {"operation_id": operation["id"], "seq": 1, "name": "report", "body": look, "created_at": 2.0}
+    database.transact(lambda tx: tx.execute(operations.insert().values(**operation)))
+    database.transact(lambda tx: tx.execute(signals.insert().values(**signal)))
+
+
+@pytest.mark.parametrize(
+    ("off", "look", "believed"),
+    [(0, 9, False), (0, 7, True), (-1, 9, True), (0, None, True)],
+    ids=["reported later", "reported earlier", "reported in another incarnation", "reported by a host that does not count"],
+)
+def test_a_look_from_before_the_last_report_on_a_server_is_not_believed(
+    service, database, incarnation, server, off, look, believed
+):
+    report(database, server, look_incarnation=incarnation + off, look=look)
+
+    service.heartbeat(seen(server, incarnation, 8, PowerState.SHUTDOWN))
+
+    assert (state(database, server) == ServerState.STOPPED) is believed
 
 
 def test_a_handler_that_was_stopped_meanwhile_mends_nothing(service, database, incarnation, server):
