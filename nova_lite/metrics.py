@@ -17,6 +17,9 @@ LEASES_LOST = Counter("nova_lite_leases_lost", "Operations that another runner t
 REPORTS_DROPPED = Counter("nova_lite_reports_dropped", "Hosts' reports that came again, too late, or for an ended operation.")
 HOSTS_SET_ASIDE = Counter("nova_lite_hosts_set_aside", "Hosts that got no new servers for a while after failed builds.")
 REQUESTS_REFUSED = Counter("nova_lite_requests_refused", "Requests told to come back, by kind: more came than fit.", ["kind"])
+LOOKS_REFUSED = Counter(
+    "nova_lite_looks_refused", "Heartbeats and power changes not believed: late, or of another incarnation.", ["reason"]
+)
 COMMANDS_REFUSED = Counter(
     "nova_lite_commands_refused", "Commands that a host refused: late, or of another incarnation.", ["reason"]
 )

@@ -52,6 +52,16 @@ class _Chore:
     due: float
 
 
+@dataclasses.dataclass(frozen=True)
+class _Change:
+    """What the hypervisor told of a guest, and which look it was, of which incarnation."""
+
+    server_id: ServerId
+    power_state: PowerState
+    incarnation: int | None
+    look: int
+
+
 class Monitor:
     """Runs chores when they are due. `tick` is one turn; tests call it with a clock of their own."""
 
@@ -64,7 +74,7 @@ class Monitor:
         self._thread = threading.Thread(target=self._run, name=f"monitor-{parts.host}", daemon=True)
         self._registration = Registrations()
         self._hearing = Hearing(parts.host, parts.transport, parts.clock)
-        self._power: collections.deque[tuple[ServerId, PowerState]] = collections.deque(maxlen=10_000)
+        self._power: collections.deque[_Change] = collections.deque(maxlen=10_000)
         self._known: dict[ServerId, PowerState] = {}
         self._facts: HostFacts | None = None
         self._prepare: Callable[[], None] | None = None
@@ -78,7 +88,7 @@ class Monitor:
             "self_test": _Chore(self._hearing.test, now + TEST_S * random.random()),
             "reports": _Chore(self._parts.outbox.repeat_due, now),
             "power": _Chore(self._tell_power, now),
-            "expire": _Chore(self._expire, now + EXPIRE_S),
+            "expire": _Chore(lambda: _expire(parts.crew), now + EXPIRE_S),
         }
 
     def start(self, listener: Listener) -> None:
@@ -136,6 +146,8 @@ class Monitor:
             verdict = self._registration.answered(nonce, incarnation)
         if verdict is Verdict.AGAIN:
             self.hurry("register")
+        if verdict is Verdict.TAKEN:
+            self.hurry("beat")  # the guests of the registration may be those of a look before others
         return verdict is Verdict.TAKEN
 
     def knows(self, incarnation: int) -> bool:
@@ -151,6 +163,11 @@ class Monitor:
         """Take the host's own message."""
         self._hearing.heard(number)
 
+    def begin_look(self) -> tuple[int | None, int]:
+        """Number what is seen from now on: give the incarnation and the number."""
+        with self._lock:
+            return self._registration.begin_look()
+
     def told(self, server_id: ServerId, power_state: PowerState | None) -> None:
         """Remember what the conductor knows of a guest's power."""
         with self._lock:
@@ -161,7 +178,8 @@ class Monitor:
 
     def power_changed(self, server_id: ServerId, power_state: PowerState) -> None:
         """Take an event of the hypervisor; returns at once."""
-        self._power.append((server_id, power_state))
+        incarnation, look = self.begin_look()
+        self._power.append(_Change(server_id, power_state, incarnation, look))
         self.hurry("power")
 
     def _run(self) -> None:
@@ -189,15 +207,16 @@ class Monitor:
             self._prepare = None
         guests = self._look()
         facts = self._parts.driver.facts()
-        self._parts.conductor.register(Registration(host=self._parts.host, nonce=nonce, facts=facts, guests=guests))
+        self._parts.conductor.register(
+            Registration(host=self._parts.host, nonce=nonce, facts=facts, guests=guests, counts_looks=True)
+        )
         self._facts = facts
         self._last_contact = self._parts.clock.monotonic()
         with self._lock:
             return self._registration.pause()
 
     def _beat(self) -> float:
-        with self._lock:
-            incarnation = self._registration.incarnation
+        incarnation, look = self.begin_look()
         if incarnation is None:
             return RETRY_S
         guests = self._look()
@@ -209,7 +228,9 @@ class Monitor:
             self.hurry("register")
             return RETRY_S
         changed = None if facts == self._facts else facts
-        self._parts.conductor.heartbeat(Heartbeat(host=self._parts.host, incarnation=incarnation, guests=guests, facts=changed))
+        self._parts.conductor.heartbeat(
+            Heartbeat(host=self._parts.host, incarnation=incarnation, guests=guests, facts=changed, look=look)
+        )
         self._facts = facts
         self._last_contact = now
         return BEAT_S
@@ -225,20 +246,27 @@ class Monitor:
 
     def _tell_power(self) -> float:
         while self._power:
-            server_id, power_state = self._power.popleft()
-            if self._parts.crew.is_busy(server_id):
+            change = self._power.popleft()
+            if self._parts.crew.is_busy(change.server_id):
                 continue  # the report tells it
             with self._lock:
+                known = self._known.get(change.server_id)  # looked at only now: work that ended has told its state
                 incarnation = self._registration.incarnation
-                known = self._known.get(server_id)  # looked at only now: work that ended has told its state
-            if incarnation is None or known is power_state:
-                continue  # a registration tells it
+            if change.incarnation is None or change.incarnation != incarnation or known is change.power_state:
+                continue  # the first heartbeat of an incarnation tells it
             self._parts.conductor.power_changed(
-                PowerChange(host=self._parts.host, incarnation=incarnation, server_id=server_id, power_state=power_state)
+                PowerChange(
+                    host=self._parts.host,
+                    incarnation=change.incarnation,
+                    server_id=change.server_id,
+                    power_state=change.power_state,
+                    look=change.look,
+                )
             )
-            self.told(server_id, power_state)
+            self.told(change.server_id, change.power_state)
         return AWHILE_S
 
-    def _expire(self) -> float:
-        self._parts.crew.expire()
-        return EXPIRE_S
+
+def _expire(crew: Crew) -> float:
+    crew.expire()
+    return EXPIRE_S

@@ -1,7 +1,7 @@
 """Which registrations a host sent, and which answer it follows. Each message has a nonce of its own.
 
 Every registration raises the incarnation on the control side. So only the answer to the last one counts, and when an earlier
-one turns out to have been counted later, the host registers once more.
+one turns out to have been counted later, the host registers once more. In each incarnation the looks at the guests are counted.
 """
 
 from __future__ import annotations
@@ -27,10 +27,16 @@ class Registrations:
     def __init__(self) -> None:
         """A first registration is wanted."""
         self.incarnation: int | None = None
+        self._looks = 0
         self._nonces: collections.deque[str] = collections.deque(maxlen=100)
         self._current: str | None = None
         self._wanted = True
         self._pause_s = FIRST_S
+
+    def begin_look(self) -> tuple[int | None, int]:
+        """Number what is seen from now on: give the incarnation and the number, which rises from 1."""
+        self._looks += 1
+        return self.incarnation, self._looks
 
     def begin_again(self) -> bool:
         """Want another registration; False when one is wanted already."""
@@ -57,7 +63,7 @@ class Registrations:
         newer = self.incarnation is None or incarnation > self.incarnation
         if self._wanted and nonce == self._current:
             self._wanted = False
-            self.incarnation = incarnation
+            self.incarnation, self._looks = incarnation, 0
             return Verdict.TAKEN
         if nonce == "" or (nonce in self._nonces and newer and not self._wanted):
             return Verdict.AGAIN if self.begin_again() else Verdict.IGNORED

@@ -269,6 +269,7 @@ class ComputeService:
         return self._report(work.head, outcome)
 
     def _report(self, head: CommandHead, outcome: Outcome) -> Callable[[], None] | None:
+        look_incarnation, look = self._parts.monitor.begin_look()
         report = Report(
             id=str(uuid.uuid4()),
             host=self._parts.host,
@@ -284,6 +285,8 @@ class ComputeService:
             power_state=outcome.power_state,
             worked_s=outcome.worked_s,
             image_bytes=outcome.image_bytes,
+            look_incarnation=look_incarnation,
+            look=look,
         )
         notice = Notice(id=report.id, kind=Kind.REPORT, server_id=head.server_id, message=report)
         if not self._parts.ledger.conclude(head.server_id, task_of(head), outcome, notice):

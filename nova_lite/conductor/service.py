@@ -7,18 +7,20 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nova_lite import errors
+from nova_lite import errors, metrics
 from nova_lite.conductor.reconcilers.power_states import PowerStates
 from nova_lite.conf.scheduler import SchedulerOptions
-from nova_lite.db.engine import Database
+from nova_lite.db.engine import Database, Tx
 from nova_lite.durable import journal
 from nova_lite.inventory import hosts
 from nova_lite.model import wire
+from nova_lite.model.host import Look
 from nova_lite.model.ids import HostName, OperationId
-from nova_lite.rpc.compute import ComputeClient, Welcome
+from nova_lite.rpc.compute import ComputeClient, Tombstone, Welcome
 from nova_lite.rpc.conductor import Doorbell, Heartbeat, PowerChange, Registration, Report, TombstoneDone
 
 LOG = logging.getLogger(__name__)
+FIRST_LOOK = 1  # of an incarnation: the host has just started
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,19 +57,27 @@ class ConductorService:
             return
         welcome = Welcome(nonce=message.nonce, incarnation=incarnation, tombstones=owed)
         self._send(lambda: self._parts.compute.welcome(message.host, welcome))
-        self._parts.power_states.compare(message.host, message.guests, starting=True)
+        if not message.counts_looks:
+            self._parts.power_states.compare(message.host, message.guests, starting=True)
 
     def heartbeat(self, body: Mapping[str, Any]) -> None:
         """Handle Heartbeat of the present incarnation; who has another is asked to register again.
 
-        Removals that came to be owed while the host was thought dead are told: it need not know that it was.
+        One that was overtaken by a newer sight of the same guests is dropped. Removals that came to be owed while the host
+        was thought dead are told: it need not know that it was.
         """
         message = wire.from_plain(Heartbeat, body)
-        owed = self._parts.database.transact(
-            lambda tx: hosts.list_owed(tx, message.host) if hosts.beat(tx, message.host, message.incarnation) else None
-        )
-        if owed is None:
-            self._send(lambda: self._parts.compute.welcome(message.host, Welcome(nonce="", incarnation=0)))
+        look = Look(incarnation=message.incarnation, number=message.look)
+
+        def beat(tx: Tx) -> tuple[hosts.Age, tuple[Tombstone, ...]]:
+            age = hosts.beat(tx, message.host, look)
+            return age, hosts.list_owed(tx, message.host) if age is hosts.Age.NEW else ()
+
+        age, owed = self._parts.database.transact(beat)
+        if age is not hosts.Age.NEW:
+            self._refuse_look(message.host, age)
+            if age is hosts.Age.OTHER_INCARNATION:
+                self._send(lambda: self._parts.compute.welcome(message.host, Welcome(nonce="", incarnation=0)))
             return
         if owed:
             reminder = Welcome(nonce="", incarnation=message.incarnation, tombstones=owed)
@@ -75,7 +85,7 @@ class ConductorService:
         facts = message.facts
         if facts is not None:
             self._parts.database.transact(lambda tx: hosts.change_facts(tx, message.host, facts, self._parts.ratios))
-        self._parts.power_states.compare(message.host, message.guests)
+        self._parts.power_states.compare(message.host, message.guests, look, starting=look.number == FIRST_LOOK)
 
     def report(self, body: Mapping[str, Any]) -> None:
         """Handle Report: store it once as a signal, acknowledge, wake the operation.
@@ -91,9 +101,15 @@ class ConductorService:
         self._acknowledge(message.host, message.id)
 
     def power_changed(self, body: Mapping[str, Any]) -> None:
-        """Handle PowerChange; a lost one is made good by the next heartbeat."""
+        """Handle PowerChange, unless a newer sight is known; a lost one is made good by the next heartbeat."""
         message = wire.from_plain(PowerChange, body)
-        self._parts.power_states.changed(message.host, message.server_id, message.power_state)
+        look = Look(incarnation=message.incarnation, number=message.look)
+        with self._parts.database.read() as tx:
+            age = hosts.age_of(tx, message.host, look)
+        if age is hosts.Age.NEW:
+            self._parts.power_states.changed(message.host, message.server_id, message.power_state, look)
+        else:
+            self._refuse_look(message.host, age)
 
     def tombstone_done(self, body: Mapping[str, Any]) -> None:
         """Handle TombstoneDone: strike it out, acknowledge."""
@@ -102,6 +118,10 @@ class ConductorService:
             lambda tx: hosts.removal_done(tx, message.host, message.server_id, fence=message.fence, turn=message.turn)
         )
         self._acknowledge(message.host, message.report_id)
+
+    def _refuse_look(self, host: HostName, age: hosts.Age) -> None:
+        metrics.LOOKS_REFUSED.labels(age.value).inc()
+        LOG.info("What a host saw is not believed: it is old.", extra={"host": host, "reason": age.value})
 
     def _acknowledge(self, host: HostName, report_id: str) -> None:
         self._send(lambda: self._parts.compute.ack_report(host, report_id))

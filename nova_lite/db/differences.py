@@ -183,16 +183,18 @@ def select_strangers(tx: Tx, host: str | None = None) -> Sequence[Row]:
     return tx.execute(query if host is None else query.where(strangers.c.host == host)).mappings().all()
 
 
-def explained_guests(tx: Tx, host: str, ids: Collection[str], ended_since: float) -> frozenset[str]:
+def explained_guests(tx: Tx, host: str, ids: Collection[str], ended_s: float) -> frozenset[str]:
     """Of some guests of a host give those that a record explains.
 
-    That is a server there, a claim, a removal that is owed, an operation in hand, or an end later than that wall time.
+    That is a server there, a claim, a removal that is owed, an operation in hand, or an end within so many seconds,
+    by the journal's clock: conductors may differ in their times of day.
     """
+    ended_ago = clock.now_sql(tx.database) - servers.c.touched_at  # negative: before the machine's reboot (SQLite)
     of_server = sa.select(servers.c.id).where(
         servers.c.id.in_(ids),
         sa.or_(
             sa.and_(servers.c.host == host, servers.c.state != "deleted"),
-            servers.c.terminated_at > ended_since,
+            sa.and_(servers.c.state == "deleted", ended_ago >= 0.0, ended_ago <= ended_s),
         ),
     )
     of_claim = sa.select(claims.c.server_id).where(claims.c.server_id.in_(ids), claims.c.host == host)

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from nova_lite.db import clock
 from nova_lite.db.engine import Tx
 from nova_lite.db.tables.inventory import claims, hosts, services, tombstones
-from nova_lite.db.tables.journal import subjects
+from nova_lite.db.tables.journal import operations, signals, subjects
 from nova_lite.db.tables.servers import servers
 from nova_lite.model import wire
-from nova_lite.model.host import FAILURES_BORNE, Host, HostFacts
+from nova_lite.model.host import FAILURES_BORNE, Host, HostFacts, Look
 from nova_lite.model.ids import HostName, OperationId, ServerId
 from nova_lite.model.resources import ClaimRole, Resources
 
@@ -136,14 +136,34 @@ def register(tx: Tx, name: HostName, facts: HostFacts, limit: Resources, wall: f
     return tx.execute(sa.select(hosts.c.incarnation).where(hosts.c.name == name)).scalar_one()
 
 
-def beat(tx: Tx, name: HostName, incarnation: int, wall: float) -> bool:
-    """Note a sign of life of the present incarnation; the generation stays."""
-    change = (
-        hosts.update()
-        .where(hosts.c.name == name, hosts.c.incarnation == incarnation)
-        .values(last_seen_at=clock.now_sql(tx.database), seen_boot_id=clock.boot_id(tx.database), updated_at=wall)
+def beat(tx: Tx, name: HostName, look: Look, wall: float) -> bool:
+    """Note a sign of life of the present incarnation with a newer look than any before; the generation stays."""
+    change = hosts.update().where(hosts.c.name == name, hosts.c.incarnation == look.incarnation)
+    if look.number is not None:
+        newer = sa.or_(hosts.c.look_incarnation.is_distinct_from(look.incarnation), hosts.c.look_number < look.number)
+        change = change.where(newer).values(look_incarnation=look.incarnation, look_number=look.number)
+    values = {"last_seen_at": clock.now_sql(tx.database), "seen_boot_id": clock.boot_id(tx.database), "updated_at": wall}
+    return tx.execute(change.values(values)).rowcount == 1
+
+
+def last_look(tx: Tx, name: HostName) -> Look | None:
+    """Give the newest look of the present incarnation that a heartbeat told of; None for a host that nobody added."""
+    query = sa.select(hosts.c.incarnation, hosts.c.look_incarnation, hosts.c.look_number).where(hosts.c.name == name)
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        return None
+    return Look(incarnation=row.incarnation, number=row.look_number if row.look_incarnation == row.incarnation else None)
+
+
+def reported_look(tx: Tx, server_id: ServerId, incarnation: int) -> int:
+    """Give the newest look of this incarnation that the reports on a server tell of; 0 when they tell of none."""
+    query = (
+        sa.select(signals.c.body)
+        .join(operations, operations.c.id == signals.c.operation_id)
+        .where(operations.c.subject_kind == "server", operations.c.subject_id == server_id, signals.c.name == "report")
     )
-    return tx.execute(change).rowcount == 1
+    bodies = tx.execute(query).scalars()
+    return max((body.get("look") or 0 for body in bodies if body.get("look_incarnation") == incarnation), default=0)
 
 
 def take(tx: Tx, host: HostName, asked: Resources) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import logging
 import secrets
 
@@ -12,13 +13,21 @@ from nova_lite.db import journal
 from nova_lite.db.engine import Tx
 from nova_lite.inventory.liveness import OVERDUE_S
 from nova_lite.model import wire
-from nova_lite.model.host import Host, HostFacts
+from nova_lite.model.host import Host, HostFacts, Look
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.resources import Resources
 from nova_lite.rpc.compute import Tombstone
 
 LOG = logging.getLogger(__name__)
 REASON_CHARS = 500
+
+
+class Age(enum.Enum):
+    """How old is what a host saw. Only what is new is believed; the values are labels of a metric."""
+
+    NEW = "new"
+    LATE = "late"  # a heartbeat with a newer look has come
+    OTHER_INCARNATION = "incarnation"
 
 
 def add_host(tx: Tx, name: HostName, *, zone: str = "nova") -> str:
@@ -95,9 +104,22 @@ def wake_waiting(tx: Tx, name: HostName) -> int:
     return journal.wake(tx, queries.live_operations_on(tx, name))
 
 
-def beat(tx: Tx, name: HostName, incarnation: int) -> bool:
-    """Note a sign of life; False when it is not of the present incarnation. May be repeated."""
-    return queries.beat(tx, name, incarnation, tx.database.clock.wall())
+def beat(tx: Tx, name: HostName, look: Look) -> Age:
+    """Note a sign of life, unless its look is old. May be repeated: a second time it is."""
+    if queries.beat(tx, name, look, tx.database.clock.wall()):
+        return Age.NEW
+    last = queries.last_look(tx, name)
+    return Age.LATE if last is not None and last.incarnation == look.incarnation else Age.OTHER_INCARNATION
+
+
+def age_of(tx: Tx, name: HostName, look: Look) -> Age:
+    """Compare a look with the newest that a heartbeat told of."""
+    last = queries.last_look(tx, name)
+    if last is None or last.incarnation != look.incarnation:
+        return Age.OTHER_INCARNATION
+    if look.number is not None and last.number is not None and look.number < last.number:
+        return Age.LATE
+    return Age.NEW
 
 
 def change_facts(tx: Tx, name: HostName, facts: HostFacts, ratios: SchedulerOptions) -> None:

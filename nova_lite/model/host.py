@@ -27,6 +27,14 @@ class HostFacts:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look of a host at its guests. A greater number of the same incarnation is newer; without one nobody can tell."""
+
+    incarnation: int
+    number: int | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Host:
     """A host's record: its facts, its limits (after ratios), what is claimed, and whether it takes servers."""
 

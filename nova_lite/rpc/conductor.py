@@ -33,16 +33,22 @@ class Registration:
     nonce: str
     facts: HostFacts
     guests: tuple[GuestState, ...] = ()
+    counts_looks: bool = False  # then the guests count in its first heartbeat only: a registration may be an old one
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Heartbeat:
-    """A host lives. `guests` is what it sees, for the power-state reconciler (sent whole, it is small)."""
+    """A host lives. `guests` is what it sees, for the power-state reconciler (sent whole, it is small).
+
+    `look` counts, from 1 in each incarnation, how often the host looked at its guests: a lower number is an older sight.
+    A host of release 1.0 does not count.
+    """
 
     host: HostName
     incarnation: int
     guests: tuple[GuestState, ...] = ()
     facts: HostFacts | None = None  # only when they changed
+    look: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,16 +78,19 @@ class Report:
     power_state: PowerState | None = None
     worked_s: float | None = None  # how long the host worked on it; the rest was waiting and messages
     image_bytes: int | None = None  # read from the image service; 0: the host had the image
+    look_incarnation: int | None = None  # looks of this incarnation with lower numbers are older than what is reported
+    look: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PowerChange:
-    """A guest's power changed without a command (it shut itself down, it crashed)."""
+    """A guest's power changed without a command (it shut itself down, it crashed). `look` as in Heartbeat."""
 
     host: HostName
     incarnation: int
     server_id: ServerId
     power_state: PowerState
+    look: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -71,6 +71,7 @@ class Cloud:
         self.installation = Installation((self.config,))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.faults: dict[str, points.Plan] = {name: points.Plan(root / f"{name}.faults.json") for name in self.daemons()}
+        self.extra_environment: dict[str, dict[str, str]] = {}  # of each daemon, from its next start on
         self.requests = 0
         self._turns = itertools.count()
         self._keeping = threading.Lock()
@@ -134,7 +135,7 @@ class Cloud:
         """Give the environment of one daemon: its fault points, and what differs from the common configuration."""
         kind, _, which = name.partition(".")
         own = {"OS_API__PORT": str(self.ports[int(which) - 1])} if kind == "api" else {}
-        return {**_environment(), points.VARIABLE: str(self.faults[name].path), **own}
+        return {**_environment(), points.VARIABLE: str(self.faults[name].path), **own, **self.extra_environment.get(name, {})}
 
     @contextlib.contextmanager
     def keeping(self) -> Iterator[None]:
@@ -208,26 +209,23 @@ class Cloud:
     def token(self, user: str = "admin") -> str:
         """Log in, once; admins see and may everything."""
         if not self._token:
-            password = keeping.passwords(self.installation.keys_dir)[user]
-            domain = {"id": "default"}
-            body = {
-                "auth": {
-                    "identity": {
-                        "methods": ["password"],
-                        "password": {"user": {"name": user, "domain": domain, "password": password}},
-                    },
-                    "scope": {"project": {"name": user, "domain": domain}},
-                }
-            }
-            answer = self._log_in(body)
+            answer = self._log_in(user)
             self._token = answer.headers["X-Subject-Token"]
             self.project_id = answer.json()["token"]["project"]["id"]
         return self._token
 
-    def _log_in(self, body: Any) -> requests.Response:
+    def fresh_token(self, port: int, user: str = "admin") -> str:
+        """Log in once more, at the api that listens there."""
+        return self._log_in(user, f"http://127.0.0.1:{port}").headers["X-Subject-Token"]
+
+    def _log_in(self, user: str, url: str = "") -> requests.Response:
+        password = keeping.passwords(self.installation.keys_dir)[user]
+        domain = {"id": "default"}
+        identity = {"methods": ["password"], "password": {"user": {"name": user, "domain": domain, "password": password}}}
+        body = {"auth": {"identity": identity, "scope": {"project": {"name": user, "domain": domain}}}}
         for _ in range(TRIES):
             with contextlib.suppress(*CUT):
-                answer = requests.post(f"{self.url}/identity/v3/auth/tokens", json=body, timeout=30)
+                answer = requests.post(f"{url or self.url}/identity/v3/auth/tokens", json=body, timeout=30)
                 if answer.status_code not in (429, 503):
                     answer.raise_for_status()
                     return answer

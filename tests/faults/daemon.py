@@ -9,7 +9,9 @@ import contextlib
 import functools
 import importlib
 import os
+import select
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -162,10 +164,17 @@ def wrap(kind: str, points: Points) -> None:
         wrap_images(points)
 
 
+def mend_sleep() -> None:
+    """Sleep by another call: libfaketime takes the end that time.sleep() gives, of the true clock, for one of the false clock."""
+    time.sleep = lambda seconds: select.select((), (), (), seconds) and None
+
+
 def main() -> int:
     """Run the daemon; give its exit code."""
     kind, *rest = sys.argv[1:]
     sys.argv[1:] = rest
+    if "faketime" in os.environ.get("LD_PRELOAD", ""):
+        mend_sleep()
     if os.environ.get(VARIABLE):
         wrap(kind, Points(Path(os.environ[VARIABLE])))
     return int(importlib.import_module(f"nova_lite.{kind}.daemon").main() or 0)

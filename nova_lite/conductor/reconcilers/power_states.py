@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from nova_lite.db import differences
 from nova_lite.db import hosts as queries
 from nova_lite.db.engine import Database, Tx
+from nova_lite.inventory import hosts
 from nova_lite.model.guest import GuestState, PowerState
+from nova_lite.model.host import Look
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.server import ServerState
 from nova_lite.servers import records
@@ -38,8 +40,10 @@ class PowerStates:
         self._lock = threading.Lock()
         self._missed: dict[tuple[HostName, str], float] = {}
 
-    def compare(self, host: HostName, guests: Sequence[GuestState], *, starting: bool = False) -> None:
-        """Compare all guests that a host sees with the rows of its servers. May be repeated.
+    def compare(
+        self, host: HostName, guests: Sequence[GuestState], look: Look | None = None, *, starting: bool = False
+    ) -> None:
+        """Compare all guests that a host sees with the rows of its servers, while `look` is the newest. May be repeated.
 
         A guest that is not there is believed gone when the host says so twice, or when it is `starting`: a heartbeat may
         have been under way for long.
@@ -50,16 +54,16 @@ class PowerStates:
         for row in rows:
             power = seen.get(row["id"])
             if power not in (None, PowerState.NOSTATE, row["power_state"]):
-                self._mend(host, row["id"], power, "heartbeat")
+                self._mend(host, row["id"], power, "heartbeat", look)
         lost = [row["id"] for row in rows if row["id"] not in seen and row["power_state"] != PowerState.NOSTATE]
         for server_id in self._believed_lost(host, lost, starting=starting):
-            self._mend(host, server_id, PowerState.NOSTATE, "heartbeat")
+            self._mend(host, server_id, PowerState.NOSTATE, "heartbeat", look)
         self._note_strangers(host, set(seen) - {row["id"] for row in rows})
 
-    def changed(self, host: HostName, server_id: ServerId, power: PowerState) -> None:
-        """Take one change that a host told of. May be repeated."""
+    def changed(self, host: HostName, server_id: ServerId, power: PowerState, look: Look | None = None) -> None:
+        """Take one change that a host told of, while `look` is the newest. May be repeated."""
         if power is not PowerState.NOSTATE:  # not known just now; a guest that is gone is missing in the lists
-            self._mend(host, server_id, power, "event")
+            self._mend(host, server_id, power, "event", look)
 
     def _believed_lost(self, host: HostName, lost: list[str], *, starting: bool) -> list[ServerId]:
         """Give those that have been missed for a while, and remember the others."""
@@ -78,21 +82,36 @@ class PowerStates:
             known = {str(row["server_id"]) for row in differences.select_strangers(tx, host)}
             if not known and not candidates:
                 return
-            strange = candidates - differences.explained_guests(tx, host, candidates, wall - ENDED_S)
+            strange = candidates - differences.explained_guests(tx, host, candidates, ENDED_S)
         gone, fresh = known - strange, strange - known
         if gone or fresh:
             self._database.transact(lambda tx: differences.replace_strangers(tx, host, gone, fresh, wall))
         for server_id in fresh:
             LOG.warning("A host has a guest that no record explains.", extra={"host": host, "server_id": server_id})
 
-    def _mend(self, host: HostName, server_id: ServerId, power: PowerState, source: str) -> None:
-        if self._database.transact(lambda tx: _mend(tx, host, server_id, power, REST_S[source])):
+    def _mend(self, host: HostName, server_id: ServerId, power: PowerState, source: str, look: Look | None) -> None:
+        def mend(tx: Tx) -> bool:
+            return _is_newest(tx, host, server_id, look) and _mend(tx, host, server_id, power, REST_S[source])
+
+        if self._database.transact(mend):
             said = (
                 "A host does not have a server's guest."
                 if power is PowerState.NOSTATE
                 else "A guest changed its power by itself."
             )
             LOG.info(said, extra={"server_id": server_id, "power_state": power.name})
+
+
+def _is_newest(tx: Tx, host: HostName, server_id: ServerId, look: Look | None) -> bool:
+    """Whether nothing newer is known of a server: no later look, and no report that its row has been settled by.
+
+    A later look may have come since the message was taken: its handler may have been stopped for long.
+    """
+    if look is None:
+        return True
+    if hosts.age_of(tx, host, look) is not hosts.Age.NEW:
+        return False
+    return look.number is None or queries.reported_look(tx, server_id, look.incarnation) <= look.number
 
 
 def _mend(tx: Tx, host: HostName, server_id: ServerId, power: PowerState, rest_s: float) -> bool:

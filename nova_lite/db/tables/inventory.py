@@ -23,6 +23,8 @@ hosts = sa.Table(
     sa.Column("disk_gib_used", sa.Integer, nullable=False, default=0),
     sa.Column("generation", sa.BigInteger, nullable=False, default=0),
     sa.Column("incarnation", sa.BigInteger, nullable=False, default=0),
+    sa.Column("look_incarnation", sa.BigInteger),  # the newest look at its guests that a heartbeat told of. It names its own
+    sa.Column("look_number", sa.BigInteger),  # incarnation: conductors of release 1.0 do not begin anew with each
     sa.Column("enabled", sa.Boolean, nullable=False, default=True),
     sa.Column("disabled_reason", sa.String(255)),
     sa.Column("forced_down", sa.Boolean, nullable=False, default=False),

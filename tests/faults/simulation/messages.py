@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Callable
 
 from faults.simulation.broker import Fate, Message
 from faults.simulation.workload import LOADS, Load, ask, boots, check, seeded, servers
@@ -13,8 +14,9 @@ from nova_lite import metrics
 
 LATEST_S = 600.0
 LOST_S = 35.0
+LATE_LOOK_S = (20.0, 45.0)  # longer than a row has to rest, shorter than what makes a host count as down
+PAUSES_S = (0.0, 60.0, LATEST_S)  # some copies come before the next request
 FORGETFUL = 0.5
-BELIEVED_S = 4.0
 REASONS = ("late", "incarnation")
 
 
@@ -31,9 +33,12 @@ def _refused() -> tuple[float, float]:
     return commands, metrics.REPORTS_DROPPED._value.get()
 
 
-def _latest(message: Message) -> float:
-    """Give how late a copy may be. What tells of power is believed when it comes: see docs/develop/simulation.md."""
-    return BELIEVED_S if message.method in ("heartbeat", "power_changed") else LATEST_S
+def _unbelieved() -> float:
+    return float(metrics.LOOKS_REFUSED.labels("late")._value.get())
+
+
+def _late(message: Message) -> bool:
+    return message.method in ("heartbeat", "power_changed")
 
 
 class Mishaps:
@@ -45,19 +50,35 @@ class Mishaps:
     def play_doubled(self, seed: int, *, restarts: bool = False) -> Refusals:
         """Ask one server for all there is, each message coming at once and again up to ten minutes later, mixed."""
         before = _refused()
-        with seeded(seed):
-            world = self._shelf.take("empty", seed)
-            try:
-                self._live_through(world, restarts)
-            finally:
-                world.close()
+        self._play_life(seed, lambda world: lambda _message: (0.0, world.chance.uniform(0.0, LATEST_S)), restarts=restarts)
         after = _refused()
         return Refusals(commands=after[0] - before[0], reports=after[1] - before[1])
 
-    def _live_through(self, world: World, restarts: bool) -> None:
+    def play_late_looks(self, seed: int) -> float:
+        """Ask one server for all there is while no look of a host comes in time, only commands and reports do.
+
+        Give how many looks were not believed.
+        """
+        before = _unbelieved()
+        self._play_life(
+            seed, lambda world: lambda message: (_late(message) * world.chance.uniform(*LATE_LOOK_S),), (25.0, 30.0, 40.0)
+        )
+        return _unbelieved() - before
+
+    def _play_life(
+        self, seed: int, fate_in: Callable[[World], Fate], pauses: tuple[float, ...] = PAUSES_S, *, restarts: bool = False
+    ) -> None:
+        with seeded(seed):
+            world = self._shelf.take("empty", seed)
+            try:
+                self._live_through(world, fate_in(world), pauses, restarts)
+            finally:
+                world.close()
+
+    def _live_through(self, world: World, fate: Fate, pauses: tuple[float, ...], restarts: bool) -> None:
         world.rest()
         world.mixes = True
-        world.broker.fate = lambda message: (0.0, world.chance.uniform(0.0, _latest(message)))
+        world.broker.fate = fate
         expected = 0
         for name in ("boot", "stop", "start", "reboot", "reboot_hard", "delete"):
             load = next(load for load in LOADS if load.workflow == name)
@@ -66,7 +87,7 @@ class Mishaps:
             world.settle()
             if name != "delete":
                 assert boots(world) == [expected], f"{name}: booted {boots(world)} times"
-            world.pass_time(world.chance.choice((0.0, 60.0, LATEST_S)))  # some copies come before the next request
+            world.pass_time(world.chance.choice(pauses))
             if restarts:
                 self._restart_hosts(world)
         world.broker.fate = lambda _message: (0.0,)

@@ -73,6 +73,11 @@ def test_doubled_mixed_and_late_messages_do_each_thing_once(mishaps, seed, resta
     assert refused.reports > 0
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_looks_that_are_all_late_show_no_server_in_its_old_state(mishaps, seed):
+    assert mishaps.play_late_looks(seed) > 0
+
+
 @each_load
 def test_a_command_of_an_ended_operation_changes_nothing(mishaps, load):
     mishaps.play_late(load, 1)

@@ -88,6 +88,7 @@ class Rig:
     def welcome(self, incarnation=1):
         self.pass_time(0.1)
         assert self.monitor.welcomed(self.line.of(Registration)[-1].nonce, incarnation)
+        self.pass_time(0.1)  # the first heartbeat
         self.line.said.clear()
 
 
@@ -157,6 +158,37 @@ def test_a_welcome_without_a_nonce_asks_to_register_again(rig):
 
     assert len(rig.line.of(Registration)) == 1
     assert rig.monitor.knows(1)
+
+
+def test_the_first_heartbeat_comes_with_the_welcome_and_each_incarnation_counts_its_looks_anew(rig):
+    rig.pass_time(0.1)
+    assert rig.line.of(Registration)[0].counts_looks
+    for incarnation in (1, 2):
+        assert rig.monitor.welcomed(rig.line.of(Registration)[-1].nonce, incarnation)
+        rig.pass_time(0.1)
+        rig.pass_time(15)
+        rig.monitor.welcomed("", 0)
+        rig.pass_time(0.1)
+
+    beats = rig.line.of(Heartbeat)
+    assert [(beat.incarnation, beat.look) for beat in beats] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_a_look_has_the_number_of_its_beginning(rig):
+    rig.driver.ensure_guest(spec(), threading.Event())
+    rig.welcome()
+    rig.driver.crash(SERVER)  # told to us before the next look, sent after it
+    rig.monitor._chores["power"].due = float("inf")
+    rig.monitor.hurry("beat")
+    rig.monitor._known.clear()
+    rig.monitor.tick()
+    rig.monitor._known.clear()
+    rig.monitor.hurry("power")
+    rig.monitor.tick()
+
+    beat, change = rig.line.said
+    assert isinstance(beat, Heartbeat) and isinstance(change, PowerChange)
+    assert change.look < beat.look
 
 
 def test_a_welcomed_host_beats_every_15_seconds(rig):

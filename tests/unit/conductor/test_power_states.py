@@ -7,6 +7,7 @@ from workflows.servers import add_host, new_server
 
 from nova_lite.clock import SimulatedClock
 from nova_lite.conductor.reconcilers.power_states import PowerStates
+from nova_lite.db import differences
 from nova_lite.db.engine import Database
 from nova_lite.db.schema import create_all
 from nova_lite.model.guest import GuestState, PowerState
@@ -49,6 +50,11 @@ def state(database, server):
         return records.get(tx, server.id).state
 
 
+def strangers(database):
+    with database.read() as tx:
+        return [row["server_id"] for row in differences.select_strangers(tx, H1)]
+
+
 @pytest.mark.parametrize("by_s", [-3600, 0, 3600])
 def test_a_row_at_rest_follows_and_one_just_changed_does_not_whatever_the_time_of_day(database, server, by_s):
     database.clock.by_s = by_s  # another conductor than the one that changed the row
@@ -70,3 +76,19 @@ def test_a_row_changed_before_the_machines_reboot_is_at_rest(database, server):
     PowerStates(database).changed(H1, server.id, PowerState.CRASHED)
 
     assert state(database, server) == ServerState.STOPPED
+
+
+@pytest.mark.parametrize("by_s", [-3600, 0, 3600])
+def test_a_guest_whose_server_ended_just_now_is_no_stranger_whatever_the_time_of_day(database, server, by_s):
+    wall = database.clock.wall()
+    database.transact(lambda tx: records.update(tx, server.id, state=ServerState.DELETED, host=None, terminated_at=wall))
+    database.clock.by_s = by_s  # another conductor than the one that wrote when it ended
+    seen = (GuestState(server_id=server.id, power_state=PowerState.RUNNING),)
+
+    database.clock.now += 5
+    PowerStates(database).compare(H1, seen)
+    early = strangers(database)
+    database.clock.now += 60
+    PowerStates(database).compare(H1, seen)
+
+    assert (early, strangers(database)) == ([], [server.id])

@@ -11,7 +11,7 @@ from nova_lite.db.engine import Database
 from nova_lite.db.schema import create_all
 from nova_lite.inventory import claims, hosts, services
 from nova_lite.inventory.liveness import OVERDUE_S
-from nova_lite.model.host import HostFacts
+from nova_lite.model.host import HostFacts, Look
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.resources import Resources
 
@@ -41,6 +41,10 @@ def database(tmp_path, clock):
 
 def register(database: Database) -> tuple[int, tuple]:
     return database.transact(lambda tx: hosts.register(tx, HOST, FACTS, SchedulerOptions()))
+
+
+def beat(database, incarnation, number=None):
+    return database.transact(lambda tx: hosts.beat(tx, HOST, Look(incarnation=incarnation, number=number)))
 
 
 def look(database: Database):
@@ -75,7 +79,7 @@ def test_the_operator_s_zone_counts_not_the_host_s(database):
 def test_a_host_is_up_until_two_heartbeats_are_missed(database, clock):
     incarnation, _ = register(database)
     clock.now += 15
-    assert database.transact(lambda tx: hosts.beat(tx, HOST, incarnation))
+    beat(database, incarnation)
 
     clock.now += OVERDUE_S
     assert look(database).up
@@ -87,7 +91,48 @@ def test_a_heartbeat_of_an_older_incarnation_is_no_sign_of_life(database):
     old, _ = register(database)
     register(database)
 
-    assert not database.transact(lambda tx: hosts.beat(tx, HOST, old))
+    assert beat(database, old) is hosts.Age.OTHER_INCARNATION
+    assert beat(database, old, 5) is hosts.Age.OTHER_INCARNATION
+
+
+def test_a_heartbeat_that_was_overtaken_is_no_sign_of_life(database, clock):
+    incarnation, _ = register(database)
+    assert [beat(database, incarnation, number) for number in (1, 4)] == [hosts.Age.NEW] * 2
+
+    clock.now += OVERDUE_S + 1
+    assert [beat(database, incarnation, number) for number in (1, 4, 3)] == [hosts.Age.LATE] * 3
+
+    assert not look(database).up
+
+
+def test_each_incarnation_counts_its_looks_from_the_beginning(database):
+    first, _ = register(database)
+    beat(database, first, 900)
+    second, _ = register(database)
+
+    assert beat(database, second, 1) is hosts.Age.NEW
+    assert beat(database, second, 1) is hosts.Age.LATE
+
+
+def test_heartbeats_of_a_host_that_does_not_count_its_looks_are_all_believed(database):
+    incarnation, _ = register(database)
+
+    ages = [beat(database, incarnation, number) for number in (None, None, 2, None)]
+
+    assert ages == [hosts.Age.NEW] * 4
+
+
+def test_a_look_is_late_when_a_heartbeat_told_of_a_newer_one(database):
+    incarnation, _ = register(database)
+    beat(database, incarnation, 5)
+
+    with database.read() as tx:
+        ages = [hosts.age_of(tx, HOST, Look(incarnation=incarnation, number=number)) for number in (4, 5, 6, None)]
+        other = hosts.age_of(tx, HOST, Look(incarnation=incarnation - 1, number=6))
+        nobody = hosts.age_of(tx, HostName("nobody"), Look(incarnation=1, number=1))
+
+    assert ages == [hosts.Age.LATE, hosts.Age.NEW, hosts.Age.NEW, hosts.Age.NEW]
+    assert (other, nobody) == (hosts.Age.OTHER_INCARNATION,) * 2
 
 
 def test_after_a_reboot_of_the_control_machine_nobody_counts_as_up_until_seen(database, clock):

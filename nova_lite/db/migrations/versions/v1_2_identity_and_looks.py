@@ -18,10 +18,14 @@ def upgrade() -> None:
     """Bring the database to this version."""
     _add_delegation()
     _add_limits()
+    op.add_column("hosts", sa.Column("look_incarnation", sa.BigInteger(), nullable=True))
+    op.add_column("hosts", sa.Column("look_number", sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:
     """Take it back."""
+    op.drop_column("hosts", "look_number")
+    op.drop_column("hosts", "look_incarnation")
     op.drop_table("project_endpoint_groups")
     op.drop_table("project_endpoints")
     op.drop_table("endpoint_groups")
