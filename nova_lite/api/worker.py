@@ -28,6 +28,7 @@ from nova_lite.api import admission
 from nova_lite.api.lanes import HEAD_BYTES, Lane, lane_of, threads_of
 
 ACCEPTED = 64
+FULL = 0.9  # of the connections that a process may have: from here on silent ones are given up
 HEADERS_S = 4.0
 HURRIED_S = 0.5  # for the headers, while others wait for a thread
 BODY_S = 10.0
@@ -185,10 +186,23 @@ class Worker(ThreadWorker):
     def accept(self, listener: Any) -> None:
         """Take up to `ACCEPTED` of the connections that wait; gunicorn takes one in each turn of its loop."""
         for _ in range(ACCEPTED):
+            self._make_room()
             before = self.nr_conns
             super().accept(listener)
             if self.nr_conns == before or self.nr_conns >= self.worker_connections:
                 return
+
+    def _make_room(self) -> None:
+        """Give up who has been silent longest when few more connections fit: else idle ones would keep all others out.
+
+        Those that have said nothing yet go first, then those whose last answer lies back longest.
+        """
+        for silent in (self.pending_conns, self.keepalived_conns):
+            while silent and self.nr_conns >= self.worker_connections * FULL:
+                conn = silent.popleft()
+                self.poller.unregister(conn.sock)
+                self.nr_conns -= 1
+                conn.close()
 
     def enqueue_req(self, conn: Any) -> None:
         """Let a connection wait for a thread of its lane, or for its first bytes; gunicorn's method."""

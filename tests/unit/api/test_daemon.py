@@ -141,6 +141,34 @@ def test_a_burst_of_changes_waits_in_line_and_none_is_refused(cloud):
     assert answers == [201] * BURST
 
 
+FEW_FILES = """
+import resource, sys
+from nova_lite.api import daemon
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+sys.exit(daemon.main())
+"""
+
+
+def test_connections_that_say_nothing_keep_nobody_out(cloud, tmp_path):
+    folder, port = cloud[0], free_port()
+    settings = {"OS_DEFAULT__STATE_DIR": str(folder), "OS_API__PORT": str(port), "OS_API__THREADS": "4"}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", FEW_FILES, "--services", "identity"], env=os.environ | settings, stdout=log, stderr=log
+        )
+    try:
+        wait_ready(process, tmp_path, port)
+        with contextlib.ExitStack() as stack:
+            for _ in range(500):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            assert ask(port, "GET", "/identity/v3")[0] == 200
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait(40)
+
+
 def test_a_client_that_is_still_sending_gets_the_answer_that_refuses_it(cloud):
     _, port, _ = cloud
     head = b"POST /identity/v3/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 400000\r\n\r\n"

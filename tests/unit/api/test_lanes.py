@@ -6,12 +6,12 @@ import concurrent.futures
 import contextlib
 import socket
 import threading
-from collections import Counter
+from collections import Counter, deque
 from types import SimpleNamespace
 
 import pytest
 
-from nova_lite.api import admission, worker
+from nova_lite.api import admission, daemon, worker
 from nova_lite.api.admission import Admission, Kind
 from nova_lite.api.lanes import Lane, lane_of, threads_of
 
@@ -140,6 +140,26 @@ def test_a_connection_that_says_nothing_has_no_thread(still):
         assert still.polled == [silent.sock]
         assert still.pending_conns == [silent]
     assert not still._lines
+
+
+@pytest.mark.parametrize(("connections", "left"), [(8, "abcd"), (9, "bcd"), (10, "cd"), (11, "d")])
+def test_the_longest_silent_are_given_up_when_few_more_connections_fit(still, connections, left):
+    still.worker_connections, still.nr_conns = 10, connections
+    closed = []
+    still.poller.unregister = lambda _sock: None
+    silent = {name: SimpleNamespace(sock=name, close=lambda name=name: closed.append(name)) for name in "abcd"}
+    still.pending_conns = deque([silent["a"], silent["b"]])
+    still.keepalived_conns = deque([silent["c"], silent["d"]])
+
+    still._make_room()
+
+    assert closed == [name for name in "abcd" if name not in left]
+    assert still.nr_conns == connections - len(closed)
+
+
+@pytest.mark.parametrize(("files", "connections"), [(1024, 824), (4200, 4000), (20000, 4000), (100, 64)])
+def test_a_process_takes_no_more_connections_than_it_has_files_for(files, connections):
+    assert daemon.connections_within(files) == connections
 
 
 def test_a_line_is_as_long_as_what_has_not_been_finished(still, monkeypatch):
