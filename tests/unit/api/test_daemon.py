@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from keystoneauth1 import exceptions, session
@@ -159,11 +160,13 @@ def test_connections_that_say_nothing_keep_nobody_out(cloud, tmp_path):
         )
     try:
         wait_ready(process, tmp_path, port)
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        before = workers.read_text()
         with contextlib.ExitStack() as stack:
             for _ in range(500):
                 stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
             assert ask(port, "GET", "/identity/v3")[0] == 200
-        assert process.poll() is None
+        assert workers.read_text() == before  # it did not die of them
     finally:
         process.terminate()
         process.wait(40)
