@@ -2,8 +2,11 @@
 
 Somebody has to be refused then, and that must be quick: a thread that waits for a slot is one that answers nobody. So a
 request waits for `PATIENCE_S` at most, counted from when it came, also the time in the queue before it had a thread.
-After that it is told when to come back: 429 to a project that has half of all changes in hand, 503 to anybody else.
-Thus no queue is longer than that time, and what has a share of its own (operators, health) is never far behind.
+Changes, lists and logins wait in lines of their own (`lanes`), where they are in nobody's way. They come in bursts, from
+clients that open ten or a hundred connections at once and take a refusal for a failure. So they wait for `BURST_S`, unless
+more than `LINES` says are in their line: that is no burst but a flood.
+After that a request is told when to come back: 429 to a project that has half of all changes in hand, 503 to anybody else.
+Thus no queue is longer than these times, and what has a share of its own (operators, health) is never far behind.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from collections.abc import Iterator
 from nova_lite import errors, metrics
 
 PATIENCE_S = 0.25
+BURST_S = 6.0  # less than a worker that is told to end gives the requests in hand
 RETRY_S = 1
 OPERATORS = ("/os-services", "/os-hypervisors")
 _QUEUED = threading.local()
@@ -40,6 +44,9 @@ class Kind(enum.Enum):
         self.divisor = divisor
 
 
+LINES = {Kind.CHANGE: 128, Kind.LIST: 32, Kind.LOGIN: 32}  # in one process, those being served counted
+
+
 def kind_of(method: str, path: str, *, token: bool = True, raw: bool = False) -> Kind:
     """Tell what a route's requests are. A path without a field is a collection: reading it may be long."""
     if raw or not token:
@@ -59,14 +66,17 @@ def gates_of(kind: Kind) -> tuple[Kind, Kind]:
     return (Kind.FREE, kind) if kind is Kind.CHANGE else (kind, Kind.FREE)
 
 
-def note_queued(waited_s: float) -> None:
-    """Say how long the request that this thread takes up now has waited for a thread."""
-    _QUEUED.waited_s = waited_s
+def note_queued(waited_s: float, line: int = 0) -> None:
+    """Say how long the request that this thread takes up now has waited, and how many its line has, those served too."""
+    _QUEUED.waited_s, _QUEUED.line = waited_s, line
 
 
-def patience_left() -> float:
+def patience_left(kind: Kind) -> float:
     """Give the seconds that this thread's request may still wait."""
-    return max(0.0, PATIENCE_S - getattr(_QUEUED, "waited_s", 0.0))
+    if kind is Kind.HOST:
+        return 0.0
+    in_burst = getattr(_QUEUED, "line", 0) <= LINES.get(kind, -1)
+    return max(0.0, (BURST_S if in_burst else PATIENCE_S) - getattr(_QUEUED, "waited_s", 0.0))
 
 
 class Admission:
@@ -87,7 +97,7 @@ class Admission:
             yield
             return
         owner = (project_id or "") if kind is Kind.CHANGE else ""
-        if not gate.enter(owner, 0.0 if kind is Kind.HOST else patience_left()):
+        if not gate.enter(owner, patience_left(kind)):
             metrics.REQUESTS_REFUSED.labels(kind.label).inc()
             raise _refusal(greedy=bool(owner) and gate.is_greedy(owner))
         try:

@@ -6,6 +6,7 @@ import argparse
 import functools
 import gc
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -34,7 +35,8 @@ LOG = logging.getLogger(__name__)
 BACKLOG = 1024
 KEEPALIVE_S = 75
 DRAIN_S = 8  # for the requests in hand; an operator is promised that all is over in ten
-CONNECTIONS = 1000
+CONNECTIONS = 4000  # a request that waits is an open connection; what is not taken waits where nobody can tell whose it is
+OTHER_FILES = 200  # of a process: to the database, the broker, image files
 SWITCH_S = 0.0005  # so that the thread that accepts connections is not kept waiting by those that are at work
 
 
@@ -81,7 +83,7 @@ class Door(BaseApplication):
             "worker_class": Worker,
             "workers": self._options.workers,
             "threads": self._options.threads,
-            "worker_connections": CONNECTIONS,
+            "worker_connections": connections_within(raise_file_limit()),
             "keepalive": KEEPALIVE_S,
             "graceful_timeout": DRAIN_S,
             "preload_app": True,
@@ -110,6 +112,21 @@ class Door(BaseApplication):
         sys.setswitchinterval(SWITCH_S)
         for start in self._built.start:
             start()
+
+
+def raise_file_limit() -> int:
+    """Have as many open files as the machine lets this process have, and need; give how many. systemd begins with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + OTHER_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
+
+
+def connections_within(files: int) -> int:
+    """Say how many connections a process takes that may have so many open files: without one left it could not even accept."""
+    return max(64, min(CONNECTIONS, files - OTHER_FILES))
 
 
 def _when_ready(_arbiter: Any) -> None:

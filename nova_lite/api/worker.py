@@ -1,8 +1,9 @@
-"""gunicorn's threaded worker, made safe against slow clients.
+"""gunicorn's threaded worker, made safe against slow clients, with threads by lane.
 
-A connection that says nothing has no thread. A thread waits only as long as the client keeps up: `HEADERS_S` seconds for
-the headers (`HURRIED_S` while others wait), `BODY_S` for the body and `SEND_S` for the answer in all, and one more for each
-`FLOOR` bytes that came or went. So one byte a second is cut off after some seconds, and an image may move for hours.
+A connection that says nothing has no thread. One that does gets one of its lane's (`lanes`), which waits only as long as the
+client keeps up: `HEADERS_S` seconds for the headers (`HURRIED_S` while others wait), `BODY_S` for the body and `SEND_S` for
+the answer in all, and one more for each `FLOOR` bytes that came or went. So one byte a second is cut off after some seconds,
+and an image may move for hours.
 """
 
 from __future__ import annotations
@@ -11,19 +12,23 @@ import contextlib
 import errno
 import functools
 import logging
+import selectors
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
+from concurrent import futures
 from typing import Any
 
 from gunicorn import glogging
 from gunicorn.http.body import ChunkedReader, LengthReader
-from gunicorn.workers.gthread import _DEFER, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
 from nova_lite.api import admission
+from nova_lite.api.lanes import HEAD_BYTES, Lane, lane_of, threads_of
 
 ACCEPTED = 64
-SILENT_S = 0.05
+FULL = 0.9  # of the connections that a process may have: from here on silent ones are given up
 HEADERS_S = 4.0
 HURRIED_S = 0.5  # for the headers, while others wait for a thread
 BODY_S = 10.0
@@ -155,30 +160,80 @@ def _is_much_left(body: Any) -> bool:
     return isinstance(body.reader, LengthReader) and body.reader.length > DRAINED
 
 
+def _peek(conn: Any) -> bytes | None:
+    """Look at what a connection has sent, without a wait and without taking it; None when there is nothing."""
+    if conn.sock.gettimeout() != 0.0:
+        return None  # it was being served a moment ago: what comes next is read ahead already
+    try:
+        return bytes(conn.sock.recv(HEAD_BYTES, socket.MSG_PEEK))
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""  # it is gone, which a thread will find
+
+
 class Worker(ThreadWorker):
-    """Gives each connection a patient socket before anything is read from it, and tells how long it waited for a thread."""
+    """Gives each connection a thread of its lane and a patient socket, and tells how long it waited, and among how many."""
+
+    def get_thread_pool(self) -> futures.ThreadPoolExecutor:
+        """Make the threads of all lanes; give gunicorn the common ones."""
+        self._lines: Counter[Lane] = Counter()  # requests that wait or are being served; this thread alone changes it
+        self._pools = {
+            lane: futures.ThreadPoolExecutor(threads_of(lane, self.cfg.threads), thread_name_prefix=lane.value) for lane in Lane
+        }
+        return self._pools[Lane.COMMON]
 
     def accept(self, listener: Any) -> None:
         """Take up to `ACCEPTED` of the connections that wait; gunicorn takes one in each turn of its loop."""
         for _ in range(ACCEPTED):
+            self._make_room()
             before = self.nr_conns
             super().accept(listener)
             if self.nr_conns == before or self.nr_conns >= self.worker_connections:
                 return
 
+    def _make_room(self) -> None:
+        """Give up who has been silent longest when few more connections fit: else idle ones would keep all others out.
+
+        Those that have said nothing yet go first, then those whose last answer lies back longest.
+        """
+        for silent in (self.pending_conns, self.keepalived_conns):
+            while silent and self.nr_conns >= self.worker_connections * FULL:
+                conn = silent.popleft()
+                self.poller.unregister(conn.sock)
+                self.nr_conns -= 1
+                conn.close()
+
     def enqueue_req(self, conn: Any) -> None:
-        """Let a connection wait for a thread; gunicorn's method."""
+        """Let a connection wait for a thread of its lane, or for its first bytes; gunicorn's method."""
+        head = _peek(conn)
+        if head is None and not conn.initialized:
+            self._await_first_bytes(conn)
+            return
+        conn.data_ready = True
         conn.queued_at = time.monotonic()
-        super().enqueue_req(conn)
+        conn.lane = lane_of(head or b"")
+        self._lines[conn.lane] += 1
+        future = self._pools[conn.lane].submit(self.handle, conn)
+        future.add_done_callback(functools.partial(self.method_queue.defer, self.finish_request, conn))
+
+    def _await_first_bytes(self, conn: Any) -> None:
+        """Have the poller wait for a new connection's first bytes, as gunicorn does after a thread has waited in vain."""
+        conn.set_timeout()
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, functools.partial(self.on_pending_socket_readable, conn))
+
+    def finish_request(self, conn: Any, future: Any) -> None:
+        """Take a connection back from its thread; gunicorn's method."""
+        self._lines[conn.lane] -= 1
+        super().finish_request(conn, future)
 
     def handle(self, conn: Any) -> Any:
         """Serve what a connection sends; gunicorn's method, in a thread."""
         queued_s = time.monotonic() - conn.queued_at
-        admission.note_queued(queued_s)
+        admission.note_queued(queued_s, self._lines[conn.lane])
         if not isinstance(conn.sock, PatientSocket):
             conn.sock = PatientSocket(fileno=conn.sock.detach())
-        if not conn.initialized and not conn.wait_for_data(max(0.0, SILENT_S - queued_s)):
-            return _DEFER  # gunicorn's poller waits for the first byte
         conn.sock.begin(HEADERS_S if queued_s < admission.PATIENCE_S else HURRIED_S)
         result = super().handle(conn)
         if not result and isinstance(conn.sock, PatientSocket):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nova_lite import errors
-from nova_lite.cli import leftovers
+from nova_lite.cli import leftovers, removed_hosts
 from nova_lite.cli.findings import Check, Finding
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.keepers import keeper_of
@@ -133,6 +133,7 @@ def differences(installation: Installation) -> Iterator[Finding]:
 CHECKS: dict[str, Check] = {
     "daemons": daemons,
     "broker": broker,
+    removed_hosts.CHECK: removed_hosts.check,
     "database": database,
     "identity": keystone,
     "hosts": living_hosts,

@@ -74,5 +74,10 @@ def set_up_broker(installation: Installation, ctl: broker.Ctl = broker.MACHINE) 
 def remove_host(installation: Installation, name: str) -> None:
     """Forget a host, its broker user and its join file. Raises: NotFound; Conflict while it has servers."""
     installation.database.transact(lambda tx: hosts.remove_host(tx, HostName(name)))
-    broker.remove_host_user(broker_conf.read(installation.conf), name)
+    leave_broker(installation, name)
+
+
+def leave_broker(installation: Installation, name: str, ctl: broker.Ctl = broker.MACHINE) -> None:
+    """Take a host that was forgotten away from the broker, with its join file. May be repeated. Raises: Unavailable."""
+    broker.remove_host_user(broker_conf.read(installation.conf), name, ctl=ctl)
     join.default_path(installation.daemon.state_dir, name).unlink(missing_ok=True)

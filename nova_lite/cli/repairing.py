@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
+from nova_lite import errors
+from nova_lite.cli import removed_hosts
 from nova_lite.cli.checks import store_of
 from nova_lite.cli.installation import Installation
 from nova_lite.conductor.differences import library
@@ -30,4 +33,16 @@ def repair(installation: Installation, say: Callable[[str], object] | None = Non
         mended += len(done)
         if not done:
             break
-    return mended
+    return mended + _repair_broker(installation, by, say)
+
+
+def _repair_broker(installation: Installation, by: str, say: Callable[[str], object] | None) -> int:
+    """Mend what the broker has too much, when it can be asked; what cannot be looked at is told by the checks after it."""
+    with contextlib.suppress(errors.Unavailable):
+        found = list(removed_hosts.check(installation))
+        done = [one for one in found if removed_hosts.mend(installation, one, by=by)]
+        for one in done:
+            if say is not None:
+                say(f"repaired: {one.problem} ({one.repair})")
+        return len(done)
+    return 0

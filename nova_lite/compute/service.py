@@ -264,7 +264,7 @@ class ComputeService:
             fault=fault,
             power_state=power_state,
             worked_s=work.effort.seconds,
-            image_bytes=work.effort.image_bytes,
+            image_bytes=_image_bytes_of(work),
         )
         return self._report(work.head, outcome)
 
@@ -296,6 +296,14 @@ class ComputeService:
 
 
 INTERNAL = "internal"
+
+
+def _image_bytes_of(work: Work) -> int | None:
+    """Give what a work fetched of an image. That the image was here is worth a word of a build only.
+
+    A guest that the hypervisor forgot is made anew over its disks when it is turned on, which looks at their image too.
+    """
+    return work.effort.image_bytes if work.builds else work.effort.image_bytes or None
 
 
 def _fault_of(error: BaseException | None) -> Fault | None:

@@ -29,6 +29,8 @@ from nova_lite.rpc.files import write_secret
 VHOST = "nova-lite"
 USER = "nova-lite"
 EXCHANGE = "amq.topic"
+_USER = "host-"
+_QUEUE = "compute."
 CTL_S = 60.0
 CONNECT_S = 3.0
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -62,14 +64,13 @@ class Ctl:
     command: Sequence[str] = ("rabbitmqctl",)
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def run(self, *arguments: str, text: str = "", must_work: bool = True) -> None:
-        """Run one command. Raises: ConfigError when it is not installed; Unavailable."""
-        path = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    def run(self, *arguments: str, text: str = "", must_work: bool = True) -> str:
+        """Run one command; give what it prints. Raises: ConfigError when it is not installed; Unavailable."""
         try:
             done = subprocess.run(
                 [*self.command, "--quiet", *arguments],
                 input=text,
-                env={**os.environ, "PATH": path, **self.environment},
+                env={**os.environ, "PATH": search_path(), **self.environment},
                 capture_output=True,
                 text=True,
                 timeout=CTL_S,
@@ -83,6 +84,12 @@ class Ctl:
             raise errors.Unavailable("RabbitMQ does not run on this machine.")
         if done.returncode != 0 and must_work:  # its words are not shown: definitions have passwords
             raise errors.Unavailable(f"rabbitmqctl {arguments[0]} failed with exit code {done.returncode}; root may call it.")
+        return done.stdout
+
+
+def search_path() -> str:
+    """Say where `rabbitmqctl` is looked for: also where only root's shells look."""
+    return f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 
 MACHINE = Ctl()
@@ -134,6 +141,24 @@ def remove_host_user(options: BrokerOptions, name: str, *, ctl: Ctl = MACHINE) -
         ctl.run("delete_queue", "--vhost", vhost, queue, must_work=False)
 
 
+def list_hosts(options: BrokerOptions, ctl: Ctl = MACHINE) -> set[str]:
+    """Give the names of the hosts that have a user with rights here, or a queue. Raises: Unavailable."""
+    vhost = _parts(options.url).vhost
+    users = json.loads(ctl.run("list_permissions", "--vhost", vhost, "--formatter", "json"))
+    queues = json.loads(ctl.run("list_queues", "--vhost", vhost, "--formatter", "json", "name"))
+    named = {user["user"].removeprefix(_USER) for user in users if user["user"].startswith(_USER)}
+    return named | {found for queue in queues if (found := _host_of_queue(queue["name"]))}
+
+
+def _host_of_queue(name: str) -> str | None:
+    """Give the host of a queue `compute.NAME`, `compute.NAME.NAME` or `compute.NAME_fanout_...`; None for other queues."""
+    if not name.startswith(_QUEUE):
+        return None
+    host = name.removeprefix(_QUEUE).partition("_")[0]
+    half = len(host) // 2
+    return host[:half] if _is_doubled(host) else host
+
+
 def password_of(url: str) -> str:
     """Give the password in a URL: to keep a host's when its join file is written anew. Raises: ConfigError."""
     return _parts(url).password
@@ -155,7 +180,7 @@ def broker_status(options: BrokerOptions) -> BrokerStatus:
 
 def host_user(name: str) -> str:
     """Give the broker's name for a host's user."""
-    return f"host-{name}"
+    return f"{_USER}{name}"
 
 
 def host_url(control_url: str, name: str, password: str) -> str:
@@ -285,10 +310,13 @@ def _host_definitions(name: str, password: str, vhost: str) -> dict[str, Any]:
 
 def check_host_name(name: str) -> None:
     """Refuse what is no host name, and names whose queues could be another's (`a.a` has the queue of `a` at `a`)."""
-    half = len(name) // 2
-    doubled = len(name) % 2 == 1 and name[half] == "." and name[:half] == name[half + 1 :]
-    if not HOST_NAME.fullmatch(name) or doubled:
+    if not HOST_NAME.fullmatch(name) or _is_doubled(name):
         raise errors.BadRequest(f"{name!r} cannot be the name of a host: letters, digits, dots and dashes, at most 63.")
+
+
+def _is_doubled(name: str) -> bool:
+    half = len(name) // 2
+    return len(name) % 2 == 1 and name[half] == "." and name[:half] == name[half + 1 :]
 
 
 def _bracketed(host: str) -> str:

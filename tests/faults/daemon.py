@@ -29,7 +29,7 @@ def around(points: Points, owner: type, method: str, seam: str, about: Callable[
     @functools.wraps(original)
     def wrapped(self: Any, *arguments: Any, **named: Any) -> Any:
         words = about(*arguments)
-        asked = points.reach(f"{seam}:before", words)
+        asked = points.reach(f"{seam}:before", words, functools.partial(original, self, *arguments, **named))
         if asked == DROP:
             return None
         if asked == DUPLICATE:

@@ -13,22 +13,24 @@ import contextlib
 import dataclasses
 import json
 import os
+import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 VARIABLE = "NOVA_LITE_TEST_FAULTS"
 KILL, DELAY, DROP, DUPLICATE = "kill", "delay", "drop", "duplicate"
+LATE, AGAIN = "late", "again"  # happens after up to `seconds`, in nobody's order: itself, or once more
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rule:
     """What happens at a point: at its `nth` time, and `times` times from then on (0: always).
 
-    `about` is part of what the seam is used for; `seconds` is how long a delay lasts.
+    `about` is part of what the seam is used for; `seconds` is how long a delay lasts, or the latest that something comes.
     """
 
     id: str
@@ -86,6 +88,7 @@ class Points:
         self._rules: list[dict[str, Any]] = []
         self._seen: dict[str, int] = {}
         self._local = threading.local()
+        self._chance = random.Random(path.name)
 
     @contextlib.contextmanager
     def about(self, words: str) -> Iterator[None]:
@@ -97,8 +100,11 @@ class Points:
         finally:
             self._local.about = before
 
-    def reach(self, point: str, about: str = "") -> str:
-        """Come to a point: die or wait here if it is so planned; give `drop`, `duplicate` or nothing for the caller to do."""
+    def reach(self, point: str, about: str = "", act: Callable[[], object] | None = None) -> str:
+        """Come to a point: die or wait here if it is so planned; give `drop`, `duplicate` or nothing for the caller to do.
+
+        `act` is what is about to happen, for the rules that have it happen later.
+        """
         words = about or getattr(self._local, "about", "")
         with self._lock:
             rule = self._due(point, words)
@@ -108,7 +114,15 @@ class Points:
             os.killpg(os.getpgid(0), signal.SIGKILL)
         if rule["what"] == DELAY:
             time.sleep(rule["seconds"])
+        if rule["what"] in (LATE, AGAIN) and act is not None:
+            self._have_later(act, rule["seconds"])
+            return DROP if rule["what"] == LATE else ""
         return str(rule["what"])
+
+    def _have_later(self, act: Callable[[], object], latest_s: float) -> None:
+        timer = threading.Timer(self._chance.uniform(0.0, latest_s), act)
+        timer.daemon = True  # what a daemon that ends has not sent is lost
+        timer.start()
 
     def _due(self, point: str, words: str) -> dict[str, Any] | None:
         self._read()

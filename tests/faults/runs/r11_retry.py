@@ -20,6 +20,9 @@ def play(stage: Stage, *, number: int, kills: int) -> None:
         f"{proxy.cut_requests} requests and {proxy.cut_answers} answers cut, {blind.replayed} answers given again, "
         f"{cloud.deaths} deaths"
     )
+    assert proxy.cut_requests and proxy.cut_answers, "the proxy cut nothing on one of both ways"
+    assert blind.replayed, "no answer was given again"
+    assert cloud.deaths, "the api was never killed"
 
 
 CASES = tuple(

@@ -1,13 +1,14 @@
 """R4 with real processes: every message comes twice, late, or not at all, and each operation happens once.
 
-Messages are doubled where they are sent, so that each copy has an id of its own: the library drops repeated ones. Windows
-that are shuffled and delays of minutes need a simulated clock, and are tried in process.
+Messages are doubled where they are sent, so that each copy has an id of its own: the library drops repeated ones. Delays of
+minutes need a simulated clock, and are tried in process.
 """
 
 from __future__ import annotations
 
 import functools
 import time
+from typing import Any
 
 from faults import invariants, points, verbs
 from faults.case import Case, CloudSpec, Stage
@@ -15,6 +16,10 @@ from faults.case import Case, CloudSpec, Stage
 SPEC = CloudSpec()
 LOST_S = 35.0
 SETTLE_S = 120.0
+COPY_S = 15.0
+MIXED_S = 2.0  # so that some fifty messages are on their way at a time
+BOOTS = 3  # booted, started, rebooted
+REBOOT = {"reboot": {"type": "HARD"}}
 MIX = ("boot", "reboot_hard", "delete")
 
 
@@ -88,6 +93,46 @@ def play_loss(stage: Stage, method: str) -> None:
     assert delay_s <= LOST_S, f"{delay_s:.1f} s after a lost {method}"
 
 
+def play_late_copies(stage: Stage) -> None:
+    """Have a copy of each message come much later: after its operation's end, after its host's restart, in the next operation."""
+    cloud, before = stage.cloud, stage.cloud.requests
+    scene = verbs.Scene(cloud, stage.chance)
+    refused_before = _refused(cloud)
+    for daemon in cloud.daemons():
+        cloud.faults[daemon].write(*everything(points.AGAIN, times=0, seconds=COPY_S))
+    scene.boot_in_peace()
+    for action, state in (({"os-stop": None}, verbs.STOPPED), ({"os-start": None}, verbs.ACTIVE), (REBOOT, verbs.ACTIVE)):
+        for host in cloud.host_names:
+            cloud.restart(f"compute.{host}")
+        scene.act(action, state)
+        scene.settle(SETTLE_S)
+    boots = {one: count for one, count in cloud.boots().items() if one in scene.living()}
+    for _ in range(verbs.AT_ONCE // 2):
+        scene.delete_one()
+    scene.settle(SETTLE_S)
+    time.sleep(COPY_S + 1.0)  # the last copies come to operations that have ended, and to guests that are gone
+    for daemon in cloud.daemons():
+        cloud.faults[daemon].write()
+        stage.tally.injected += cloud.faults[daemon].count(points.AGAIN)
+        cloud.faults[daemon].forget()
+    invariants.check(cloud, stage.tally, **scene.wanted())
+    later = {one: count for one, count in cloud.boots().items() if one in scene.living()}
+    wrong = {one: count for one, count in (*boots.items(), *later.items()) if count != BOOTS}
+    stage.tally.doubled += len(wrong)
+    refused = _refused(cloud) - refused_before
+    stage.tally.notes.append(f"{refused} commands were refused as late or of another incarnation")
+    scene.clear()
+    stage.tally.requests += cloud.requests - before
+    assert not wrong, f"guests booted another number of times than {BOOTS}: {wrong}"
+    assert refused, "no copy came too late"
+
+
+def _refused(cloud: Any) -> int:
+    """Count what hosts say they refused; their metrics have no port here."""
+    logs = [cloud.log(name).read_text(errors="replace") for name in cloud.names("compute")]
+    return sum(log.count("A late command is refused") + log.count("of another incarnation is refused") for log in logs)
+
+
 ALL = tuple(verb.name for verb in verbs.VERBS)
 CASES = (
     Case(
@@ -114,6 +159,15 @@ CASES = (
         short=False,
         bound_s=600.0,
     ),
+    Case(
+        run="R4",
+        name="every message out of order",
+        play=functools.partial(play_mix, what=points.LATE, names=ALL, times=0, seconds=MIXED_S),
+        spec=SPEC,
+        short=False,
+        bound_s=600.0,
+    ),
+    Case(run="R4", name="copies after the end, hosts restart", play=play_late_copies, spec=SPEC, short=False, bound_s=300.0),
     *(
         Case(
             run="R4",

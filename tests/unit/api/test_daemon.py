@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import http.client
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 from keystoneauth1 import exceptions, session
@@ -20,6 +24,7 @@ from nova_lite.db.engine import Database
 from nova_lite.identity.bootstrap import bootstrap
 
 READY_S = 60
+BURST = 64
 
 
 def free_port():
@@ -111,6 +116,60 @@ def test_an_answer_says_so_when_an_unread_body_ends_the_connection(cloud):
     assert (refused, told["Connection"]) == (401, "close")
     refused, _, told = ask(port, "POST", users, b"{}", {"Content-Type": "application/json"})
     assert (refused, told["Connection"]) == (401, "keep-alive")
+
+
+def test_a_burst_of_changes_waits_in_line_and_none_is_refused(cloud):
+    _, port, _ = cloud
+    auth = v3.Password(
+        auth_url=f"http://127.0.0.1:{port}/identity/v3",
+        username="admin",
+        password="admin-pw",
+        project_name="admin",
+        user_domain_id="default",
+        project_domain_id="default",
+    )
+    headers = {"X-Auth-Token": session.Session(auth=auth).get_token(), "Content-Type": "application/json"}
+    all_here = threading.Barrier(BURST)
+
+    def create(number):
+        all_here.wait(30)
+        body = json.dumps({"project": {"name": f"burst{number}", "domain_id": "default"}})
+        return ask(port, "POST", "/identity/v3/projects", body, headers)[0]
+
+    with concurrent.futures.ThreadPoolExecutor(BURST) as pool:
+        answers = list(pool.map(create, range(BURST)))
+
+    assert answers == [201] * BURST
+
+
+FEW_FILES = """
+import resource, sys
+from nova_lite.api import daemon
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))
+sys.exit(daemon.main())
+"""
+
+
+def test_connections_that_say_nothing_keep_nobody_out(cloud, tmp_path):
+    folder, port = cloud[0], free_port()
+    settings = {"OS_DEFAULT__STATE_DIR": str(folder), "OS_API__PORT": str(port), "OS_API__THREADS": "4"}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", FEW_FILES, "--services", "identity"], env=os.environ | settings, stdout=log, stderr=log
+        )
+    try:
+        wait_ready(process, tmp_path, port)
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        before = workers.read_text()
+        with contextlib.ExitStack() as stack:
+            for _ in range(500):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
+            assert ask(port, "GET", "/identity/v3")[0] == 200
+        assert workers.read_text() == before  # it did not die of them
+    finally:
+        process.terminate()
+        process.wait(40)
 
 
 def test_a_client_that_is_still_sending_gets_the_answer_that_refuses_it(cloud):

@@ -11,6 +11,7 @@ from unit.compute.stage import HOST, OTHER, SERVER, head, wait_until
 
 from nova_lite import errors, metrics
 from nova_lite.compute.crew import BUILDERS
+from nova_lite.compute.effort import count_image
 from nova_lite.compute.service import QUESTIONS
 from nova_lite.model.guest import PowerState
 from nova_lite.rpc.compute import GetConsoleOutput, Power, Tombstone, Welcome
@@ -43,6 +44,22 @@ def test_a_command_that_comes_twice_is_done_once_and_reported_again(stage):
 
     assert stage.driver.boots(SERVER) == 2
     assert (again.fence, again.attempt) == (2, 2)
+
+
+@pytest.mark.parametrize(("fetched", "told"), [(0, None), (4096, 4096)])
+def test_a_power_step_tells_what_it_fetched_of_an_image_but_not_that_the_image_was_there(stage, monkeypatch, fetched, told):
+    stage.welcomed().ensure()
+    stage.conductor.wait_for(Report)
+    reboot = stage.driver.reboot
+
+    def made_anew(*words, **more):
+        count_image(fetched)
+        return reboot(*words, **more)
+
+    monkeypatch.setattr(stage.driver, "reboot", made_anew)
+    stage.reboot(head(step="reboot_guest", turn=2))
+
+    assert stage.conductor.wait_for(Report, 2)[1].image_bytes == told
 
 
 def refused(reason):
