@@ -20,6 +20,7 @@ from nova_lite.identity import policies
 
 LOG = logging.getLogger(__name__)
 READS = frozenset({"GET", "HEAD"})
+AUDITORS_OWN = frozenset({"identity:revoke_token"})  # logging out
 RELOAD_S = 5.0
 MOST_ANSWERS = 8192
 
@@ -51,7 +52,8 @@ class Policy:
         self._enforcer = policy.Enforcer(conf, policy_file=str(policy_file or "/nonexistent/policy.yaml"))
         defaults = gather() if rules is None else tuple(rules)
         self._enforcer.register_defaults(list(defaults))
-        self._reads = frozenset(rule.name for rule in defaults if _only_reads(rule))
+        self._reads = frozenset(rule.name for rule in defaults if _methods_of(rule) and _methods_of(rule) <= READS)
+        self._writes = frozenset(rule.name for rule in defaults if _methods_of(rule) and not _methods_of(rule) & READS)
         self._lock = threading.Lock()
         self._load()
 
@@ -100,19 +102,20 @@ class Policy:
             raise errors.Forbidden(f"Policy doesn't allow {rule} to be performed.")
 
     def allows(self, rule: str, context: Context, target: Mapping[str, Any]) -> bool:
-        """Tell whether a rule lets the caller through; an auditor may read whatever exists."""
+        """Tell whether a rule lets the caller through; an auditor may read whatever exists, and change nothing."""
         self._fresh()
         if rule not in self._rules:
             raise ValueError(f"no rule is named {rule}")  # ours to mend: every route's rule has a default
         if context.is_auditor and rule in self._reads:
             return True
+        if context.is_auditor and not context.is_admin and rule in self._writes and rule not in AUDITORS_OWN:
+            return False
         return self._answer(rule, context, target)
 
 
-def _only_reads(rule: policy.RuleDefault) -> bool:
+def _methods_of(rule: policy.RuleDefault) -> set[str]:
     operations = getattr(rule, "operations", None) or ()
-    methods = {method for operation in operations for method in _methods(operation["method"])}
-    return bool(methods) and methods <= READS
+    return {method for operation in operations for method in _methods(operation["method"])}
 
 
 def _methods(value: str | list[str]) -> list[str]:

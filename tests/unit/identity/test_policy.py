@@ -68,3 +68,18 @@ def test_a_policy_file_that_is_none_is_told(tmp_path):
 
 def test_every_rule_of_identity_is_there():
     assert {"identity:list_users", "identity:validate_token", "admin_required"} <= {rule.name for rule in ours.gather()}
+
+
+def test_an_auditor_does_nothing_even_with_what_would_be_its_own():
+    own = oslo.DocumentedRuleDefault("thing:add", "user_id:%(user_id)s", "Add.", [{"path": "/x", "method": "POST"}])
+    policy = Policy((*RULES, own))
+
+    assert policy.allows("thing:add", context("member", project_id="p"), {"user_id": "u"})
+    assert not policy.allows("thing:add", context("reader", system_scope="all"), {"user_id": "u"})
+    assert policy.allows("thing:delete", context("admin", "reader", system_scope="all"), {})
+
+
+def test_an_auditor_may_log_out():
+    auditor = context("reader", system_scope="all")
+
+    assert Policy().allows("identity:revoke_token", auditor, {"target.token.user_id": "u"})
