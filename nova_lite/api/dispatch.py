@@ -21,6 +21,7 @@ from nova_lite.api.parts import Parts
 from nova_lite.api.route import Answer, Request, Route, encoded, own_target
 from nova_lite.api.service import Service
 from nova_lite.context import Context, new_request_id
+from nova_lite.identity.port import Call
 from nova_lite.rpc.port import Envelope, carrying
 
 LOG = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class Front:
         token = raw.get_header("X-Auth-Token")
         if not token:
             raise errors.Unauthorized
-        return self.parts.tokens.check(token, request_id)
+        return self.parts.tokens.check(token, request_id, call_of(self.service, raw))
 
     def _request(
         self, choice: Choice, raw: falcon.Request, context: Context, version: Version, fields: dict[str, str]
@@ -150,6 +151,16 @@ class Choice:
         self.names = tuple(_FIELD.findall(route.path))
         self.first = parse(route.min_version) if route.min_version else NO_VERSION
         self.last = parse(route.max_version) if route.max_version else (9999, 9999)
+
+
+def call_of(service: Service, raw: falcon.Request) -> Call:
+    """Say what a token is shown for."""
+    return Call(
+        service=service.name,
+        method=raw.method,
+        path=raw.path.removeprefix(service.prefix),
+        service_token=raw.get_header("X-Service-Token"),
+    )
 
 
 def _in_version(choices: tuple[Choice, ...], version: Version) -> list[Choice]:

@@ -13,7 +13,8 @@ from nova_lite import errors
 
 FILE = "tokens.json"
 LEAD_S = 10.0  # a new key is known everywhere before it signs
-SLACK_S = 300.0
+EXPIRED_S = 172_800.0  # so long services may still look at an expired token: what it began has not ended
+SLACK_S = EXPIRED_S + 300.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

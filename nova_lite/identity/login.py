@@ -36,7 +36,12 @@ class Scope:
 
 
 class Login:
-    """Makes tokens of proofs."""
+    """Makes tokens of proofs.
+
+    rescopes_scoped: whether a token that has a scope may be exchanged for one in another
+    """
+
+    rescopes_scoped = True
 
     def __init__(self, database: Database, tokens: Tokens, throttle: Throttle, clock: Clock, lifetime_s: float) -> None:
         """`lifetime_s` is how long a token lives."""
@@ -54,12 +59,19 @@ class Login:
         with self._database.read() as tx:
             newest = db.newest_revocation(tx)  # before all that the token stands on: what is revoked from here on ends it
         proof = self._prove(auth["identity"], address)
+        self._check_rescoping(auth, proof)
         with self._database.read() as tx:
             _check_enabled(tx, proof.user)
             scope = self._scope(tx, auth.get("scope"), proof)
             held = _roles_in(tx, scope, proof)
         claims = dataclasses.replace(self._claims(proof, scope, held), revoked_before=newest)
         return self._tokens.issue(claims), claims
+
+    def _check_rescoping(self, auth: dict[str, Any], proof: Proof) -> None:
+        """Raises: Forbidden where scoped tokens keep their scope."""
+        scoped = proof.earlier is not None and proof.earlier.scope is not None
+        if scoped and not self.rescopes_scoped and auth.get("scope") is not None:
+            raise errors.Forbidden("You are not authorized to perform the requested action: rescope a scoped token.")
 
     def change_password(self, user_id: str, original: str, fresh: str, address: str) -> None:
         """Change one's own password. Raises: Unauthorized, TooManyRequests, BadRequest."""
@@ -158,6 +170,7 @@ class Login:
             scope_domain_id=(target.domain_id or None) if target else None,
             roles=tuple(role.name for role in held),
             application_credential_id=proof.credential.id if proof.credential else None,
+            access_rules=credentials.rules_of(proof.credential) if proof.credential else None,
         )
 
 

@@ -92,6 +92,7 @@ def forget_user(tx: Tx, user_id: str) -> None:
     roles.forget_actor(tx, Actor.USER, user_id)
     db.remove_members(tx, user_id=user_id)
     db.CREDENTIALS.delete_by(tx, user_id=user_id)
+    db.ACCESS_RULES.delete_by(tx, user_id=user_id)
     revocations.revoke(tx, revocations.USER, user_id)
 
 

@@ -30,4 +30,5 @@ def make_identity(database: Database, state_dir: Path, options: IdentityOptions,
     ensure_keys(path, clock.wall())
     tokens = Tokens(KeyRing(path), Revocations(database, clock), clock)
     login = Login(database, tokens, Throttle(clock), clock, options.token_lifetime_s)
+    login.rescopes_scoped = options.allow_rescope_scoped_token
     return Identity(login=login, tokens=tokens, options=options)

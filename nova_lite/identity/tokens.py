@@ -20,14 +20,15 @@ import orjson
 from nova_lite import errors
 from nova_lite.clock import Clock
 from nova_lite.context import Context
-from nova_lite.identity import revocations
+from nova_lite.identity import access_rules, revocations
 from nova_lite.identity.keys import KeyRing
+from nova_lite.identity.port import Call
 from nova_lite.identity.revocations import Revocations
 from nova_lite.model.identity import Target
 
 LOG = logging.getLogger(__name__)
 PREFIX = "nl1"
-LONGEST = 4096
+LONGEST = 8192
 METHODS = ("password", "token", "application_credential")
 REFRESH_S = 1.0
 
@@ -38,6 +39,7 @@ class Claims:
 
     scope: None for an unscoped token, else what kind of thing `scope_id` is
     audit_ids: the token's own, and that of the first in its chain when it was made from another token
+    access_rules: (service type, method, path pattern) of the only requests it is good for; None: of all
     revoked_before: the newest revocation when the login began, which only newer ones end; None in tokens of release 1.0
     """
 
@@ -55,6 +57,7 @@ class Claims:
     roles: tuple[str, ...] = ()
     application_credential_id: str | None = None
     revoked_before: int | None = None
+    access_rules: access_rules.Rules | None = None
 
 
 def new_audit_id() -> str:
@@ -78,14 +81,20 @@ class Tokens:
         signed = f"{PREFIX}.{key.id}.{_encode(orjson.dumps(_pack(claims)))}"
         return f"{signed}.{_encode(_mac(key.secret, signed))}"
 
-    def check(self, token: str, request_id: str) -> Context:
-        """Give who holds the token. Raises: Unauthorized when it is malformed, forged, foreign, expired or revoked."""
-        return context_of(self.read(token), request_id)
+    def check(self, token: str, request_id: str, call: Call | None = None) -> Context:
+        """Give who holds the token.
 
-    def read(self, token: str) -> Claims:
-        """Give what a valid token says. Raises: Unauthorized as `check`."""
+        Raises: Unauthorized when it is malformed, forged, foreign, expired, revoked or not good for this call.
+        """
+        claims = self.read(token)
+        if claims.access_rules is not None and not access_rules.allow(claims.access_rules, call):
+            raise errors.Unauthorized("The access rules of the application credential do not allow this request.")
+        return context_of(claims, request_id)
+
+    def read(self, token: str, *, expired_s: float = 0.0) -> Claims:
+        """Give what a valid token says, or one that expired at most so long ago. Raises: Unauthorized as `check`."""
         claims = _unpack(self._verified(token))
-        if claims.expires_at <= self._clock.wall() or self._is_revoked(claims):
+        if claims.expires_at + expired_s <= self._clock.wall() or self._is_revoked(claims):
             raise errors.Unauthorized
         return claims
 
@@ -197,6 +206,9 @@ def _pack(claims: Claims) -> list[Any]:
         claims.roles,
         claims.application_credential_id,
         claims.revoked_before,
+        None,
+        None,
+        claims.access_rules,
     ]
 
 
@@ -218,9 +230,14 @@ def _unpack(payload: bytes) -> Claims:
             roles=tuple(fields[11]),
             application_credential_id=fields[12],
             revoked_before=fields[13] if len(fields) > 13 else None,
+            access_rules=_rules(fields[16]) if len(fields) > 16 else None,
         )
     except (ValueError, LookupError, TypeError) as error:  # signed by us, so of another release
         raise errors.Unauthorized from error
+
+
+def _rules(found: list[list[str]] | None) -> access_rules.Rules | None:
+    return None if found is None else tuple((service, method, path) for service, method, path in found)
 
 
 def _mac(secret: bytes, signed: str) -> bytes:

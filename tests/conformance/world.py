@@ -24,6 +24,7 @@ from nova_lite.db.schema import create_all
 from nova_lite.durable import journal
 from nova_lite.identity.bootstrap import bootstrap
 from nova_lite.identity.policy import Policy
+from nova_lite.identity.port import Call
 from nova_lite.identity.service import make_identity
 from nova_lite.image.service import make_images
 from nova_lite.inventory import hosts
@@ -66,8 +67,8 @@ class Compute:
 class Identity(types.SimpleNamespace):
     """The identity service, which is exchanged for a fresh one when the world is put back; also the door."""
 
-    def check(self, token: str, request_id: str) -> Context:
-        return self.tokens.check(token, request_id)
+    def check(self, token: str, request_id: str, call: Call | None = None) -> Context:
+        return self.tokens.check(token, request_id, call)
 
 
 class World:
@@ -194,6 +195,11 @@ class Settling:
         path = f"/identity/v3/users/{ids['user_id']}/application_credentials"
         made = self._ask(f"POST {path}", {"application_credential": {"name": "script"}}, "member")
         ids["application_credential_id"] = made["application_credential"]["id"]
+        rules = [{"service": "compute", "method": "GET", "path": "/v2.1/servers"}]
+        body = {"application_credential": {"name": "gone", "access_rules": rules}}
+        made = self._ask(f"POST {path}", body, "member")["application_credential"]
+        ids["access_rule_id"] = made["access_rules"][0]["id"]
+        self._ask(f"DELETE {path}/{made['id']}", who="member")  # a rule that is used cannot be deleted
 
     def _others(self) -> None:
         ids = self.world.ids

@@ -9,6 +9,7 @@ import re
 from nova_lite import errors
 from nova_lite.api.image.lookup import get_image
 from nova_lite.api.route import Answer, Request
+from nova_lite.identity.port import Call
 from nova_lite.image.tickets import HEADER
 from nova_lite.image.upload import Order
 from nova_lite.model.ids import ImageId
@@ -65,7 +66,8 @@ def _downloadable(request: Request) -> Image:
     token = request.headers.get("X-AUTH-TOKEN")
     if not token:
         raise errors.Unauthorized
-    request.context = request.parts.tokens.check(token, request.context.request_id)
+    call = Call(service="image", method=request.method, path=request.path.removeprefix("/image"))
+    request.context = request.parts.tokens.check(token, request.context.request_id, call)
     with request.parts.database.read() as tx:
         image = get_image(tx, request, rule="download_image")
     if image.status is ImageStatus.DEACTIVATED and not request.context.is_admin:

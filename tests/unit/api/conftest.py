@@ -28,7 +28,7 @@ CREATE_19 = validate.body({"thing": validate.body({"name": NAME, "note": NAME}, 
 class Checker:
     """Knows two tokens."""
 
-    def check(self, token, request_id):
+    def check(self, token, request_id, call=None):
         if token not in ("member", "admin"):
             raise errors.Unauthorized
         return Context(request_id=request_id, user_id="u", project_id="p", roles=frozenset({token}))

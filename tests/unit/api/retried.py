@@ -28,7 +28,7 @@ PATH = "/compute/v1/things"
 class Callers:
     """Tokens are `user/project/role,role`."""
 
-    def check(self, token, request_id):
+    def check(self, token, request_id, call=None):
         user, project, roles = token.split("/")
         return Context(request_id=request_id, user_id=user, project_id=project, roles=frozenset(roles.split(",")))
 

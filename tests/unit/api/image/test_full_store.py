@@ -19,7 +19,7 @@ from nova_lite.image.tickets import Tickets
 class Anybody:
     """Takes every token."""
 
-    def check(self, token, request_id):
+    def check(self, token, request_id, call=None):
         return Context(request_id=request_id, user_id="u", project_id="p", roles=frozenset({"member", "reader"}))
 
 
