@@ -19,6 +19,8 @@ from nova_lite.conf import database as database_conf
 from nova_lite.conf import identity as identity_conf
 from nova_lite.conf import image as image_conf
 from nova_lite.db.engine import Database
+from nova_lite.identity.audit import FILE as AUDIT_FILE
+from nova_lite.identity.audit import AuditLog
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.service import make_identity
 from nova_lite.image.service import make_images
@@ -58,6 +60,7 @@ def build(conf: cfg.ConfigOpts) -> Built:
         clock=clock,
         admission=Admission(options.threads),
         transfers=Transfers(options.threads // 2),
+        audit=AuditLog(daemon.log_dir / AUDIT_FILE),
         identity=identity,
         desk=Desk(database=database, ring=ring),
         images=images,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nova_lite import errors
+from nova_lite.api.auditing import address_of
 from nova_lite.api.identity.lists import answer_list, flag
 from nova_lite.api.identity.views import records, tokens
 from nova_lite.api.route import Answer, Request
@@ -17,22 +18,13 @@ ACCESS_RULES = "OPENSTACK-IDENTITY-ACCESS-RULES"  # by this header a service say
 VARY = {"Vary": "X-Auth-Token"}
 
 
-def address_of(request: Request) -> str:
-    """Give the client's address; behind a proxy on this machine, what the proxy says."""
-    peer = request.raw.remote_addr or ""
-    if peer in ("127.0.0.1", "::1"):
-        forwarded = request.headers.get("X-FORWARDED-FOR", "").rpartition(",")[2].strip()
-        return forwarded[:64] or peer
-    return peer
-
-
 def _wants_catalog(request: Request) -> bool:
     return "nocatalog" not in request.query
 
 
 def create_token(request: Request) -> Answer:
     """POST /auth/tokens: log in."""
-    token, claims = request.parts.identity.login.authenticate(request.body["auth"], address_of(request))
+    token, claims = request.parts.identity.login.authenticate(request.body["auth"], address_of(request.raw))
     with request.parts.database.read() as tx:
         view = tokens.show(tx, claims, with_catalog=_wants_catalog(request))
     return Answer(status=201, body=view, headers=VARY | {"X-Subject-Token": token})
@@ -103,7 +95,7 @@ def change_password(request: Request) -> Answer:
     """POST /users/{user_id}/password: change one's own password; needs no token."""
     body = request.body["user"]
     login = request.parts.identity.login
-    login.change_password(request.params["user_id"], body["original_password"], body["password"], address_of(request))
+    login.change_password(request.params["user_id"], body["original_password"], body["password"], address_of(request.raw))
     request.parts.identity.tokens.catch_up()
     return Answer(status=204)
 
