@@ -6,7 +6,7 @@ from nova_lite import errors
 from nova_lite.db import identity as db
 from nova_lite.identity import credentials, passwords, projects, roles, users
 from nova_lite.identity.credentials import CredentialOrder
-from nova_lite.identity.throttle import ADDRESS, MOST_BUCKETS, PAIR, Throttle
+from nova_lite.identity.throttle import ADDRESS, MOST_BUCKETS, PAIR, USER, Throttle
 from nova_lite.model.identity import Actor, Assignment, Group, Project, Target
 
 DEFAULT = {"id": "default"}
@@ -39,6 +39,31 @@ def test_many_users_from_one_address_are_slowed_down_too(cloud):
         throttle.attempt("one more", "192.0.2.1")
 
     throttle.attempt("one more", "192.0.2.2")
+
+
+def test_strangers_at_many_addresses_do_not_lock_a_user_out_of_where_it_works(cloud):
+    throttle = Throttle(cloud.clock)
+    throttle.attempt("demo", "192.0.2.1")
+    throttle.succeeded("demo", "192.0.2.1")
+    for number in range(USER.burst):
+        throttle.attempt("demo", f"198.51.100.{number}")
+
+    with pytest.raises(errors.TooManyRequests):
+        throttle.attempt("demo", "203.0.113.1")
+
+    throttle.attempt("demo", "192.0.2.1")
+
+
+def test_who_was_right_before_may_log_in_many_times_at_once_and_guess_a_bounded_number_of_times(cloud):
+    throttle = Throttle(cloud.clock)
+    throttle.attempt("demo", "192.0.2.1")
+    throttle.succeeded("demo", "192.0.2.1")
+
+    for _ in range(ADDRESS.burst):
+        throttle.attempt("demo", "192.0.2.1")
+
+    with pytest.raises(errors.TooManyRequests):
+        throttle.attempt("demo", "192.0.2.1")
 
 
 def test_right_passwords_cost_nothing(cloud):
