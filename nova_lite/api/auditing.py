@@ -6,8 +6,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import falcon
-
 from nova_lite import errors
 from nova_lite.api.faults import translate
 from nova_lite.api.idempotency import REPLAYED
@@ -27,11 +25,11 @@ _SPECIAL = {
 }
 
 
-def address_of(raw: falcon.Request) -> str:
+def address_of(request: Request) -> str:
     """Give the client's address; behind a proxy on this machine, what the proxy says."""
-    peer = raw.remote_addr or ""
+    peer = request.raw.remote_addr or ""
     if peer in ("127.0.0.1", "::1"):
-        forwarded = (raw.get_header("X-Forwarded-For") or "").rpartition(",")[2].strip()
+        forwarded = request.headers.get("X-FORWARDED-FOR", "").rpartition(",")[2].strip()
         return forwarded[:64] or peer
     return peer
 
@@ -40,7 +38,10 @@ def done(service: str, request: Request, answer: Answer) -> None:
     """Write down a request that was answered, if it is one that matters."""
     if service != "identity" or request.method not in CHANGES or REPLAYED in answer.headers:
         return
-    event = _event(request, SUCCESS, answer.body)
+    if answer.status in REFUSED:  # as a login that needs one more factor
+        event = _event(request, FAILURE, None, status=answer.status)
+    else:
+        event = _event(request, SUCCESS, answer.body)
     request.parts.audit.write(event)
 
 
@@ -103,7 +104,7 @@ def _made(body: Any) -> str | None:
 
 def _who(request: Request, route: str, body: Any) -> Initiator:
     context = request.context
-    said = {"address": address_of(request.raw), "request_id": context.request_id}
+    said = {"address": address_of(request), "request_id": context.request_id}
     if route == LOGIN and body is not None:
         user = body["token"]["user"]
         project = body["token"].get("project", {}).get("id")

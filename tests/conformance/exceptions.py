@@ -43,6 +43,8 @@ ACCESS: dict[tuple[str, str, str], dict[str, bool]] = {
 # (service, method, path) -> fields of the path that stand for something else than usual
 THINGS: dict[tuple[str, str, str], dict[str, str]] = {
     ("identity", "DELETE", "/domains/{domain_id}"): {"domain_id": "disabled_domain"},  # an enabled one is not deleted
+    ("identity", "GET", "/users/{user_id}/credentials/OS-EC2/{credential_id}"): {"credential_id": "ec2_id"},
+    ("identity", "DELETE", "/users/{user_id}/credentials/OS-EC2/{credential_id}"): {"credential_id": "ec2_id"},
     ("compute", "GET", "/servers/{server_id}/os-instance-actions/{request_id}"): {"server_id": "stopped_server"},
     ("compute", "GET", "/flavors/{flavor_id}/os-flavor-access"): {"flavor_id": "private_flavor"},
     ("compute", "GET", "/os-quota-class-sets/{name}"): {"name": "quota_class"},
@@ -99,6 +101,21 @@ BODIES: dict[tuple[str, str, str], Callable[[Ids], Any]] = {
         "user": {"original_password": PASSWORD, "password": "another password"}
     },
     ("identity", "POST /endpoints", ""): _endpoint,
+    ("identity", "PATCH /regions/{region_id}", ""): lambda ids: {"region": {"description": "far"}},
+    ("identity", "POST /registered_limits", ""): lambda ids: {
+        "registered_limits": [{"service_id": ids["identity_service_id"], "resource_name": "dogs", "default_limit": 9}]
+    },
+    ("identity", "POST /limits", ""): lambda ids: {
+        "limits": [
+            {
+                "service_id": ids["identity_service_id"],
+                "project_id": ids["other_project"],
+                "resource_name": "cats",
+                "resource_limit": 5,
+            }
+        ]
+    },
+    ("identity", "POST /users/{user_id}/credentials/OS-EC2", ""): lambda ids: {"tenant_id": ids["project_id"]},
     ("compute", "POST /servers", ""): _server,
     ("compute", "PUT /servers/{server_id}/metadata/{key}", ""): lambda ids: {"meta": {"color": "blue"}},
     ("compute", "PUT /flavors/{flavor_id}/os-extra_specs/{key}", ""): lambda ids: {"color": "blue"},

@@ -23,7 +23,7 @@ LADDER = ("reader", "member", "manager", "admin")
 READS = ("GET", "HEAD")
 # Services' paths to what belongs to demo's project or to its user `member`.
 OWNED = {
-    "identity": ("/auth/tokens", "/projects/{", "/users/{"),
+    "identity": ("/auth/tokens", "/projects/{", "/users/{", "/credentials/{"),
     "compute": ("/servers/{", "/os-quota-sets/{", "/os-keypairs/{"),
     "image": ("/images/{",),
     "network": ("/ports/{", "/quotas/{"),

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import types
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,51 @@ class Identity(types.SimpleNamespace):
         return self.tokens.check(token, request_id, call)
 
 
+# field of a path -> what makes its thing, where that is served: request, body, and where in the answer the value stands
+THINGS: tuple[tuple[str, str, Callable[[dict[str, str]], Any], str], ...] = (
+    ("value", "PUT /projects/{project_id}/tags/blue", lambda ids: None, "=blue"),
+    (
+        "credential_id",
+        "POST /credentials",
+        lambda ids: {"credential": {"type": "cert", "blob": "{}", "user_id": ids["user_id"]}},
+        "credential.id",
+    ),
+    (
+        "ec2_id",
+        "POST /users/{user_id}/credentials/OS-EC2",
+        lambda ids: {"tenant_id": ids["project_id"]},
+        "credential.access",
+    ),
+    (
+        "registered_limit_id",
+        "POST /registered_limits",
+        lambda ids: {
+            "registered_limits": [
+                {"service_id": ids["identity_service_id"], "resource_name": "cats", "default_limit": 9},
+            ]
+        },
+        "registered_limits.0.id",
+    ),
+    (
+        "limit_id",
+        "POST /limits",
+        lambda ids: {
+            "limits": [
+                {
+                    "service_id": ids["identity_service_id"],
+                    "project_id": ids["project_id"],
+                    "resource_name": "cats",
+                    "resource_limit": 5,
+                }
+            ]
+        },
+        "limits.0.id",
+    ),
+    ("consumer_id", "POST /OS-OAUTH1/consumers", lambda ids: {"consumer": {}}, "consumer.id"),
+)
+INHERITED = "PUT /OS-INHERIT/{place}/{actor}/roles/{role_id}/inherited_to_projects"
+
+
 class World:
     """The cloud. `ids` are the values of paths' fields; `tokens` by caller."""
 
@@ -121,6 +167,12 @@ class World:
         self.database.dispose()
 
 
+def _at(value: Any, where: str) -> str:
+    for step in where.split("."):
+        value = value[int(step)] if isinstance(value, list) else value[step]
+    return str(value)
+
+
 class Settling:
     """Fills a new cloud, by its own APIs where they can."""
 
@@ -131,6 +183,7 @@ class Settling:
         self.world.tokens["admin"] = self._log_in("admin", {"project": {"name": "admin", "domain": DOMAIN}})
         self._people()
         self._identity()
+        self._where_served()
         self._others()
         self.world.database.transact(self._hosts_and_servers)
         self._broken_tokens()
@@ -200,6 +253,25 @@ class Settling:
         made = self._ask(f"POST {path}", body, "member")["application_credential"]
         ids["access_rule_id"] = made["access_rules"][0]["id"]
         self._ask(f"DELETE {path}/{made['id']}", who="member")  # a rule that is used cannot be deleted
+
+    def _where_served(self) -> None:
+        """Make what routes speak of that came after this file."""
+        ids = self.world.ids
+        for field, request, body, where in THINGS:
+            got = self._try(request.format(**ids), body(ids))
+            if got is not None:
+                ids[field] = where[1:] if where.startswith("=") else _at(got.json, where)
+        for place in ("domains/default", f"projects/{ids['project_id']}"):
+            for actor in (f"users/{ids['user_id']}", f"groups/{ids['group_id']}"):
+                self._try(INHERITED.format(place=place, actor=actor, role_id=ids["role_id"]), None)
+
+    def _try(self, request: str, body: Any) -> falcon.testing.Result | None:
+        """Ask as admin; None where there is no such route."""
+        method, path = request.split(" ")
+        headers = {"X-Auth-Token": self.world.tokens["admin"]}
+        got = self.world.client.simulate_request(method, f"/identity/v3{path}", json=body, headers=headers)
+        assert got.status_code < 300 or got.status_code in (404, 405), f"{request}: {got.status_code} {got.text}"
+        return got if got.status_code < 300 else None
 
     def _others(self) -> None:
         ids = self.world.ids

@@ -24,7 +24,7 @@ def _wants_catalog(request: Request) -> bool:
 
 def create_token(request: Request) -> Answer:
     """POST /auth/tokens: log in."""
-    token, claims = request.parts.identity.login.authenticate(request.body["auth"], address_of(request.raw))
+    token, claims = request.parts.identity.login.authenticate(request.body["auth"], address_of(request))
     with request.parts.database.read() as tx:
         view = tokens.show(tx, claims, with_catalog=_wants_catalog(request))
     return Answer(status=201, body=view, headers=VARY | {"X-Subject-Token": token})
@@ -95,7 +95,7 @@ def change_password(request: Request) -> Answer:
     """POST /users/{user_id}/password: change one's own password; needs no token."""
     body = request.body["user"]
     login = request.parts.identity.login
-    login.change_password(request.params["user_id"], body["original_password"], body["password"], address_of(request.raw))
+    login.change_password(request.params["user_id"], body["original_password"], body["password"], address_of(request))
     request.parts.identity.tokens.catch_up()
     return Answer(status=204)
 
