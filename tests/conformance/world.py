@@ -112,6 +112,16 @@ THINGS: tuple[tuple[str, str, Callable[[dict[str, str]], Any], str], ...] = (
         },
         "limits.0.id",
     ),
+    (
+        "free_registered_limit",
+        "POST /registered_limits",
+        lambda ids: {
+            "registered_limits": [
+                {"service_id": ids["identity_service_id"], "resource_name": "birds", "default_limit": 9},
+            ]
+        },
+        "registered_limits.0.id",
+    ),
     ("consumer_id", "POST /OS-OAUTH1/consumers", lambda ids: {"consumer": {}}, "consumer.id"),
 )
 INHERITED = "PUT /OS-INHERIT/{place}/{actor}/roles/{role_id}/inherited_to_projects"
@@ -242,7 +252,7 @@ class Settling:
         self._ask(f"PUT /identity/v3/roles/{ids['prior_role_id']}/implies/{ids['implied_role_id']}")
         endpoint = {"service_id": ids["identity_service_id"], "interface": "public", "url": "http://things.test"}
         ids["endpoint_id"] = self._ask("POST /identity/v3/endpoints", {"endpoint": endpoint})["endpoint"]["id"]
-        ids["domain_id"] = "default"
+        ids |= {"domain_id": "default", "new_tag": "green"}
         spare = {"domain": {"name": "spare", "enabled": False}}
         ids["disabled_domain"] = self._ask("POST /identity/v3/domains", spare)["domain"]["id"]
         path = f"/identity/v3/users/{ids['user_id']}/application_credentials"
