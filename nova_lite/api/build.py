@@ -20,6 +20,8 @@ from nova_lite.conf import database as database_conf
 from nova_lite.conf import identity as identity_conf
 from nova_lite.conf import image as image_conf
 from nova_lite.db.engine import Database
+from nova_lite.identity.audit import FILE as AUDIT_FILE
+from nova_lite.identity.audit import AuditLog
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.port import TokenChecker
 from nova_lite.identity.service import Identity, make_identity
@@ -62,6 +64,7 @@ def build(conf: cfg.ConfigOpts) -> Built:
         transfers=Transfers(options.threads // 2),
         identity=known.embedded,
         auth_url=known.auth_url,
+        audit=AuditLog(daemon.log_dir / AUDIT_FILE),
         desk=Desk(database=database, ring=ring),
         images=images,
         network=Networks(database),

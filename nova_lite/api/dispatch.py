@@ -14,7 +14,7 @@ from typing import Any
 import falcon
 
 from nova_lite import errors
-from nova_lite.api import body, faults, idempotency
+from nova_lite.api import auditing, body, faults, idempotency
 from nova_lite.api.admission import gates_of, kind_of
 from nova_lite.api.microversion import Version, parse
 from nova_lite.api.parts import Parts
@@ -64,7 +64,7 @@ class Front:
             request = self._request(choice, raw, context, version, fields)
             request.body, request.upload = content, upload
             with carrying(Envelope(request_id=context.request_id)):
-                answer = self._answer(request)
+                answer = self._audited(request)
         write(response, answer)
         self._sign(response, raw)
         LOG.info(
@@ -115,6 +115,16 @@ class Front:
             headers=raw.headers,
             raw=raw,
         )
+
+    def _audited(self, request: Request) -> Answer:
+        """Answer, and write down what matters for security."""
+        try:
+            answer = self._answer(request)
+        except errors.NovaLiteError as error:
+            auditing.refused(self.service.name, request, error)
+            raise
+        auditing.done(self.service.name, request, answer)
+        return answer
 
     def _answer(self, request: Request) -> Answer:
         route = request.route

@@ -10,6 +10,7 @@ from nova_lite.api.transfers import Transfers
 from nova_lite.clock import Clock, SystemClock
 from nova_lite.conf.api import ApiOptions
 from nova_lite.db.engine import Database
+from nova_lite.identity.audit import Audit, Unheard
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.port import TokenChecker
 
@@ -21,6 +22,7 @@ class Parts:
     desk: workflows' Desk; identity: identity.service's Identity; images: the image room's service; network: the network room's
     service; compute: ComputeClient or None (no broker: what needs a host at once answers 503)
     auth_url: where users log in when that is not here
+    audit: where what matters for security is written down
     admission: the share of the threads that each kind of request has; transfers: slots for moving image bytes
     """
 
@@ -31,6 +33,7 @@ class Parts:
     clock: Clock = dataclasses.field(default_factory=SystemClock)
     admission: Admission = dataclasses.field(default_factory=Admission)
     transfers: Transfers = dataclasses.field(default_factory=Transfers)
+    audit: Audit = dataclasses.field(default_factory=Unheard)
     identity: Any = None
     auth_url: str = ""
     desk: Any = None

@@ -23,6 +23,7 @@ COMMANDS = {
     "broker": ("nova_lite.cli.broker", "The message broker: setup, status."),
     "operation": ("nova_lite.cli.operation", "Long operations: list, show, cancel."),
     "story": ("nova_lite.cli.story", "Tell what happened to a request, a server or an operation."),
+    "policy": ("nova_lite.cli.policy", "Who may do what: list, check."),
     "config": ("nova_lite.cli.config", "Options: list, sample, reference."),
 }
 EXIT_CONFIG = 2

@@ -40,6 +40,11 @@ OPTIONS = (
         help="Seconds for which Keystone's answer about a token counts: so long may a revoked one still be let in.",
     ),
     cfg.IntOpt("token_lifetime", default=3600, min=60, max=604800, help="Seconds until a token expires."),
+    cfg.BoolOpt(
+        "allow_rescope_scoped_token",
+        default=True,
+        help="Whether a token with a scope may be exchanged for one in another scope; if not, only unscoped ones may.",
+    ),
     cfg.StrOpt("region", default="RegionOne", max_length=255, help="Name of the region that the catalog shows."),
     cfg.StrOpt(
         "policy_file",
@@ -54,6 +59,7 @@ class IdentityOptions:
     """How tokens are made, and what the catalog shows."""
 
     token_lifetime_s: int = 3600
+    allow_rescope_scoped_token: bool = True
     region: str = "RegionOne"
     policy_file: str = "/etc/nova-lite/policy.yaml"
     keystone: KeystoneOptions | None = None
@@ -79,6 +85,7 @@ def read(conf: cfg.ConfigOpts) -> IdentityOptions:
     group = conf[GROUP]
     return IdentityOptions(
         token_lifetime_s=group.token_lifetime,
+        allow_rescope_scoped_token=group.allow_rescope_scoped_token,
         region=group.region,
         policy_file=group.policy_file,
         keystone=_keystone(conf) if group.mode == KEYSTONE else None,

@@ -10,13 +10,18 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.db import identity as db
 from nova_lite.db.engine import Database, Tx
-from nova_lite.identity import passwords, revocations, roles
+from nova_lite.identity import access_rules, passwords, revocations, roles
 from nova_lite.model.identity import ApplicationCredential, Role, Target
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CredentialOrder:
-    """What a user asks for. `roles` are ids or names; None: all that it has in the project. `secret` None: make one."""
+    """What a user asks for.
+
+    roles: ids or names; None: all that it has in the project
+    secret: None: make one
+    access_rules: each has an id, or service, method and path; None: every request may be made
+    """
 
     user_id: str
     project_id: str
@@ -26,6 +31,7 @@ class CredentialOrder:
     roles: tuple[str, ...] | None = None
     expires_at: float | None = None
     unrestricted: bool = False
+    access_rules: tuple[dict[str, Any], ...] | None = None
 
 
 def create(database: Database, order: CredentialOrder) -> tuple[ApplicationCredential, list[Role], str]:
@@ -52,10 +58,25 @@ def create(database: Database, order: CredentialOrder) -> tuple[ApplicationCrede
             expires_at=order.expires_at,
             unrestricted=order.unrestricted,
             roles=[role.id for role in chosen],
+            access_rules=_access_rules(tx, order),
         )
         return db.CREDENTIALS.insert(tx, credential), chosen
 
     return (*database.transact(work), secret)
+
+
+def _access_rules(tx: Tx, order: CredentialOrder) -> list[dict[str, Any]] | None:
+    if order.access_rules is None:
+        return None
+    kept = access_rules.keep(tx, order.user_id, list(order.access_rules))
+    return [{"id": rule.id, "service": rule.service, "method": rule.method, "path": rule.path} for rule in kept]
+
+
+def rules_of(credential: ApplicationCredential) -> access_rules.Rules | None:
+    """Give the access rules as tokens carry them; None when every request may be made."""
+    if credential.access_rules is None:
+        return None
+    return tuple((rule["service"], rule["method"], rule["path"]) for rule in credential.access_rules)
 
 
 def _held(tx: Tx, user_id: str, project_id: str) -> list[Role]:

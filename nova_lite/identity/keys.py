@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import logging
 import os
 import secrets
 from pathlib import Path
 
 from nova_lite import errors
 
+LOG = logging.getLogger(__name__)
 FILE = "tokens.json"
 LEAD_S = 10.0  # a new key is known everywhere before it signs
-SLACK_S = 300.0
+EXPIRED_S = 172_800.0  # so long services may still look at an expired token: what it began has not ended
+SLACK_S = EXPIRED_S + 300.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,7 @@ def key_file(state_dir: Path) -> Path:
 def ensure_keys(path: Path, now: float) -> None:
     """Make the file with one key when it is missing. May be repeated."""
     if not path.exists():
+        LOG.warning("There were no token keys in %s: new ones are made, and tokens from before end.", path)
         _write(path, [_new_key(now)])
 
 

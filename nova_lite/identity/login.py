@@ -54,7 +54,12 @@ class Attempt:
 
 
 class Login:
-    """Makes tokens of proofs."""
+    """Makes tokens of proofs.
+
+    rescopes_scoped: whether a token that has a scope may be exchanged for one in another
+    """
+
+    rescopes_scoped = True
 
     def __init__(
         self, database: Database, tokens: Tokens, throttle: Throttle, clock: Clock, lifetime_s: float, vault: Vault
@@ -77,6 +82,7 @@ class Login:
         newest = self._newest_revocation()
         attempt = attempt or Attempt(address=address)
         proof = self._with_receipt(self._prove(auth["identity"], attempt), attempt)
+        self._check_rescoping(auth, proof)
         return self._issue(proof, auth.get("scope"), newest)
 
     def authenticate_signed(self, user_id: str, project_id: str) -> tuple[str, Claims]:
@@ -117,6 +123,12 @@ class Login:
                 user=proof.user, receipt_id=text, receipt=receipt, required=factors.missing_from(proof.user, proof.methods)
             )
         return proof
+
+    def _check_rescoping(self, auth: dict[str, Any], proof: Proof) -> None:
+        """Raises: Forbidden where scoped tokens keep their scope."""
+        scoped = proof.earlier is not None and proof.earlier.scope is not None
+        if scoped and not self.rescopes_scoped and auth.get("scope") is not None:
+            raise errors.Forbidden("You are not authorized to perform the requested action: rescope a scoped token.")
 
     def change_password(self, user_id: str, original: str, fresh: str, address: str) -> None:
         """Change one's own password. Raises: Unauthorized, TooManyRequests, BadRequest."""
@@ -261,6 +273,7 @@ class Login:
             application_credential_id=proof.credential.id if proof.credential else None,
             trust=(trust.id, trust.trustor_user_id, trust.trustee_user_id) if trust else None,
             access_token_id=proof.access[0].id if proof.access else None,
+            access_rules=credentials.rules_of(proof.credential) if proof.credential else None,
         )
 
 

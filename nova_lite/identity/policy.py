@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-import pkgutil
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from oslo_config import cfg
 from oslo_policy import policy
 
 from nova_lite import errors
 from nova_lite.context import Context
-from nova_lite.identity import policies
+from nova_lite.identity.rulebook import Decision, gather, load
 
 LOG = logging.getLogger(__name__)
 READS = frozenset({"GET", "HEAD"})
+AUDITORS_OWN = frozenset({"identity:revoke_token"})  # logging out
 RELOAD_S = 5.0
 MOST_ANSWERS = 8192
-
-
-def gather() -> tuple[policy.RuleDefault, ...]:
-    """Collect `RULES` of every module under `identity/policies/<service>/`, each name once."""
-    found: dict[str, policy.RuleDefault] = {}
-    for module in pkgutil.walk_packages(policies.__path__, policies.__name__ + "."):
-        if not module.ispkg:
-            for rule in importlib.import_module(module.name).RULES:
-                found.setdefault(rule.name, rule)
-    return tuple(found.values())
 
 
 class Policy:
@@ -46,28 +34,30 @@ class Policy:
 
         Raises: ConfigError when the file is no policy file.
         """
-        conf = cfg.ConfigOpts()
-        conf([], project="nova-lite", default_config_files=[], default_config_dirs=[])
-        self._enforcer = policy.Enforcer(conf, policy_file=str(policy_file or "/nonexistent/policy.yaml"))
-        defaults = gather() if rules is None else tuple(rules)
-        self._enforcer.register_defaults(list(defaults))
-        self._reads = frozenset(rule.name for rule in defaults if _only_reads(rule))
+        self.defaults = gather() if rules is None else tuple(rules)
+        self._file = policy_file
+        self._reads = frozenset(rule.name for rule in self.defaults if _methods_of(rule) and _methods_of(rule) <= READS)
+        self._writes = frozenset(rule.name for rule in self.defaults if _methods_of(rule) and not _methods_of(rule) & READS)
         self._lock = threading.Lock()
         self._load()
 
     def _load(self) -> None:
-        try:
-            self._enforcer.load_rules()
-        except (ValueError, OSError, policy.InvalidDefinitionError) as error:
-            raise errors.ConfigError("The policy file cannot be read.") from error
-        self._rules = dict(self._enforcer.rules)
-        self._asks_outside = any("http" in str(check) for check in self._rules.values())
-        self._answers: dict[Any, bool] = {}
-        self._loaded_at = time.monotonic()
+        self._stamp = _stamp(self._file)
+        self._book = load(self.defaults, self._file)
+        self._answers: dict[Any, bool] | None = None if self._book.asks_outside else {}
+        self._looked_at = time.monotonic()
+        unknown = sorted(set(self._book.overridden) - {rule.name for rule in self.defaults})
+        if unknown:
+            LOG.warning("Nothing asks for these rules of %s: %s", self._file, ", ".join(unknown), extra={"action": "policy"})
+
+    @property
+    def overridden(self) -> Mapping[str, str]:
+        """Give the rules of the operator's file that are in force."""
+        return self._book.overridden
 
     def _answer(self, rule: str, context: Context, target: Mapping[str, Any]) -> bool:
         """Evaluate a rule, or remember what it said."""
-        answers = self._answers  # a reload makes a new one
+        book, answers = self._book, self._answers  # a reload makes new ones
         who = (
             context.user_id,
             context.project_id,
@@ -78,28 +68,32 @@ class Policy:
         )
         domains = (context.user_domain_id, context.project_domain_id)
         key: Any = (rule, who, domains, tuple(target.items()))
+        if answers is None:
+            return book.allows(rule, target, _credentials(context))
         try:
             known = answers.get(key)
         except TypeError:  # a target with a list in it
-            known, key = None, None
+            return book.allows(rule, target, _credentials(context))
         if known is None:
-            known = bool(self._rules[rule](target, _credentials(context), self._enforcer, rule))
-            if key is not None and not self._asks_outside:
-                if len(answers) >= MOST_ANSWERS:
-                    answers.clear()
-                answers[key] = known
+            known = book.allows(rule, target, _credentials(context))
+            if len(answers) >= MOST_ANSWERS:
+                answers.clear()
+            answers[key] = known
         return known
 
     def _fresh(self) -> None:
-        """Look at the file every few seconds, in one thread."""
-        if time.monotonic() - self._loaded_at > RELOAD_S and self._lock.acquire(blocking=False):
-            try:
+        """Look at the file every few seconds, in one thread; one that cannot be used changes nothing."""
+        if time.monotonic() - self._looked_at <= RELOAD_S or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._looked_at = time.monotonic()
+            if _stamp(self._file) != self._stamp:
                 self._load()
-            except errors.ConfigError as error:
-                LOG.error("%s The rules stay as they were.", error.message, extra={"action": "policy"})
-            finally:
-                self._loaded_at = time.monotonic()
-                self._lock.release()
+                LOG.info("The policy file was read again.", extra={"action": "policy"})
+        except errors.ConfigError as error:
+            LOG.error("%s The rules stay as they were.", error.message, extra={"action": "policy"})
+        finally:
+            self._lock.release()
 
     def enforce(self, rule: str, context: Context, target: Mapping[str, Any]) -> None:
         """Do nothing when the rule lets the caller through. Raises: Forbidden."""
@@ -107,19 +101,58 @@ class Policy:
             raise errors.Forbidden(f"Policy doesn't allow {rule} to be performed.")
 
     def allows(self, rule: str, context: Context, target: Mapping[str, Any]) -> bool:
-        """Tell whether a rule lets the caller through; an auditor may read whatever exists."""
+        """Tell whether a rule lets the caller through; an auditor may read whatever exists, and change nothing."""
         self._fresh()
-        if rule not in self._rules:
+        if rule not in self._book.checks:
             raise ValueError(f"no rule is named {rule}")  # ours to mend: every route's rule has a default
-        if context.is_auditor and rule in self._reads:
+        of_auditor = self._of_auditor(rule, context)
+        return self._answer(rule, context, target) if of_auditor is None else of_auditor
+
+    def _of_auditor(self, rule: str, context: Context) -> bool | None:
+        """Decide what being an auditor alone decides; None for everybody else, and where the rule is to be asked."""
+        if not context.is_auditor:
+            return None
+        if rule in self._reads:
             return True
-        return self._answer(rule, context, target)
+        if context.is_admin or rule not in self._writes or rule in AUDITORS_OWN:
+            return None
+        return False
+
+    def is_for_admins(self, rule: str) -> bool:
+        """Tell whether a rule lets an admin through and nobody else, not even with what is its own."""
+        book = self._book
+        if rule not in book.checks:
+            return False
+        own = {"project_id": "p", "user_id": "u", "target.user.id": "u", "target.project.id": "p"}
+        someone = Context(
+            request_id="", user_id="u", project_id="p", roles=frozenset({"reader", "member", "manager", "service"})
+        )
+        admin = Context(request_id="", user_id="a", project_id="a", roles=frozenset({"admin"}))
+        return not self._answer(rule, someone, own) and self._answer(rule, admin, own)
+
+    def decide(self, rule: str, context: Context, target: Mapping[str, Any]) -> Decision:
+        """Tell what `allows` says, and why. Raises: NotFound for a rule that does not exist."""
+        self._fresh()
+        if rule not in self._book.checks:
+            raise errors.NotFound(f"There is no rule named {rule}.")
+        of_auditor = self._of_auditor(rule, context)
+        if of_auditor is not None:
+            return Decision(allowed=of_auditor, rule=rule, check="auditor: reads everything, changes nothing")
+        return self._book.decide(rule, target, _credentials(context))
 
 
-def _only_reads(rule: policy.RuleDefault) -> bool:
+def _stamp(file: Path | None) -> tuple[int, int, int] | None:
+    """Tell one content of the file from another; None when there is none."""
+    try:
+        status = file.stat() if file is not None else None
+    except OSError:
+        return None
+    return None if status is None else (status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+def _methods_of(rule: policy.RuleDefault) -> set[str]:
     operations = getattr(rule, "operations", None) or ()
-    methods = {method for operation in operations for method in _methods(operation["method"])}
-    return bool(methods) and methods <= READS
+    return {method for operation in operations for method in _methods(operation["method"])}
 
 
 def _methods(value: str | list[str]) -> list[str]:

@@ -98,6 +98,7 @@ def forget_user(tx: Tx, user_id: str) -> None:
     db.CREDENTIALS.delete_by(tx, user_id=user_id)
     delegation.forget_user(tx, user_id)
     trusts.forget_user(tx, user_id)
+    db.ACCESS_RULES.delete_by(tx, user_id=user_id)
     revocations.revoke(tx, revocations.USER, user_id)
 
 

@@ -27,11 +27,17 @@ class Identity:
 
 
 def make_identity(database: Database, state_dir: Path, options: IdentityOptions, clock: Clock) -> Identity:
-    """Build the service; keys are made when missing. Nothing connects to the database yet."""
+    """Build the service; keys are made when missing. Nothing connects to the database yet.
+
+    Raises: ConfigError when the keys are there and cannot be used.
+    """
     path = key_file(state_dir)
     ensure_keys(path, clock.wall())
-    tokens = Tokens(KeyRing(path), Revocations(database, clock), clock)
+    ring = KeyRing(path)
+    ring.refresh()  # a start fails, not the first login after it
+    tokens = Tokens(ring, Revocations(database, clock), clock)
     ensure_keys(vault_file(state_dir), clock.wall())
     vault = Vault(vault_file(state_dir), clock)
     login = Login(database, tokens, Throttle(clock), clock, options.token_lifetime_s, vault)
+    login.rescopes_scoped = options.allow_rescope_scoped_token
     return Identity(login=login, tokens=tokens, vault=vault, options=options)

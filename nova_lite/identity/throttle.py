@@ -21,33 +21,51 @@ class Rate:
 
 
 PAIR = Rate(10, 6.0)  # one user from one address
+KNOWN_PAIR = Rate(64, 6.0)  # one that was right before may log in many times at once: each counts until it has ended
 ADDRESS = Rate(60, 1.0)
 USER = Rate(100, 2.0)  # loose: a stranger must not lock a user out
 
 
 class Throttle:
-    """Counts attempts; successful ones are given back, so only failures cost."""
+    """Counts attempts; successful ones are given back, so only failures cost.
+
+    An address that a user has logged in from is not held back by what others do with the user's name: strangers at many
+    addresses cannot lock a user out of where it works.
+    """
 
     def __init__(self, clock: Clock) -> None:
         """Remembers the most recent keys only."""
         self._clock = clock
         self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._used: OrderedDict[tuple[str, ...], tuple[float, float]] = OrderedDict()
 
     def attempt(self, user: str, address: str) -> None:
         """Count one attempt. Raises: TooManyRequests with the seconds to wait."""
         with self._lock:
-            wait = max(self._wait(key, rate) for key, rate in _buckets(user, address))
+            buckets = self._buckets(user, address)
+            wait = max(self._wait(key, rate) for key, rate in buckets)
             if wait > 0:
                 raise errors.TooManyRequests("Too many failed logins; try again later.", retry_after_s=int(wait) + 1)
-            for key, rate in _buckets(user, address):
+            for key, rate in buckets:
                 self._add(key, rate, 1.0)
 
     def succeeded(self, user: str, address: str) -> None:
         """Give the attempt back."""
         with self._lock:
-            for key, rate in _buckets(user, address):
+            for key, rate in self._buckets(user, address):
                 self._add(key, rate, -1.0)
+            self._known[user, address] = None
+            self._known.move_to_end((user, address))
+            while len(self._known) > MOST_BUCKETS:
+                self._known.popitem(last=False)
+
+    def _buckets(self, user: str, address: str) -> list[tuple[tuple[str, ...], Rate]]:
+        """Give what counts for an attempt."""
+        pair, own = ("pair", user, address), ("address", address)
+        if (user, address) in self._known:
+            return [(pair, KNOWN_PAIR), (own, ADDRESS)]
+        return [(pair, PAIR), (own, ADDRESS), (("user", user), USER)]
 
     def _level(self, key: tuple[str, ...], rate: Rate) -> float:
         used, since = self._used.get(key, (0.0, 0.0))
@@ -62,7 +80,3 @@ class Throttle:
         self._used.move_to_end(key)
         while len(self._used) > MOST_BUCKETS:
             self._used.popitem(last=False)
-
-
-def _buckets(user: str, address: str) -> tuple[tuple[tuple[str, ...], Rate], ...]:
-    return ((("pair", user, address), PAIR), (("address", address), ADDRESS), (("user", user), USER))

@@ -20,7 +20,7 @@ import orjson
 from nova_lite import errors
 from nova_lite.clock import Clock
 from nova_lite.context import Context
-from nova_lite.identity import revocations
+from nova_lite.identity import access_rules, revocations
 from nova_lite.identity.keys import KeyRing
 from nova_lite.identity.port import Call
 from nova_lite.identity.revocations import Revocations
@@ -28,7 +28,7 @@ from nova_lite.model.identity import Target
 
 LOG = logging.getLogger(__name__)
 PREFIX = "nl1"
-LONGEST = 4096
+LONGEST = 8192
 METHODS = ("password", "token", "application_credential", "totp", "ec2credential", "oauth1")  # numbers in tokens: only add
 DELEGATED = frozenset({"application_credential", "ec2credential", "oauth1"})
 REFRESH_S = 1.0
@@ -40,6 +40,7 @@ class Claims:
 
     scope: None for an unscoped token, else what kind of thing `scope_id` is
     audit_ids: the token's own, and that of the first in its chain when it was made from another token
+    access_rules: (service type, method, path pattern) of the only requests it is good for; None: of all
     revoked_before: the newest revocation when the login began, which only newer ones end; None in tokens of release 1.0
     trust: the trust it was made by: its id, trustor and trustee
     access_token_id: of OAuth 1
@@ -61,6 +62,7 @@ class Claims:
     revoked_before: int | None = None
     trust: tuple[str, str, str] | None = None
     access_token_id: str | None = None
+    access_rules: access_rules.Rules | None = None
 
     @property
     def is_delegated(self) -> bool:
@@ -90,13 +92,19 @@ class Tokens:
         return f"{signed}.{_encode(_mac(key.secret, signed))}"
 
     def check(self, token: str, request_id: str, call: Call | None = None) -> Context:
-        """Give who holds the token. Raises: Unauthorized when it is malformed, forged, foreign, expired or revoked."""
-        return context_of(self.read(token), request_id)
+        """Give who holds the token.
 
-    def read(self, token: str) -> Claims:
-        """Give what a valid token says. Raises: Unauthorized as `check`."""
+        Raises: Unauthorized when it is malformed, forged, foreign, expired, revoked or not good for this call.
+        """
+        claims = self.read(token)
+        if claims.access_rules is not None and not access_rules.allow(claims.access_rules, call):
+            raise errors.Unauthorized("The access rules of the application credential do not allow this request.")
+        return context_of(claims, request_id)
+
+    def read(self, token: str, *, expired_s: float = 0.0) -> Claims:
+        """Give what a valid token says, or one that expired at most so long ago. Raises: Unauthorized as `check`."""
         claims = _unpack(self._verified(token))
-        if claims.expires_at <= self._clock.wall() or self._is_revoked(claims):
+        if claims.expires_at + expired_s <= self._clock.wall() or self._is_revoked(claims):
             raise errors.Unauthorized
         return claims
 
@@ -223,6 +231,7 @@ def _pack(claims: Claims) -> list[Any]:
         claims.revoked_before,
         claims.trust,
         claims.access_token_id,
+        claims.access_rules,
     ]
 
 
@@ -246,9 +255,14 @@ def _unpack(payload: bytes) -> Claims:
             revoked_before=fields[13] if len(fields) > 13 else None,
             trust=tuple(fields[14]) if len(fields) > 14 and fields[14] else None,  # type: ignore[arg-type]
             access_token_id=fields[15] if len(fields) > 15 else None,
+            access_rules=_rules(fields[16]) if len(fields) > 16 else None,
         )
     except (ValueError, LookupError, TypeError) as error:  # signed by us, so of another release
         raise errors.Unauthorized from error
+
+
+def _rules(found: list[list[str]] | None) -> access_rules.Rules | None:
+    return None if found is None else tuple((service, method, path) for service, method, path in found)
 
 
 def _mac(secret: bytes, signed: str) -> bytes:

@@ -106,7 +106,18 @@ class ApplicationCredential:
     expires_at: float | None = None
     unrestricted: bool = False
     roles: list[str] = dataclasses.field(default_factory=list)
-    access_rules: list[dict[str, Any]] | None = None
+    access_rules: list[dict[str, Any]] | None = None  # each with its id, service, method and path
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AccessRule:
+    """A kind of requests that a user lets application credentials make. `path` may hold `*`, `**` and `{name}`."""
+
+    id: str
+    user_id: str
+    service: str
+    method: str
+    path: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

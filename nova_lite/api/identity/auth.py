@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from nova_lite import errors
-from nova_lite.api.identity.lists import answer_list
+from nova_lite.api.auditing import address_of
+from nova_lite.api.identity.lists import answer_list, flag
 from nova_lite.api.identity.oauth import signed_request
 from nova_lite.api.identity.views import receipts, records, tokens
 from nova_lite.api.route import Answer, Request
 from nova_lite.db import identity as db
 from nova_lite.identity import catalog, revocations, roles
 from nova_lite.identity.factors import MoreFactorsNeeded
+from nova_lite.identity.keys import EXPIRED_S
 from nova_lite.identity.login import Attempt
 from nova_lite.identity.tokens import Claims
 from nova_lite.model.identity import Target
 
+READS = ("GET", "HEAD")
+ACCESS_RULES = "OPENSTACK-IDENTITY-ACCESS-RULES"  # by this header a service says that it looks at access rules
 VARY = {"Vary": "X-Auth-Token"}
-
-
-def address_of(request: Request) -> str:
-    """Give the client's address; behind a proxy on this machine, what the proxy says."""
-    peer = request.raw.remote_addr or ""
-    if peer in ("127.0.0.1", "::1"):
-        forwarded = request.headers.get("X-FORWARDED-FOR", "").rpartition(",")[2].strip()
-        return forwarded[:64] or peer
-    return peer
 
 
 def _wants_catalog(request: Request) -> bool:
@@ -46,11 +41,14 @@ def create_token(request: Request) -> Answer:
 def _subject(request: Request) -> tuple[str, Claims]:
     """Read the token that is spoken of, and check that the caller may. Raises: NotFound, Forbidden."""
     token = request.headers.get("X-SUBJECT-TOKEN", "")
+    expired_s = EXPIRED_S if request.method in READS and flag(request, "allow_expired") else 0.0
     try:
-        claims = request.parts.identity.tokens.read(token)
+        claims = request.parts.identity.tokens.read(token, expired_s=expired_s)
     except errors.Unauthorized as error:
         raise errors.NotFound("Could not find token.") from error
     request.enforce(target={"target.token.user_id": claims.user_id})
+    if claims.access_rules is not None and request.method in READS and ACCESS_RULES not in request.headers:
+        raise errors.NotFound("Could not find token.")  # who asks would not keep to its rules
     return token, claims
 
 

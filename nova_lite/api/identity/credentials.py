@@ -66,6 +66,7 @@ def create_credential(request: Request) -> Answer:
         roles=tuple(role.get("id") or role["name"] for role in asked) if asked else None,
         expires_at=read_time(body.get("expires_at")),
         unrestricted=bool(body.get("unrestricted")),
+        access_rules=tuple(body["access_rules"]) if body.get("access_rules") else None,
     )
     record, held, secret = credentials.create(request.parts.database, order)
     view = records.credential(request, record, held) | {"secret": secret}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nova_lite.api.identity import auth, catalog, credentials, domains, grants, groups, projects, roles, users
+from nova_lite.api.identity import access_rules, auth, catalog, credentials, domains, grants, groups, projects, roles, users
 from nova_lite.api.identity.extension_routes import EXTENSIONS
 from nova_lite.api.identity.schemas import auth as auth_schemas
 from nova_lite.api.identity.schemas import catalog as catalog_schemas
@@ -44,6 +44,14 @@ USERS = (
     ),
     Route("GET", _CREDENTIAL, credentials.show_credential, rule="identity:get_application_credential"),
     Route("DELETE", _CREDENTIAL, credentials.delete_credential, rule="identity:delete_application_credential"),
+)
+
+_ACCESS_RULES = _USER + "/access_rules"
+_ACCESS_RULE = _ACCESS_RULES + "/{access_rule_id}"
+ACCESS_RULES = (
+    Route("GET", _ACCESS_RULES, access_rules.list_rules, rule="identity:list_access_rules"),
+    Route("GET", _ACCESS_RULE, access_rules.show_rule, rule="identity:get_access_rule"),
+    Route("DELETE", _ACCESS_RULE, access_rules.delete_rule, rule="identity:delete_access_rule"),
 )
 
 _GROUP = "/groups/{group_id}"
@@ -145,4 +153,4 @@ CATALOG = (
     Route("DELETE", _ENDPOINT, catalog.delete_endpoint, rule="identity:delete_endpoint"),
 )
 
-ROUTES: tuple[Route, ...] = (*AUTH, *USERS, *GROUPS, *PROJECTS, *ROLES, *GRANTS, *CATALOG, *EXTENSIONS)
+ROUTES: tuple[Route, ...] = (*AUTH, *USERS, *ACCESS_RULES, *GROUPS, *PROJECTS, *ROLES, *GRANTS, *CATALOG, *EXTENSIONS)

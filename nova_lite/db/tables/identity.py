@@ -102,6 +102,17 @@ application_credentials = sa.Table(
     sa.UniqueConstraint("user_id", "name"),
 )
 
+access_rules = sa.Table(
+    "access_rules",
+    METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("user_id", sa.String(64), nullable=False),
+    sa.Column("service", sa.String(64), nullable=False),
+    sa.Column("method", sa.String(8), nullable=False),
+    sa.Column("path", sa.String(255), nullable=False),
+    sa.UniqueConstraint("user_id", "service", "method", "path"),
+)
+
 regions = sa.Table(
     "regions",
     METADATA,

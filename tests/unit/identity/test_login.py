@@ -6,7 +6,7 @@ from nova_lite import errors
 from nova_lite.db import identity as db
 from nova_lite.identity import credentials, passwords, projects, roles, users
 from nova_lite.identity.credentials import CredentialOrder
-from nova_lite.identity.throttle import ADDRESS, MOST_BUCKETS, PAIR, Throttle
+from nova_lite.identity.throttle import ADDRESS, MOST_BUCKETS, PAIR, USER, Throttle
 from nova_lite.model.identity import Actor, Assignment, Group, Project, Target
 
 DEFAULT = {"id": "default"}
@@ -39,6 +39,31 @@ def test_many_users_from_one_address_are_slowed_down_too(cloud):
         throttle.attempt("one more", "192.0.2.1")
 
     throttle.attempt("one more", "192.0.2.2")
+
+
+def test_strangers_at_many_addresses_do_not_lock_a_user_out_of_where_it_works(cloud):
+    throttle = Throttle(cloud.clock)
+    throttle.attempt("demo", "192.0.2.1")
+    throttle.succeeded("demo", "192.0.2.1")
+    for number in range(USER.burst):
+        throttle.attempt("demo", f"198.51.100.{number}")
+
+    with pytest.raises(errors.TooManyRequests):
+        throttle.attempt("demo", "203.0.113.1")
+
+    throttle.attempt("demo", "192.0.2.1")
+
+
+def test_who_was_right_before_may_log_in_many_times_at_once_and_guess_a_bounded_number_of_times(cloud):
+    throttle = Throttle(cloud.clock)
+    throttle.attempt("demo", "192.0.2.1")
+    throttle.succeeded("demo", "192.0.2.1")
+
+    for _ in range(ADDRESS.burst):
+        throttle.attempt("demo", "192.0.2.1")
+
+    with pytest.raises(errors.TooManyRequests):
+        throttle.attempt("demo", "192.0.2.1")
 
 
 def test_right_passwords_cost_nothing(cloud):
@@ -164,3 +189,56 @@ def test_a_deleted_application_credential_ends_its_tokens(cloud):
 
     with pytest.raises(errors.Unauthorized):
         cloud.identity.tokens.check(token, "req-1")
+
+
+def rescope(cloud, token, scope):
+    auth = {"identity": {"methods": ["token"], "token": {"id": token}}}
+    return cloud.identity.login.authenticate(auth if scope is None else {**auth, "scope": scope}, "192.0.2.1")
+
+
+DEMO = {"project": {"name": "demo", "domain": DEFAULT}}
+
+
+def test_the_tokens_of_a_chain_name_its_first_and_end_with_it(cloud):
+    first, root = cloud.log_in()
+    cloud.clock.now += 100
+    second, _ = rescope(cloud, first, DEMO)
+
+    _, third = rescope(cloud, second, DEMO)
+
+    assert len(third.audit_ids) == 2
+    assert third.audit_ids[1] == root.audit_ids[0] != third.audit_ids[0]
+    assert third.expires_at == root.expires_at
+    assert third.methods == ("password", "token")
+
+
+def test_where_it_is_so_decided_only_unscoped_tokens_take_a_scope(cloud):
+    cloud.identity.login.rescopes_scoped = False
+    scoped, _ = cloud.log_in()
+    unscoped, _ = cloud.log_in(scope={"unscoped": {}})
+
+    with pytest.raises(errors.Forbidden):
+        rescope(cloud, scoped, DEMO)
+
+    assert rescope(cloud, scoped, None)[1].scope is None
+    assert rescope(cloud, unscoped, DEMO)[1].scope_name == "demo"
+
+
+def test_an_unknown_user_costs_as_many_hashes_as_a_wrong_password(cloud, monkeypatch):
+    hashed = []
+    real = passwords.Argon2id.verify_phc_encoded
+
+    class Counted:
+        @staticmethod
+        def verify_phc_encoded(password, encoded):
+            hashed.append(encoded)
+            return real(password, encoded)
+
+    monkeypatch.setattr(passwords, "Argon2id", Counted)
+
+    wrong(cloud, 1)
+    wrong(cloud, 1, name="nobody")
+
+    assert len(hashed) == 2
+    parameters = {text.split("$")[3] for text in hashed}
+    assert parameters == {f"m={passwords.MEMORY_KIB},t={passwords.PASSES},p={passwords.LANES}"}

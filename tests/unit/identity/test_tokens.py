@@ -12,6 +12,7 @@ from nova_lite.conf.identity import IdentityOptions
 from nova_lite.db import identity as db
 from nova_lite.identity import keys, projects, revocations, roles, users
 from nova_lite.identity.service import make_identity
+from nova_lite.identity.tokens import REFRESH_S
 
 
 def check(cloud, token):
@@ -142,6 +143,55 @@ def test_a_broken_key_file_is_told_and_the_known_keys_stay(cloud):
     check(cloud, token)
 
 
+SPOILT = {
+    "not what we wrote": lambda path: path.write_text("{}", encoding="ascii"),
+    "empty": lambda path: path.write_text("", encoding="ascii"),
+    "no file that can be read": lambda path: (path.unlink(), path.mkdir()),
+    "a key that is too short": lambda path: path.write_text(
+        '{"keys": [{"id": "a", "secret": "eA==", "signs_from": 0}]}', encoding="ascii"
+    ),
+}
+
+
+@pytest.mark.parametrize("way", list(SPOILT))
+def test_a_start_with_keys_that_cannot_be_used_ends_with_a_sentence_that_names_the_file(cloud, way):
+    SPOILT[way](cloud.keys)
+
+    with pytest.raises(errors.ConfigError) as refused:
+        make_identity(cloud.database, cloud.folder, IdentityOptions(), cloud.clock)
+
+    assert str(cloud.keys) in refused.value.message
+
+
+def test_missing_keys_are_made_anew_and_that_is_told(cloud, caplog):
+    token, _ = cloud.log_in()
+    cloud.keys.unlink()
+
+    again = make_identity(cloud.database, cloud.folder, IdentityOptions(), cloud.clock)
+
+    assert "new ones are made" in caplog.text
+    with pytest.raises(errors.Unauthorized):
+        again.tokens.check(token, "req-1")
+
+
+def test_every_process_takes_a_new_key_up_without_a_restart_and_keeps_the_old_one(cloud):
+    other = make_identity(cloud.database, cloud.folder, IdentityOptions(), cloud.clock)
+    old, _ = cloud.log_in()
+    keys.rotate(cloud.keys, cloud.clock.now, 3600)
+    cloud.clock.now += keys.LEAD_S
+    cloud.identity.tokens.refresh()
+
+    new, _ = cloud.log_in()
+
+    assert old.split(".")[1] != new.split(".")[1]
+    other.tokens.check(new, "req-1")  # which it has not looked for yet
+    other.tokens.check(old, "req-1")
+
+
+def test_processes_look_for_revocations_and_keys_once_a_second():
+    assert REFRESH_S <= 1.0
+
+
 def demo(tx):
     return db.USERS.find_by(tx, name="demo")
 
@@ -169,17 +219,20 @@ ENDINGS = {
 
 @pytest.mark.parametrize("ending", list(ENDINGS))
 def test_a_token_ends_when(cloud, ending):
+    other = make_identity(cloud.database, cloud.folder, IdentityOptions(), cloud.clock)
     token, _ = cloud.log_in()
     admin, _ = cloud.log_in("admin", "admin-pw")
     check(cloud, token)
+    other.tokens.check(token, "req-1")
     cloud.clock.now += 1
 
     cloud.transact(ENDINGS[ending])
-    cloud.identity.tokens.refresh()
 
-    with pytest.raises(errors.Unauthorized):
-        check(cloud, token)
-    check(cloud, admin)
+    for tokens in (cloud.identity.tokens, other.tokens):  # two processes, each at its next look
+        tokens.refresh()
+        with pytest.raises(errors.Unauthorized):
+            tokens.check(token, "req-1")
+        tokens.check(admin, "req-1")
 
 
 def test_a_token_made_after_a_revocation_is_good(cloud):

@@ -31,6 +31,17 @@ _ROLE = {
     "properties": {"id": ID, "name": NAME},
     "anyOf": [{"required": ["id"]}, {"required": ["name"]}],
 }
+_ACCESS_RULE = {
+    "type": "object",
+    "properties": {
+        "id": ID,
+        "service": {"type": "string", "pattern": "^[a-zA-Z0-9-]{1,64}$"},
+        "method": {"enum": ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"]},
+        "path": {"type": "string", "maxLength": 225, "pattern": "^/"},
+    },
+    "additionalProperties": False,
+    "anyOf": [{"required": ["id"]}, {"required": ["service", "method", "path"]}],
+}
 CREATE_CREDENTIAL = wrapped(
     "application_credential",
     {
@@ -41,7 +52,7 @@ CREATE_CREDENTIAL = wrapped(
         "expires_at": {"type": ["string", "null"], "maxLength": 64},
         "unrestricted": {"type": ["boolean", "null"]},
         "project_id": ID,
-        "access_rules": {"type": ["array", "null"], "maxItems": 0},  # rules on single requests are not offered
+        "access_rules": {"type": ["array", "null"], "items": _ACCESS_RULE, "maxItems": 100},
     },
     required=("name",),
     extra=False,

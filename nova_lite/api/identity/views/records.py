@@ -130,7 +130,8 @@ def endpoint(request: Request, record: model.CatalogEndpoint) -> dict[str, Any]:
 
 def credential(request: Request, record: model.ApplicationCredential, held: list[model.Role]) -> dict[str, Any]:
     """Show an application credential with its roles; never its secret."""
-    return {
+    rules = {} if record.access_rules is None else {"access_rules": record.access_rules}
+    return rules | {
         "id": record.id,
         "name": record.name,
         "description": record.description,
@@ -141,6 +142,17 @@ def credential(request: Request, record: model.ApplicationCredential, held: list
         "unrestricted": record.unrestricted,
         "roles": [{"id": each.id, "name": each.name, "domain_id": each.domain_id or None} for each in held],
         "links": links(request, f"/users/{record.user_id}/application_credentials/{record.id}"),
+    }
+
+
+def access_rule(request: Request, record: model.AccessRule) -> dict[str, Any]:
+    """Show an access rule."""
+    return {
+        "id": record.id,
+        "service": record.service,
+        "method": record.method,
+        "path": record.path,
+        "links": links(request, f"/users/{record.user_id}/access_rules/{record.id}"),
     }
 
 

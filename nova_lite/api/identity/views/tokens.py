@@ -72,7 +72,8 @@ def _roles(tx: Tx, claims: Claims) -> list[dict[str, Any]]:
 
 def _credential(tx: Tx, credential_id: str) -> dict[str, Any]:
     found = db.CREDENTIALS.find(tx, credential_id)
-    return {
+    rules = {} if found is None or found.access_rules is None else {"access_rules": found.access_rules}
+    return rules | {
         "id": credential_id,
         "name": found.name if found else None,
         "restricted": not (found is not None and found.unrestricted),

@@ -20,10 +20,12 @@ def upgrade() -> None:
     _add_limits()
     op.add_column("hosts", sa.Column("look_incarnation", sa.BigInteger(), nullable=True))
     op.add_column("hosts", sa.Column("look_number", sa.BigInteger(), nullable=True))
+    _upgrade_access_rules()
 
 
 def downgrade() -> None:
     """Take it back."""
+    _downgrade_access_rules()
     op.drop_column("hosts", "look_number")
     op.drop_column("hosts", "look_incarnation")
     op.drop_table("project_endpoint_groups")
@@ -186,3 +188,23 @@ def _add_limits() -> None:
         sa.Column("endpoint_group_id", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("project_id", "endpoint_group_id", name=op.f("pk_project_endpoint_groups")),
     )
+
+
+# -- access rules of application credentials -----------------------------------------------------------------------------
+
+
+def _upgrade_access_rules() -> None:
+    op.create_table(
+        "access_rules",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("service", sa.String(length=64), nullable=False),
+        sa.Column("method", sa.String(length=8), nullable=False),
+        sa.Column("path", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_access_rules")),
+        sa.UniqueConstraint("user_id", "service", "method", "path", name=op.f("uq_access_rules_user_id_service_method_path")),
+    )
+
+
+def _downgrade_access_rules() -> None:
+    op.drop_table("access_rules")

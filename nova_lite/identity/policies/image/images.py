@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nova_lite.identity.policies.image.rules import ADMIN, MEMBER, READER, VIEWER, rule
+from nova_lite.identity.policies.image.rules import ADMIN, DOWNLOADER, MEMBER, READER, VIEWER, rule
 
 _IMAGE = "/v2/images/{image_id}"
 
@@ -15,7 +15,7 @@ RULES = (
     rule("publicize_image", ADMIN, "Show an image to everybody in their lists.", f"PATCH {_IMAGE}"),
     rule("communitize_image", MEMBER, "Let everybody use an image who knows of it.", f"PATCH {_IMAGE}"),
     rule("upload_image", MEMBER, "Upload an image's data.", f"PUT {_IMAGE}/file"),
-    rule("download_image", VIEWER, "Download an image's data.", f"GET {_IMAGE}/file"),
+    rule("download_image", DOWNLOADER, "Download an image's data.", f"GET {_IMAGE}/file"),
     rule("deactivate", MEMBER, "Forbid downloads of an image.", f"POST {_IMAGE}/actions/deactivate"),
     rule("reactivate", MEMBER, "Allow downloads of an image again.", f"POST {_IMAGE}/actions/reactivate"),
 )

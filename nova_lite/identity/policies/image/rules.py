@@ -8,10 +8,9 @@ ADMIN = "role:admin"
 MEMBER = "role:admin or (role:member and project_id:%(project_id)s)"
 READER = "role:admin or (role:reader and project_id:%(project_id)s)"
 SHARED_WITH = "role:admin or (role:member and project_id:%(member_id)s)"
-VIEWER = (
-    "role:admin or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s "
-    "or 'public':%(visibility)s or 'community':%(visibility)s))"
-)
+_SEEN = "(project_id:%(project_id)s or project_id:%(member_id)s or 'public':%(visibility)s or 'community':%(visibility)s)"
+VIEWER = f"role:admin or (role:reader and {_SEEN})"
+DOWNLOADER = f"role:admin or (role:member and {_SEEN})"
 READER_OR_SHARED = "role:admin or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s))"
 
 

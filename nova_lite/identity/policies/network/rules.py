@@ -6,6 +6,7 @@ from oslo_policy import policy
 
 ADMIN = "rule:admin_only"
 MEMBER = "rule:admin_only or (role:member and project_id:%(project_id)s)"
+MANAGER = "rule:admin_only or (role:manager and project_id:%(project_id)s)"
 READER = "rule:admin_only or (role:reader and project_id:%(project_id)s)"
 
 RULES: tuple[policy.RuleDefault, ...] = (
