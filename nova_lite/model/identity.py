@@ -116,6 +116,7 @@ class Region:
     id: str
     description: str | None = ""
     parent_region_id: str | None = None
+    extra: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,6 +128,7 @@ class CatalogService:
     name: str
     description: str | None = None
     enabled: bool = True
+    extra: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,6 +141,7 @@ class CatalogEndpoint:
     url: str
     region_id: str | None = None
     enabled: bool = True
+    extra: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
