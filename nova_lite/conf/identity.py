@@ -15,6 +15,9 @@ OPTIONS = (
         default="/etc/nova-lite/policy.yaml",
         help="Rules of an operator that replace the product's own; may be missing, and is read again when it changes.",
     ),
+    cfg.StrOpt("password_pattern", default="", help="A regular expression that new passwords must match; empty: any will do."),
+    cfg.StrOpt("password_description", default="", help="What password_pattern demands, in words for users."),
+    cfg.IntOpt("password_lifetime", default=0, min=0, max=36500, help="Days until a new password expires; 0: never."),
 )
 
 
@@ -25,9 +28,19 @@ class IdentityOptions:
     token_lifetime_s: int = 3600
     region: str = "RegionOne"
     policy_file: str = "/etc/nova-lite/policy.yaml"
+    password_pattern: str = ""
+    password_description: str = ""
+    password_lifetime_days: int = 0
 
 
 def read(conf: cfg.ConfigOpts) -> IdentityOptions:
     """Take the values out of a parsed configuration."""
     group = conf[GROUP]
-    return IdentityOptions(token_lifetime_s=group.token_lifetime, region=group.region, policy_file=group.policy_file)
+    return IdentityOptions(
+        token_lifetime_s=group.token_lifetime,
+        region=group.region,
+        policy_file=group.policy_file,
+        password_pattern=group.password_pattern,
+        password_description=group.password_description,
+        password_lifetime_days=group.password_lifetime,
+    )

@@ -10,6 +10,7 @@ from nova_lite.clock import Clock
 from nova_lite.db import identity as db
 from nova_lite.db.engine import Database, Tx
 from nova_lite.identity import credentials, passwords, roles, users
+from nova_lite.identity.password_rules import ANY_PASSWORD, PasswordRules
 from nova_lite.identity.throttle import Throttle
 from nova_lite.identity.tokens import METHODS, Claims, Tokens, new_audit_id
 from nova_lite.model.identity import SYSTEM, ApplicationCredential, Project, Role, Target, User
@@ -38,8 +39,17 @@ class Scope:
 class Login:
     """Makes tokens of proofs."""
 
-    def __init__(self, database: Database, tokens: Tokens, throttle: Throttle, clock: Clock, lifetime_s: float) -> None:
-        """`lifetime_s` is how long a token lives."""
+    def __init__(
+        self,
+        database: Database,
+        tokens: Tokens,
+        throttle: Throttle,
+        clock: Clock,
+        lifetime_s: float,
+        rules: PasswordRules = ANY_PASSWORD,
+    ) -> None:
+        """`lifetime_s` is how long a token lives; `rules` are those of new passwords."""
+        self._rules = rules
         self._database = database
         self._tokens = tokens
         self._throttle = throttle
@@ -64,7 +74,7 @@ class Login:
     def change_password(self, user_id: str, original: str, fresh: str, address: str) -> None:
         """Change one's own password. Raises: Unauthorized, TooManyRequests, BadRequest."""
         self._throttle.attempt(user_id, address)
-        users.change_password(self._database, user_id, original, fresh)
+        users.change_password(self._database, user_id, original, fresh, self._rules)
         self._throttle.succeeded(user_id, address)
 
     def _prove(self, identity: dict[str, Any], address: str) -> Proof:
@@ -96,7 +106,7 @@ class Login:
         with self._database.read() as tx:
             user = _find_user(tx, body)
         right = passwords.matches(body["password"], user.password_hash if user else None)
-        if not right or user is None or _is_past(user.password_expires_at, self._clock):
+        if not right or user is None or _has_expired(user, self._clock):
             raise errors.Unauthorized
         self._throttle.succeeded(who, address)
         return Proof(user=user, methods=("password",))
@@ -163,6 +173,11 @@ class Login:
 
 def _is_past(moment: float | None, clock: Clock) -> bool:
     return moment is not None and moment <= clock.wall()
+
+
+def _has_expired(user: User, clock: Clock) -> bool:
+    """Whether a user must change its password before it logs in."""
+    return _is_past(user.password_expires_at, clock) and not user.options.get("ignore_password_expiry")
 
 
 def _user_key(body: dict[str, Any]) -> str:

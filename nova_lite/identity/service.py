@@ -10,6 +10,7 @@ from nova_lite.conf.identity import IdentityOptions
 from nova_lite.db.engine import Database
 from nova_lite.identity.keys import KeyRing, ensure_keys, key_file
 from nova_lite.identity.login import Login
+from nova_lite.identity.password_rules import ANY_PASSWORD, PasswordRules, rules_of
 from nova_lite.identity.revocations import Revocations
 from nova_lite.identity.throttle import Throttle
 from nova_lite.identity.tokens import Tokens
@@ -22,6 +23,7 @@ class Identity:
     login: Login
     tokens: Tokens
     options: IdentityOptions
+    password_rules: PasswordRules = ANY_PASSWORD
 
 
 def make_identity(database: Database, state_dir: Path, options: IdentityOptions, clock: Clock) -> Identity:
@@ -29,5 +31,6 @@ def make_identity(database: Database, state_dir: Path, options: IdentityOptions,
     path = key_file(state_dir)
     ensure_keys(path, clock.wall())
     tokens = Tokens(KeyRing(path), Revocations(database, clock), clock)
-    login = Login(database, tokens, Throttle(clock), clock, options.token_lifetime_s)
-    return Identity(login=login, tokens=tokens, options=options)
+    rules = rules_of(options)
+    login = Login(database, tokens, Throttle(clock), clock, options.token_lifetime_s, rules)
+    return Identity(login=login, tokens=tokens, options=options, password_rules=rules)
