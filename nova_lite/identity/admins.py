@@ -1,4 +1,4 @@
-"""The cloud is never left without an administrator, unless an operator insists at the command line."""
+"""The cloud is never left without an administrator by a request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,4 @@ def kept(tx: Tx, *, when: bool = True, force: bool = False) -> Iterator[None]:
     had = db.has_admin(tx)
     yield
     if had and not db.has_admin(tx):
-        raise errors.Forbidden(
-            "Nobody would be left who administers the cloud. Give the role admin to somebody else first;"
-            " an operator can insist with `nova-lite identity remove-role --force`."
-        )
+        raise errors.Forbidden("Nobody would be left who administers the cloud. Give the role admin to somebody else first.")
