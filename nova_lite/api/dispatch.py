@@ -128,7 +128,7 @@ class Front:
 
     def _answer(self, request: Request) -> Answer:
         route = request.route
-        if route.rule is not None:
+        if route.rule is not None and not route.by_handler:
             self.parts.policy.enforce(route.rule, request.context, own_target(request.context))
         query = route.query_at(request.version)
         if query is not None:

@@ -145,6 +145,7 @@ class Route:
     empty_ok: a missing body is None and is not checked
     kept: False where an Idempotency-Key is ignored (it is for `raw` and GET in any case). Elsewhere a handler writes and
         reads the database only by `Database`, may be run again, and acts outside only by `after_commit`
+    by_handler: the rule speaks of what is acted on, so the handler alone enforces it, on that, before it does anything
     """
 
     method: str
@@ -161,6 +162,7 @@ class Route:
     raw: bool = False
     empty_ok: bool = False
     kept: bool = True
+    by_handler: bool = False
 
     def __post_init__(self) -> None:
         """Compile the schemas."""

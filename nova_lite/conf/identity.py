@@ -51,6 +51,9 @@ OPTIONS = (
         default="/etc/nova-lite/policy.yaml",
         help="Rules of an operator that replace the product's own; may be missing, and is read again when it changes.",
     ),
+    cfg.StrOpt("password_pattern", default="", help="A regular expression that new passwords must match; empty: any will do."),
+    cfg.StrOpt("password_description", default="", help="What password_pattern demands, in words for users."),
+    cfg.IntOpt("password_lifetime", default=0, min=0, max=36500, help="Days until a new password expires; 0: never."),
 )
 
 
@@ -62,6 +65,9 @@ class IdentityOptions:
     allow_rescope_scoped_token: bool = True
     region: str = "RegionOne"
     policy_file: str = "/etc/nova-lite/policy.yaml"
+    password_pattern: str = ""
+    password_description: str = ""
+    password_lifetime_days: int = 0
     keystone: KeystoneOptions | None = None
 
 
@@ -88,6 +94,9 @@ def read(conf: cfg.ConfigOpts) -> IdentityOptions:
         allow_rescope_scoped_token=group.allow_rescope_scoped_token,
         region=group.region,
         policy_file=group.policy_file,
+        password_pattern=group.password_pattern,
+        password_description=group.password_description,
+        password_lifetime_days=group.password_lifetime,
         keystone=_keystone(conf) if group.mode == KEYSTONE else None,
     )
 

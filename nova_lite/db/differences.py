@@ -9,6 +9,8 @@ import sqlalchemy as sa
 
 from nova_lite.db import clock
 from nova_lite.db.engine import Tx
+from nova_lite.db.tables.identity import projects
+from nova_lite.db.tables.images import images
 from nova_lite.db.tables.inventory import claims, repairs, services, strangers, tombstones
 from nova_lite.db.tables.journal import operations, signals, subjects
 from nova_lite.db.tables.networks import ports
@@ -225,6 +227,25 @@ def missing_guests(tx: Tx) -> Sequence[Row]:
         ~_busy(servers.c.id),
     )
     return _rows(tx, query.order_by(servers.c.id))
+
+
+def ownerless(tx: Tx) -> Sequence[Row]:
+    """Read what belongs to projects that are gone, by kind and project, with a `count`; nothing where none is kept here."""
+    if tx.execute(sa.select(projects.c.id).limit(1)).first() is None:
+        return []
+    owned = (
+        ("server", servers.c.project_id, servers.c.state != "deleted"),
+        ("image", images.c.owner, images.c.status != "deleted"),
+        ("port", ports.c.project_id, sa.true()),
+    )
+    parts = [
+        sa.select(sa.literal(kind).label("kind"), owner.label("project_id"), sa.func.count().label("count"))
+        .where(owner.is_not(None), owner != "", alive, owner.not_in(sa.select(projects.c.id)))
+        .group_by(owner)
+        for kind, owner, alive in owned
+    ]
+    found = sa.union_all(*parts).subquery()
+    return _rows(tx, sa.select(found).order_by(found.c.project_id, found.c.kind))
 
 
 # -- repairs ---------------------------------------------------------------------------------------------------------

@@ -40,6 +40,11 @@ class Rows(Generic[T]):
             raise errors.NotFound(f"Could not find {self.noun}: {key[:255]}.")
         return found
 
+    def hold(self, tx: Tx, key: str) -> T:
+        """Read one by id that no other transaction changes until this one ends. Raises: NotFound."""
+        tx.execute(sa.select(self.table.c.id).where(self.table.c.id == key).with_for_update())
+        return self.get(tx, key)
+
     def find_by(self, tx: Tx, **equal: Any) -> T | None:
         """Read the first that has these values."""
         found = self.list_by(tx, **equal)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.db import hierarchy
 from nova_lite.db import identity as db
 from nova_lite.db.engine import Tx
 from nova_lite.identity import endpoint_filter
 from nova_lite.model.identity import CatalogEndpoint, Region
 
+MARKS = ("$(project_id)s", "$(tenant_id)s", "%(project_id)s", "%(tenant_id)s")
 INTERFACES = ("public", "internal", "admin")
 
 
@@ -32,7 +34,7 @@ def show(tx: Tx, project_id: str | None) -> list[dict[str, Any]]:
 
 
 def _filled(url: str, project_id: str | None) -> str | None:
-    for mark in ("$(project_id)s", "$(tenant_id)s", "%(project_id)s", "%(tenant_id)s"):
+    for mark in MARKS:
         if mark in url:
             if project_id is None:
                 return None
@@ -52,19 +54,36 @@ def _entry(endpoint: CatalogEndpoint, url: str) -> dict[str, Any]:
 
 def create_region(tx: Tx, region: Region) -> Region:
     """Add a region. Raises: NotFound for its parent; Conflict for its id."""
-    if region.parent_region_id:
+    if region.parent_region_id is not None and region.parent_region_id != region.id:
         db.REGIONS.get(tx, region.parent_region_id)
+    if region.parent_region_id == region.id:
+        raise errors.NotFound(f"Could not find region: {region.id[:255]}.")  # it is not there yet
     return db.REGIONS.insert(tx, region)
 
 
+def update_region(tx: Tx, region: Region, changes: dict[str, Any]) -> Region:
+    """Change columns. Raises: NotFound for the parent; BadRequest when the region would be in itself."""
+    parent = changes.get("parent_region_id")
+    if parent is not None:
+        db.REGIONS.get(tx, parent)
+        if parent in hierarchy.regions_below(tx, region.id):
+            raise errors.BadRequest(f"The region {region.id[:255]} would be in itself.")
+    return db.REGIONS.update(tx, region.id, **changes)
+
+
 def delete_region(tx: Tx, region_id: str) -> None:
-    """Remove a region. Raises: NotFound; Conflict while others are in it or endpoints name it."""
+    """Remove a region and those in it. Raises: NotFound; Forbidden while an endpoint is in one of them."""
     db.REGIONS.get(tx, region_id)
-    if db.REGIONS.find_by(tx, parent_region_id=region_id):
-        raise errors.Forbidden("The region has regions below it.")
-    if db.ENDPOINTS.find_by(tx, region_id=region_id):
-        raise errors.Conflict("Endpoints of the catalog are in this region.")
-    db.REGIONS.delete(tx, region_id)
+    every = hierarchy.regions_below(tx, region_id)
+    if hierarchy.has_endpoints(tx, every):
+        raise errors.Forbidden("Endpoints of the catalog are in this region, or in one within it.")
+    hierarchy.delete_regions(tx, every)
+
+
+def ensure_region(tx: Tx, region_id: str) -> None:
+    """Make a region that an endpoint names in the old way, by `region`, unless there is one."""
+    if db.REGIONS.find(tx, region_id) is None:
+        db.REGIONS.insert(tx, Region(id=region_id))
 
 
 def create_endpoint(tx: Tx, endpoint: CatalogEndpoint) -> CatalogEndpoint:
@@ -79,3 +98,14 @@ def check_endpoint(tx: Tx, service_id: str | None, region_id: str | None) -> Non
         raise errors.BadRequest(f"There is no service {service_id[:64]}.")
     if region_id is not None and db.REGIONS.find(tx, region_id) is None:
         raise errors.BadRequest(f"There is no region {region_id[:255]}.")
+
+
+def check_url(url: str) -> None:
+    """Raises: BadRequest when a URL holds a place to fill in that is not a project's id."""
+    rest = url
+    for mark in MARKS:
+        rest = rest.replace(mark, "")
+    if "$(" in rest or "%(" in rest:
+        raise errors.BadRequest(
+            "Only project_id and tenant_id can be filled into the URL of an endpoint, as in %(project_id)s."
+        )

@@ -13,6 +13,7 @@ from nova_lite.db.engine import Database, Tx
 from nova_lite.identity import credentials, factors, oauth, passwords, roles, totp, trusts, users
 from nova_lite.identity.factors import MoreFactorsNeeded, Receipts
 from nova_lite.identity.oauth import SignedRequest
+from nova_lite.identity.password_rules import ANY_PASSWORD, PasswordRules
 from nova_lite.identity.throttle import Throttle
 from nova_lite.identity.tokens import METHODS, Claims, Tokens, new_audit_id
 from nova_lite.identity.vault import Vault
@@ -53,23 +54,27 @@ class Attempt:
     signed: SignedRequest | None = None
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LoginRules:
+    """How long a token lives, whether one with a scope may be exchanged for another's, what new passwords must be like."""
+
+    lifetime_s: float
+    rescopes_scoped: bool = True
+    passwords: PasswordRules = ANY_PASSWORD
+
+
 class Login:
-    """Makes tokens of proofs.
-
-    rescopes_scoped: whether a token that has a scope may be exchanged for one in another
-    """
-
-    rescopes_scoped = True
+    """Makes tokens of proofs."""
 
     def __init__(
-        self, database: Database, tokens: Tokens, throttle: Throttle, clock: Clock, lifetime_s: float, vault: Vault
+        self, database: Database, tokens: Tokens, throttle: Throttle, clock: Clock, rules: LoginRules, vault: Vault
     ) -> None:
-        """`lifetime_s` is how long a token lives."""
+        """`vault` opens the secrets of passcodes and signatures."""
+        self._rules = rules
         self._database = database
         self._tokens = tokens
         self._throttle = throttle
         self._clock = clock
-        self._lifetime_s = lifetime_s
         self._vault = vault
         self._receipts = Receipts(tokens.keys, clock)
 
@@ -127,13 +132,13 @@ class Login:
     def _check_rescoping(self, auth: dict[str, Any], proof: Proof) -> None:
         """Raises: Forbidden where scoped tokens keep their scope."""
         scoped = proof.earlier is not None and proof.earlier.scope is not None
-        if scoped and not self.rescopes_scoped and auth.get("scope") is not None:
+        if scoped and not self._rules.rescopes_scoped and auth.get("scope") is not None:
             raise errors.Forbidden("You are not authorized to perform the requested action: rescope a scoped token.")
 
     def change_password(self, user_id: str, original: str, fresh: str, address: str) -> None:
         """Change one's own password. Raises: Unauthorized, TooManyRequests, BadRequest."""
         self._throttle.attempt(user_id, address)
-        users.change_password(self._database, user_id, original, fresh)
+        users.change_password(self._database, user_id, original, fresh, self._rules.passwords)
         self._throttle.succeeded(user_id, address)
 
     def _prove(self, identity: dict[str, Any], attempt: Attempt) -> Proof:
@@ -170,7 +175,7 @@ class Login:
         with self._database.read() as tx:
             user = _find_user(tx, body)
         right = passwords.matches(body["password"], user.password_hash if user else None)
-        if not right or user is None or _is_past(user.password_expires_at, self._clock):
+        if not right or user is None or _has_expired(user, self._clock):
             raise errors.Unauthorized
         self._throttle.succeeded(who, address)
         users.upgrade_hash(self._database, user, body["password"])
@@ -250,7 +255,7 @@ class Login:
         now = self._clock.wall()
         earlier = proof.earlier
         audit_ids = (new_audit_id(), earlier.audit_ids[-1]) if earlier else (new_audit_id(),)
-        expires_at = earlier.expires_at if earlier else now + self._lifetime_s
+        expires_at = earlier.expires_at if earlier else now + self._rules.lifetime_s
         if proof.credential is not None and proof.credential.expires_at is not None:
             expires_at = min(expires_at, proof.credential.expires_at)
         trust = scope.trust
@@ -286,6 +291,11 @@ def _seen_by_trust(tx: Tx, proof: Proof, trust: Trust | None) -> Proof:
 
 def _is_past(moment: float | None, clock: Clock) -> bool:
     return moment is not None and moment <= clock.wall()
+
+
+def _has_expired(user: User, clock: Clock) -> bool:
+    """Whether a user must change its password before it logs in."""
+    return _is_past(user.password_expires_at, clock) and not user.options.get("ignore_password_expiry")
 
 
 def _user_key(body: dict[str, Any]) -> str:

@@ -9,10 +9,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.db import hierarchy
 from nova_lite.db import identity as db
 from nova_lite.db.engine import Tx
-from nova_lite.identity import revocations
+from nova_lite.identity import admins, immutable, revocations
+from nova_lite.identity.tree import Tree
 from nova_lite.model.identity import SYSTEM, Actor, Assignment, Project, Role, Target
+
+ADMIN = "admin"
 
 
 def create(tx: Tx, role: Role) -> Role:
@@ -20,13 +24,26 @@ def create(tx: Tx, role: Role) -> Role:
     return db.ROLES.insert(tx, role)
 
 
+def update(tx: Tx, role: Role, changes: dict[str, Any]) -> Role:
+    """Change columns. Raises: Conflict for the name; Forbidden when nobody would be left with the role admin."""
+    renamed = changes.get("name", role.name) != role.name
+    with admins.kept(tx, when=renamed):
+        changed = db.ROLES.update(tx, role.id, **changes)
+    if renamed:  # tokens name their roles
+        for assignment in db.ASSIGNMENTS.list_by(tx, role_id=list(_priors(tx, role.id))):
+            _end_tokens(tx, assignment)
+    return changed
+
+
 def delete(tx: Tx, role_id: str) -> None:
-    """Remove a role, its assignments and implications; tokens that hold it end. Raises: NotFound."""
-    db.ROLES.get(tx, role_id)
-    for assignment in db.ASSIGNMENTS.list_by(tx, role_id=role_id):
+    """Remove a role, its assignments and implications; tokens that hold it end. Raises: NotFound; Forbidden if immutable."""
+    role = db.ROLES.get(tx, role_id)
+    immutable.check_removal(role.extra, "role")
+    for assignment in db.ASSIGNMENTS.list_by(tx, role_id=list(_priors(tx, role_id))):
         _end_tokens(tx, assignment)
-    db.forget_role(tx, role_id)
-    db.ROLES.delete(tx, role_id)
+    with admins.kept(tx):
+        db.forget_role(tx, role_id)
+        db.ROLES.delete(tx, role_id)
 
 
 def new_role(name: str, **fields: object) -> Role:
@@ -65,17 +82,30 @@ def is_granted(tx: Tx, assignment: Assignment) -> bool:
 
 
 def grant(tx: Tx, assignment: Assignment) -> None:
-    """Give a role. May be repeated. Raises: NotFound."""
+    """Give a role. May be repeated. Raises: NotFound; Forbidden or BadRequest for a domain's role where it cannot be held."""
     check_names(tx, assignment)
+    role = db.ROLES.get(tx, assignment.role_id)
+    if role.domain_id and assignment.target_kind == Target.SYSTEM:
+        raise errors.BadRequest("A role of a domain cannot be held on the system.")
+    elsewhere = (
+        assignment.target_kind == Target.PROJECT and role.domain_id != db.PROJECTS.get(tx, assignment.target_id).domain_id
+    )
+    if role.domain_id and elsewhere:
+        raise errors.Forbidden("A role of a domain can be held only on projects of that domain.")
     if not is_granted(tx, assignment):
         db.ASSIGNMENTS.insert(tx, assignment)
 
 
-def withdraw(tx: Tx, assignment: Assignment) -> None:
-    """Take a role away; tokens that may hold it end. Raises: NotFound when it was not held."""
+def withdraw(tx: Tx, assignment: Assignment, *, force: bool = False) -> None:
+    """Take a role away; tokens that may hold it end.
+
+    Raises: NotFound when it was not held; Forbidden when it is the last admin's, unless by `force`.
+    """
     check_names(tx, assignment)
-    if db.ASSIGNMENTS.delete_by(tx, **dataclasses.asdict(assignment)) == 0:
-        raise errors.NotFound("Could not find role assignment.")
+    is_admin = db.ROLES.get(tx, assignment.role_id).name == ADMIN
+    with admins.kept(tx, when=is_admin, force=force):
+        if db.ASSIGNMENTS.delete_by(tx, **dataclasses.asdict(assignment)) == 0:
+            raise errors.NotFound("Could not find role assignment.")
     _end_tokens(tx, assignment)
 
 
@@ -119,6 +149,20 @@ def expand(tx: Tx, role_ids: Iterable[str]) -> set[str]:
     return found
 
 
+def imply(tx: Tx, prior_role_id: str, implied_role_id: str) -> tuple[Role, Role]:
+    """Let a role imply another; give both. Raises: NotFound; Conflict when it does already; Forbidden where it must not.
+
+    That is for admin, for a circle, and for a domain's role implied by a global one.
+    """
+    prior, implied = db.ROLES.get(tx, prior_role_id), db.ROLES.get(tx, implied_role_id)
+    if implied.name == ADMIN or prior.id in expand(tx, [implied.id]) or (implied.domain_id and not prior.domain_id):
+        raise errors.Forbidden(f"The role {implied.name} cannot be implied by {prior.name}.")
+    if (prior.id, implied.id) in db.implications(tx):
+        raise errors.Conflict(f"The role {prior.name} implies {implied.name} already.")
+    db.add_implication(tx, prior.id, implied.id)
+    return prior, implied
+
+
 def stop_implying(tx: Tx, prior_role_id: str, implied_role_id: str) -> None:
     """End an implication; tokens of everybody who holds the first role end. Raises: NotFound when there was none."""
     if db.remove_implications(tx, prior_role_id, implied_role_id) == 0:
@@ -139,62 +183,40 @@ def _priors(tx: Tx, role_id: str) -> set[str]:
     return found
 
 
-def effective_assignments(tx: Tx, equal: dict[str, Any]) -> list[Assignment]:
-    """List who has which role where, groups and implied roles worked out, as columns `equal` ask."""
-    wanted = {name: value for name, value in equal.items() if name not in ("actor_kind", "actor_id", "role_id")}
-    found: dict[tuple[str, ...], Assignment] = {}
-    for assignment in db.ASSIGNMENTS.list_by(tx, **wanted):
-        for user_id in _users(tx, assignment):
-            for role_id in expand(tx, [assignment.role_id]):
-                one = dataclasses.replace(assignment, actor_kind=Actor.USER, actor_id=user_id, role_id=role_id)
-                if all(getattr(one, name) == value for name, value in equal.items()):
-                    found[(user_id, one.target_kind, one.target_id, role_id)] = one
-    return list(found.values())
-
-
 def _users(tx: Tx, assignment: Assignment) -> list[str]:
     group = assignment.actor_kind == Actor.GROUP
     return db.member_ids_of(tx, assignment.actor_id) if group else [assignment.actor_id]
 
 
 def effective(tx: Tx, user_id: str, kind: Target, target: Project | None) -> list[Role]:
-    """List the roles a user has in a project, domain or the system (`target` None), implied ones too, by name."""
-    held = {assignment.role_id for assignment in assignments_of(tx, user_id) if _holds(tx, assignment, kind, target)}
-    return db.ROLES.list_by(tx, id=list(expand(tx, held))) if held else []
+    """List the roles a user has in a project, domain or the system (`target` None), implied ones too, by name.
+
+    Roles of a domain count only by what they imply, as in Keystone.
+    """
+    held = [each for each in assignments_of(tx, user_id) if kind == Target.PROJECT or not each.inherited]
+    above: set[str] = set()
+    if target is not None and any(each.inherited for each in held):
+        above = {each.id for each in hierarchy.parents(tx, target)}
+    here = SYSTEM if target is None else target.id
+    ids = {
+        each.role_id
+        for each in held
+        if (each.target_id in above if each.inherited else (each.target_kind, each.target_id) == (kind, here))
+    }
+    return [role for role in db.ROLES.list_by(tx, id=list(expand(tx, ids))) if not role.domain_id] if ids else []
 
 
-def _holds(tx: Tx, assignment: Assignment, kind: Target, target: Project | None) -> bool:
-    """Whether an assignment counts in a scope: made there, or inherited from what is above it."""
-    if not assignment.inherited:
-        here = SYSTEM if target is None else target.id
-        return assignment.target_kind == kind and assignment.target_id == here
-    if kind != Target.PROJECT or target is None:
-        return False
-    return assignment.target_id in _above(tx, target)
-
-
-def _above(tx: Tx, project: Project) -> list[str]:
-    """List a project's domain and the projects it is in."""
-    above = [project.domain_id]
-    parent = project.parent_id
-    while parent and parent not in above:
-        above.append(parent)
-        found = db.PROJECTS.find(tx, parent)
-        parent = found.parent_id if found else None
-    return above
-
-
-def projects_of(tx: Tx, user_id: str) -> list[Project]:
-    """List the enabled projects in which a user has a role, by name."""
+def projects_of(tx: Tx, user_id: str, *, disabled_too: bool = False) -> list[Project]:
+    """List the projects in which a user has a role, by name; those that are disabled if asked."""
     held = assignments_of(tx, user_id)
-    direct = {each.target_id for each in held if each.target_kind == Target.PROJECT and not each.inherited}
-    found = {each.id: each for each in db.PROJECTS.list_by(tx, id=list(direct))} if direct else {}
-    inherited = {each.target_id for each in held if each.inherited}
-    if inherited:
-        for project in db.PROJECTS.list_by(tx, is_domain=False):
-            if inherited & set(_above(tx, project)):
-                found[project.id] = project
-    return sorted((each for each in found.values() if each.enabled and not each.is_domain), key=lambda each: each.name)
+    ids = {each.target_id for each in held if each.target_kind == Target.PROJECT and not each.inherited}
+    sources = {each.target_id for each in held if each.inherited}
+    if sources:
+        tree = Tree(hierarchy.places(tx))
+        ids |= {project_id for source in sources for project_id in tree.below(source)}
+    found = [each for part in hierarchy.chunks(ids) for each in db.PROJECTS.list_by(tx, id=part)]
+    shown = (each for each in found if not each.is_domain and (each.enabled or disabled_too))
+    return sorted(shown, key=lambda each: (each.name, each.id))
 
 
 def domains_of(tx: Tx, user_id: str) -> list[Project]:

@@ -9,7 +9,8 @@ from nova_lite.clock import Clock
 from nova_lite.conf.identity import IdentityOptions
 from nova_lite.db.engine import Database
 from nova_lite.identity.keys import KeyRing, ensure_keys, key_file
-from nova_lite.identity.login import Login
+from nova_lite.identity.login import Login, LoginRules
+from nova_lite.identity.password_rules import ANY_PASSWORD, PasswordRules, rules_of
 from nova_lite.identity.revocations import Revocations
 from nova_lite.identity.throttle import Throttle
 from nova_lite.identity.tokens import Tokens
@@ -24,6 +25,7 @@ class Identity:
     tokens: Tokens
     vault: Vault
     options: IdentityOptions
+    password_rules: PasswordRules = ANY_PASSWORD
 
 
 def make_identity(database: Database, state_dir: Path, options: IdentityOptions, clock: Clock) -> Identity:
@@ -38,6 +40,10 @@ def make_identity(database: Database, state_dir: Path, options: IdentityOptions,
     tokens = Tokens(ring, Revocations(database, clock), clock)
     ensure_keys(vault_file(state_dir), clock.wall())
     vault = Vault(vault_file(state_dir), clock)
-    login = Login(database, tokens, Throttle(clock), clock, options.token_lifetime_s, vault)
-    login.rescopes_scoped = options.allow_rescope_scoped_token
-    return Identity(login=login, tokens=tokens, vault=vault, options=options)
+    rules = LoginRules(
+        lifetime_s=options.token_lifetime_s,
+        rescopes_scoped=options.allow_rescope_scoped_token,
+        passwords=rules_of(options),
+    )
+    login = Login(database, tokens, Throttle(clock), clock, rules, vault)
+    return Identity(login=login, tokens=tokens, vault=vault, options=options, password_rules=rules.passwords)

@@ -127,6 +127,7 @@ class Region:
     id: str
     description: str | None = ""
     parent_region_id: str | None = None
+    extra: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,6 +139,7 @@ class CatalogService:
     name: str
     description: str | None = None
     enabled: bool = True
+    extra: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -150,6 +152,7 @@ class CatalogEndpoint:
     url: str
     region_id: str | None = None
     enabled: bool = True
+    extra: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -241,6 +241,11 @@ def lost_file(cloud, server_id):
         path.unlink()
 
 
+@crafted("owners", repaired=False)
+def ownerless(cloud, server_id):
+    write(cloud, images.update().values(owner=uuid.uuid4().hex))
+
+
 def test_each_kind_has_a_crafted_difference(cloud):
     kinds = library.all_kinds(make_store((cloud.folder / "images").as_uri()))
 

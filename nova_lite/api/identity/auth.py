@@ -8,7 +8,6 @@ from nova_lite.api.identity.lists import answer_list, flag
 from nova_lite.api.identity.oauth import signed_request
 from nova_lite.api.identity.views import receipts, records, tokens
 from nova_lite.api.route import Answer, Request
-from nova_lite.db import identity as db
 from nova_lite.identity import catalog, revocations, roles
 from nova_lite.identity.factors import MoreFactorsNeeded
 from nova_lite.identity.keys import EXPIRED_S
@@ -106,13 +105,3 @@ def change_password(request: Request) -> Answer:
     login.change_password(request.params["user_id"], body["original_password"], body["password"], address_of(request))
     request.parts.identity.tokens.catch_up()
     return Answer(status=204)
-
-
-def list_user_projects(request: Request) -> Answer:
-    """GET /users/{user_id}/projects."""
-    user_id = request.params["user_id"]
-    request.enforce(target={"target.user.id": user_id})
-    with request.parts.database.read() as tx:
-        db.USERS.get(tx, user_id)
-        found = roles.projects_of(tx, user_id)
-    return answer_list(request, "projects", [records.project(request, project) for project in found])

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.api.identity.columns import check_id, merged, split
 from nova_lite.api.identity.lists import answer_list, exact
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
@@ -30,17 +31,20 @@ def show_region(request: Request) -> Answer:
         return Answer(body={"region": records.region(request, db.REGIONS.get(tx, request.params["region_id"]))})
 
 
+REGION = ("description", "parent_region_id")
+SERVICE = ("type", "name", "description", "enabled")
+ENDPOINT = ("service_id", "interface", "url", "region_id", "enabled")
+
+
 def create_region(request: Request) -> Answer:
     """POST /regions, and PUT /regions/{region_id}."""
     body = request.body["region"]
     named = request.params.get("region_id")
     if named and body.get("id") not in (None, named):
         raise errors.BadRequest("The region's id in the body is not the one in the path.")
-    region = Region(
-        id=named or body.get("id") or uuid.uuid4().hex,
-        description=body.get("description") or "",
-        parent_region_id=body.get("parent_region_id"),
-    )
+    columns, extra = split(body, REGION)
+    columns["description"] = columns.get("description") or ""
+    region = Region(id=named or body.get("id") or uuid.uuid4().hex, extra=merged({}, extra), **columns)
     request.parts.database.transact(lambda tx: catalog.create_region(tx, region))
     return Answer(status=201, body={"region": records.region(request, region)})
 
@@ -48,16 +52,14 @@ def create_region(request: Request) -> Answer:
 def update_region(request: Request) -> Answer:
     """PATCH /regions/{region_id}."""
     body = request.body["region"]
-    columns = {name: body[name] for name in ("description", "parent_region_id") if name in body}
+    columns, extra = split(body, REGION)
+    if "description" in columns:
+        columns["description"] = columns["description"] or ""
 
     def work(tx: Tx) -> Region:
-        region = db.REGIONS.get(tx, request.params["region_id"])
-        parent = columns.get("parent_region_id")
-        if parent:
-            db.REGIONS.get(tx, parent)
-        if parent == region.id:
-            raise errors.BadRequest("A region cannot be in itself.")
-        return db.REGIONS.update(tx, region.id, **columns)
+        region = db.REGIONS.hold(tx, request.params["region_id"])
+        check_id(body, region.id)
+        return catalog.update_region(tx, region, columns | {"extra": merged(region.extra, extra)})
 
     return Answer(body={"region": records.region(request, request.parts.database.transact(work))})
 
@@ -81,24 +83,23 @@ def show_service(request: Request) -> Answer:
         return Answer(body={"service": records.service(request, db.SERVICES.get(tx, request.params["service_id"]))})
 
 
-def _service_columns(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: body[name] for name in ("type", "name", "description", "enabled") if name in body}
-
-
 def create_service(request: Request) -> Answer:
     """POST /services."""
-    service = CatalogService(id=new_id(), **({"name": ""} | _service_columns(request.body["service"])))
+    columns, extra = split(request.body["service"], SERVICE)
+    service = CatalogService(id=new_id(), extra=merged({}, extra), **({"name": ""} | columns))
     request.parts.database.transact(lambda tx: db.SERVICES.insert(tx, service))
     return Answer(status=201, body={"service": records.service(request, service)})
 
 
 def update_service(request: Request) -> Answer:
     """PATCH /services/{service_id}."""
-    columns = _service_columns(request.body["service"])
+    body = request.body["service"]
+    columns, extra = split(body, SERVICE)
 
     def work(tx: Tx) -> CatalogService:
-        service = db.SERVICES.get(tx, request.params["service_id"])
-        return db.SERVICES.update(tx, service.id, **columns)
+        service = db.SERVICES.hold(tx, request.params["service_id"])
+        check_id(body, service.id)
+        return db.SERVICES.update(tx, service.id, **columns, extra=merged(service.extra, extra))
 
     return Answer(body={"service": records.service(request, request.parts.database.transact(work))})
 
@@ -132,30 +133,39 @@ def show_endpoint(request: Request) -> Answer:
     return Answer(body={"endpoint": records.endpoint(request, found)})
 
 
-def _endpoint_columns(body: dict[str, Any]) -> dict[str, Any]:
-    columns: dict[str, Any] = {
-        name: body[name] for name in ("service_id", "interface", "url", "region_id", "enabled") if name in body
-    }
-    if "region" in body and "region_id" not in body:
-        columns["region_id"] = body["region"]
-    return columns
+def _endpoint(request: Request) -> tuple[dict[str, Any], dict[str, Any], str | None]:
+    """Give columns, other fields, and the region when it is named in the old way. Raises: BadRequest for the URL."""
+    columns, extra = split(request.body["endpoint"], ENDPOINT, apart=("region",))
+    if "url" in columns:
+        catalog.check_url(columns["url"])
+    old = request.body["endpoint"].get("region") if columns.get("region_id") is None else None
+    return columns | ({"region_id": old} if old is not None else {}), extra, old
 
 
 def create_endpoint(request: Request) -> Answer:
-    """POST /endpoints."""
-    endpoint = CatalogEndpoint(id=new_id(), **_endpoint_columns(request.body["endpoint"]))
-    request.parts.database.transact(lambda tx: catalog.create_endpoint(tx, endpoint))
-    return Answer(status=201, body={"endpoint": records.endpoint(request, endpoint)})
+    """POST /endpoints; a region named by `region` is made when it is not there."""
+    columns, extra, old_region = _endpoint(request)
+    endpoint = CatalogEndpoint(id=new_id(), extra=merged({}, extra), **columns)
+
+    def work(tx: Tx) -> CatalogEndpoint:
+        if old_region is not None:
+            catalog.ensure_region(tx, old_region)
+        return catalog.create_endpoint(tx, endpoint)
+
+    return Answer(status=201, body={"endpoint": records.endpoint(request, request.parts.database.transact(work))})
 
 
 def update_endpoint(request: Request) -> Answer:
     """PATCH /endpoints/{endpoint_id}."""
-    columns = _endpoint_columns(request.body["endpoint"])
+    columns, extra, old_region = _endpoint(request)
 
     def work(tx: Tx) -> CatalogEndpoint:
-        endpoint = db.ENDPOINTS.get(tx, request.params["endpoint_id"])
+        endpoint = db.ENDPOINTS.hold(tx, request.params["endpoint_id"])
+        check_id(request.body["endpoint"], endpoint.id)
+        if old_region is not None:
+            catalog.ensure_region(tx, old_region)
         catalog.check_endpoint(tx, columns.get("service_id"), columns.get("region_id"))
-        return db.ENDPOINTS.update(tx, endpoint.id, **columns)
+        return db.ENDPOINTS.update(tx, endpoint.id, **columns, extra=merged(endpoint.extra, extra))
 
     return Answer(body={"endpoint": records.endpoint(request, request.parts.database.transact(work))})
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from nova_lite import errors
+from nova_lite.identity import immutable
 
 # Fields that are answered but never taken.
 SHOWN_ONLY = frozenset({"id", "links", "password_expires_at"})
@@ -11,12 +15,26 @@ SHOWN_ONLY = frozenset({"id", "links", "password_expires_at"})
 def split(
     body: dict[str, Any], known: tuple[str, ...], *, apart: tuple[str, ...] = ()
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the fields that have a column, and the others. Those in `apart` are in neither."""
+    """Give the fields that have a column, and the others. Those in `apart` are in neither. Names lose spaces around them."""
     columns = {name: body[name] for name in known if name in body}
+    if isinstance(columns.get("name"), str):
+        columns["name"] = columns["name"].strip()
     extra = {name: value for name, value in body.items() if name not in known and name not in apart and name not in SHOWN_ONLY}
     return columns, extra
 
 
-def merged(before: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-    """Give the extra fields after a change; null takes one away."""
-    return {name: value for name, value in (before | extra).items() if value is not None}
+def merged(before: Mapping[str, Any] | None, extra: dict[str, Any]) -> dict[str, Any]:
+    """Give the extra fields after a change; null takes one away, and `options` are changed one by one."""
+    known = dict(before or {})
+    changed = {name: value for name, value in (known | extra).items() if value is not None}
+    if "options" in extra:
+        changed["options"] = immutable.merged(immutable.options_of(known), extra["options"] or {})
+    if "tags" in extra:
+        changed["tags"] = [tag.strip() for tag in extra["tags"]]
+    return changed
+
+
+def check_id(body: Mapping[str, Any], key: str) -> None:
+    """Raises: BadRequest when a body would change the id of what it is sent to."""
+    if body.get("id", key) not in (key, None):
+        raise errors.BadRequest("An id cannot change.")

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from nova_lite.api.identity.columns import merged, split
+from nova_lite.api.identity import targets
+from nova_lite.api.identity.columns import check_id, merged, split
 from nova_lite.api.identity.lists import answer_list, exact
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
 from nova_lite.db import identity as db
 from nova_lite.db.engine import Tx
-from nova_lite.identity import projects
+from nova_lite.identity import immutable, projects
 from nova_lite.model.identity import ROOT, Project
 
 COLUMNS = ("name", "description", "enabled")
 
 
+def _acted_on(request: Request, tx: Tx) -> Project:
+    """Read the domain of the path, if the caller may act on it. Raises: Forbidden, NotFound."""
+    domain = db.PROJECTS.find(tx, request.params["domain_id"])
+    request.enforce(target=targets.of_domain(domain))
+    return projects.get_domain(tx, request.params["domain_id"])
+
+
 def list_domains(request: Request) -> Answer:
-    """GET /domains, with filters."""
+    """GET /domains, with filters; with a token of a domain that one only."""
+    request.enforce(target=targets.own_domain(request))
+    equal = exact(request, "name")
+    own = request.context.domain_id
+    if own is not None:
+        equal["id"] = own
     with request.parts.database.read() as tx:
-        found = db.PROJECTS.list_by(tx, **exact(request, "name"), is_domain=True)
+        found = db.PROJECTS.list_by(tx, **equal, is_domain=True)
     return answer_list(request, "domains", [records.domain(request, domain) for domain in found])
 
 
 def show_domain(request: Request) -> Answer:
     """GET /domains/{domain_id}."""
-    domain_id = request.params["domain_id"]
-    request.enforce(target={"target.domain.id": domain_id})
     with request.parts.database.read() as tx:
-        return Answer(body={"domain": records.domain(request, projects.get_domain(tx, domain_id))})
+        return Answer(body={"domain": records.domain(request, _acted_on(request, tx))})
 
 
 def create_domain(request: Request) -> Answer:
@@ -48,10 +59,14 @@ def create_domain(request: Request) -> Answer:
 
 def update_domain(request: Request) -> Answer:
     """PATCH /domains/{domain_id}."""
-    columns, extra = split(request.body["domain"], COLUMNS)
+    body = request.body["domain"]
+    columns, extra = split(body, COLUMNS)
 
     def work(tx: Tx) -> Project:
         domain = projects.get_domain(tx, request.params["domain_id"])
+        check_id(body, domain.id)
+        domain = db.PROJECTS.hold(tx, domain.id)
+        immutable.check_change(domain.extra, body, "domain")
         return projects.update(tx, domain, columns | {"extra": merged(domain.extra, extra)})
 
     changed = request.parts.database.transact(work)

@@ -1,15 +1,16 @@
-"""Giving roles to users and groups on projects, domains and the system; listing who has which."""
+"""Giving roles to users and groups on projects, domains and the system."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.identity.lists import answer_list, flag
+from nova_lite.api.identity import targets
+from nova_lite.api.identity.lists import answer_list
 from nova_lite.api.identity.views import records
-from nova_lite.api.identity.views.assignments import Names, show
 from nova_lite.api.route import Answer, Request
 from nova_lite.db import identity as db
+from nova_lite.db.engine import Tx
 from nova_lite.identity import roles
 from nova_lite.model.identity import SYSTEM, Actor, Assignment, Target
 
@@ -32,17 +33,37 @@ def _where(request: Request) -> dict[str, Any]:
     }
 
 
+INHERITED = "/inherited_to_projects"
+
+
+def _acted_on(request: Request, tx: Tx) -> None:
+    """Look whether the caller may act on this actor, target and role. Raises: Forbidden."""
+    params = request.params
+    facts: dict[str, Any] = {}
+    if "user_id" in params:
+        facts |= targets.of_user(db.USERS.find(tx, params["user_id"]))
+    else:
+        facts |= targets.of_group(db.GROUPS.find(tx, params["group_id"]))
+    if "project_id" in params:
+        facts |= targets.of_project(db.PROJECTS.find(tx, params["project_id"]))
+    if "domain_id" in params:
+        facts |= targets.of_domain(db.PROJECTS.find(tx, params["domain_id"]))
+    if "role_id" in params:
+        facts |= targets.of_role(db.ROLES.find(tx, params["role_id"]))
+    request.enforce(target=facts)
+
+
 def _assignment(request: Request) -> Assignment:
-    inherited = "inherited_to_projects" in request.path.rsplit("/", 1)[-1]
-    return Assignment(**_where(request), role_id=request.params["role_id"], inherited=inherited)
+    return Assignment(**_where(request), role_id=request.params["role_id"], inherited=request.path.endswith(INHERITED))
 
 
 def list_grants(request: Request) -> Answer:
-    """GET .../roles: what one actor was given on one target."""
+    """GET .../roles: what one actor was given on one target; or what it was given for all below (`inherited_to_projects`)."""
     where = _where(request)
     with request.parts.database.read() as tx:
+        _acted_on(request, tx)
         roles.check_actor_and_target(tx, **where)
-        ids = [each.role_id for each in db.ASSIGNMENTS.list_by(tx, **where, inherited=False)]
+        ids = [each.role_id for each in db.ASSIGNMENTS.list_by(tx, **where, inherited=request.path.endswith(INHERITED))]
         found = db.ROLES.list_by(tx, id=ids) if ids else []
     return answer_list(request, "roles", [records.role(request, role) for role in found])
 
@@ -51,6 +72,7 @@ def check_grant(request: Request) -> Answer:
     """GET and HEAD .../roles/{role_id}. Raises: NotFound when it was not given."""
     assignment = _assignment(request)
     with request.parts.database.read() as tx:
+        _acted_on(request, tx)
         roles.check_names(tx, assignment)
         if not roles.is_granted(tx, assignment):
             raise errors.NotFound("Could not find role assignment.")
@@ -60,44 +82,23 @@ def check_grant(request: Request) -> Answer:
 def create_grant(request: Request) -> Answer:
     """PUT .../roles/{role_id}."""
     assignment = _assignment(request)
-    request.parts.database.transact(lambda tx: roles.grant(tx, assignment))
+
+    def work(tx: Tx) -> None:
+        _acted_on(request, tx)
+        roles.grant(tx, assignment)
+
+    request.parts.database.transact(work)
     return Answer(status=204)
 
 
 def revoke_grant(request: Request) -> Answer:
     """DELETE .../roles/{role_id}."""
     assignment = _assignment(request)
-    request.parts.database.transact(lambda tx: roles.withdraw(tx, assignment))
+
+    def work(tx: Tx) -> None:
+        _acted_on(request, tx)
+        roles.withdraw(tx, assignment)
+
+    request.parts.database.transact(work)
     request.parts.identity.tokens.catch_up()
     return Answer(status=204)
-
-
-def _filters(request: Request) -> dict[str, Any]:
-    """Read the filters of role_assignments as columns. Raises: BadRequest for two actors or two scopes."""
-    first = request.first
-    actors = [(kind, value) for kind in Actor if (value := first(f"{kind}.id"))]
-    targets = [(kind, value) for kind in (Target.PROJECT, Target.DOMAIN) if (value := first(f"scope.{kind}.id"))]
-    if first("scope.system"):
-        targets.append((Target.SYSTEM, SYSTEM))
-    if len(actors) > 1 or len(targets) > 1:
-        raise errors.BadRequest("Only one user or group, and one scope, can be asked for at a time.")
-    equal: dict[str, Any] = {}
-    for actor, value in actors:
-        equal |= {"actor_kind": actor, "actor_id": value}
-    for target, value in targets:
-        equal |= {"target_kind": target, "target_id": value}
-    if first("role.id"):
-        equal["role_id"] = first("role.id")
-    if first("scope.OS-INHERIT:inherited_to"):
-        equal["inherited"] = True
-    return equal
-
-
-def list_role_assignments(request: Request) -> Answer:
-    """GET /role_assignments: as given, or `effective`, with groups and implied roles worked out."""
-    equal = _filters(request)
-    with request.parts.database.read() as tx:
-        found = roles.effective_assignments(tx, equal) if flag(request, "effective") else db.ASSIGNMENTS.list_by(tx, **equal)
-        names = Names(tx) if flag(request, "include_names") else None
-        views = [show(request, each, names) for each in found]
-    return answer_list(request, "role_assignments", views)

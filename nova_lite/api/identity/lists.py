@@ -10,8 +10,8 @@ from nova_lite import errors
 from nova_lite.api.pages import cut, next_href, read_page
 from nova_lite.api.route import Answer, Request
 
-TRUE = frozenset({"", "1", "true", "yes", "on"})
-FALSE = frozenset({"0", "false", "no", "off"})
+TRUE = frozenset({"", "1", "true", "yes", "y", "on"})
+FALSE = frozenset({"0", "false", "no", "n", "off"})
 _WAYS: dict[str, Callable[[str, str], bool]] = {
     "contains": lambda value, text: text in value,
     "icontains": lambda value, text: text.lower() in value.lower(),
@@ -49,18 +49,53 @@ def _passes(view: dict[str, Any], request: Request) -> bool:
     return enabled is None or "enabled" not in view or view["enabled"] == enabled
 
 
+def own_domain_only(request: Request, equal: dict[str, Any]) -> dict[str, Any]:
+    """Narrow filters to the caller's domain when its token is of one: nobody sees others with such a token."""
+    own = request.context.domain_id
+    if own is None:
+        return equal
+    return equal | {"domain_id": own if equal.get("domain_id", own) == own else []}
+
+
 def answer_list(request: Request, noun: str, views: Iterable[dict[str, Any]], **more: Any) -> Answer:
-    """Answer a list named `noun`. With `limit` it is cut to a page that starts after `marker`."""
-    found = [view for view in views if _passes(view, request)]
+    """Answer a list named `noun`: filtered, sorted, and with `limit` cut to a page that starts after `marker`.
+
+    Raises: BadRequest for an impossible limit or order; NotFound for a marker that is not in the list.
+    """
+    found = _sorted([view for view in views if _passes(view, request)], request)
+    page = read_page(request)
+    if page.marker is not None:
+        places = {view.get("id"): place for place, view in enumerate(found)}
+        if page.marker not in places:
+            raise errors.NotFound(f"Could not find marker: {page.marker[:64]}.")
+        found = found[places[page.marker] + 1 :]
     following = None
     if request.first("limit"):
-        page = read_page(request)
-        start = next((place + 1 for place, view in enumerate(found) if view.get("id") == page.marker), 0)
-        found, more_follow = cut(page, found[start:])
+        found, more_follow = cut(page, found)
         if more_follow:
-            following = next_href(request, request.route.path, found[-1]["id"])
+            following = next_href(request, _path(request), found[-1]["id"])
+            more["truncated"] = True
     links = {"next": following, "self": _self(request), "previous": None}
     return Answer(body={noun: found, "links": links, **more})
+
+
+def _sorted(found: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:
+    """Put a list into the order of `sort_key` and `sort_dir`; what has no such field comes last."""
+    way = request.first("sort_dir", "asc")
+    if way not in ("asc", "desc"):
+        raise errors.BadRequest("sort_dir must be asc or desc.")
+    key = request.first("sort_key")
+    if not key:
+        return found
+    with_it = [view for view in found if view.get(key) is not None]
+    without = [view for view in found if view.get(key) is None]
+    return sorted(with_it, key=lambda view: str(view[key]), reverse=way == "desc") + without
+
+
+def _path(request: Request) -> str:
+    """Give the path of the request below the versioned root."""
+    root = request.service_url.removeprefix(request.url_root)
+    return request.path.removeprefix(root)
 
 
 def _self(request: Request) -> str:

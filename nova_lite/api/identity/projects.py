@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nova_lite import errors
-from nova_lite.api.identity.columns import merged, split
-from nova_lite.api.identity.lists import answer_list, exact, flag
+from nova_lite.api.identity import targets
+from nova_lite.api.identity.acting import acted_on
+from nova_lite.api.identity.columns import check_id, merged, split
+from nova_lite.api.identity.lists import answer_list, exact, flag, own_domain_only
+from nova_lite.api.identity.tags import fits_tags
 from nova_lite.api.identity.users import own_domain
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
+from nova_lite.db import hierarchy
 from nova_lite.db import identity as db
 from nova_lite.db.engine import Tx
-from nova_lite.identity import projects
+from nova_lite.identity import immutable, projects, roles
 from nova_lite.model.identity import ROOT, Project
 
 COLUMNS = ("name", "domain_id", "parent_id", "is_domain", "description", "enabled")
@@ -18,29 +24,66 @@ FIXED = ("domain_id", "parent_id", "is_domain")
 
 
 def list_projects(request: Request) -> Answer:
-    """GET /projects, with filters; domains only with `is_domain`."""
-    equal = exact(request, "name", "domain_id", "parent_id")
+    """GET /projects, with filters; domains only with `is_domain`, and with a token of a domain its projects only."""
+    request.enforce(target=targets.own_domain(request))
+    equal = own_domain_only(request, exact(request, "name", "domain_id", "parent_id"))
+    fits = fits_tags(request)
     with request.parts.database.read() as tx:
         found = db.PROJECTS.list_by(tx, **equal, is_domain=bool(flag(request, "is_domain")))
-    return answer_list(request, "projects", [records.project(request, project) for project in found])
+    return answer_list(request, "projects", [records.project(request, project) for project in found if fits(project)])
 
 
 def show_project(request: Request) -> Answer:
-    """GET /projects/{project_id}."""
-    project_id = request.params["project_id"]
-    request.enforce(target={"target.project.id": project_id})
+    """GET /projects/{project_id}; what it is in and what is in it, if asked."""
     with request.parts.database.read() as tx:
-        return Answer(body={"project": records.project(request, projects.get_project(tx, project_id))})
+        project = acted_on(request, tx)
+        view = records.project(request, project) | _relatives(request, tx, project)
+    return Answer(body={"project": view})
+
+
+def _relatives(request: Request, tx: Tx, project: Project) -> dict[str, Any]:
+    """Give `parents` and `subtree`: as lists of what the caller has a role in, or as trees of ids.
+
+    Raises: BadRequest when one is asked for in both ways.
+    """
+    found: dict[str, Any] = {}
+    for noun, read in (("parents", hierarchy.parents), ("subtree", _subtree)):
+        as_list, as_ids = bool(flag(request, f"{noun}_as_list")), bool(flag(request, f"{noun}_as_ids"))
+        if as_list and as_ids:
+            raise errors.BadRequest(f"Ask for {noun}_as_list or for {noun}_as_ids, not for both.")
+        if as_list:
+            mine = {each.id for each in roles.projects_of(tx, str(request.context.user_id), disabled_too=True)}
+            shown = [each for each in read(tx, project) if each.id in mine]
+            found[noun] = [{"project": records.project(request, each)} for each in shown]
+        elif as_ids:
+            found[noun] = _ids_above(read(tx, project)) if noun == "parents" else _ids_below(project.id, read(tx, project))
+    return found
+
+
+def _subtree(tx: Tx, project: Project) -> list[Project]:
+    return hierarchy.subtree(tx, project.id)
+
+
+def _ids_above(parents: list[Project]) -> dict[str, Any] | None:
+    """Nest ids from the nearest outwards; None where nothing is above."""
+    return {parents[0].id: _ids_above(parents[1:])} if parents else None
+
+
+def _ids_below(project_id: str, below: list[Project]) -> dict[str, Any] | None:
+    """Nest ids from the outside inwards; None where nothing is below."""
+    children = [each.id for each in below if each.parent_id == project_id]
+    return {child: _ids_below(child, below) for child in children} or None
 
 
 def create_project(request: Request) -> Answer:
     """POST /projects."""
     columns, extra = split(request.body["project"], COLUMNS)
     if columns.get("is_domain"):
-        columns |= {"domain_id": ROOT, "parent_id": None}
+        columns |= {"domain_id": columns.get("domain_id") or ROOT, "parent_id": columns.get("parent_id")}
     else:
         columns["domain_id"] = columns.get("domain_id") or own_domain(request)
         columns["parent_id"] = columns.get("parent_id") or columns["domain_id"]
+    request.enforce(target={"target.project.domain_id": columns["domain_id"]})
     database = request.parts.database
     project = Project(id=projects.new_id(), created_at=database.clock.wall(), extra=merged({}, extra), **columns)
     database.transact(lambda tx: projects.create(tx, project))
@@ -49,14 +92,16 @@ def create_project(request: Request) -> Answer:
 
 def update_project(request: Request) -> Answer:
     """PATCH /projects/{project_id}."""
-    columns, extra = split(request.body["project"], COLUMNS)
+    body = request.body["project"]
+    columns, extra = split(body, COLUMNS)
+    changes = {name: value for name, value in columns.items() if name not in FIXED}
 
     def work(tx: Tx) -> Project:
-        project = projects.get_project(tx, request.params["project_id"])
-        fixed = {name: columns.pop(name) for name in FIXED if name in columns}
-        if any((value or None) != (getattr(project, name) or None) for name, value in fixed.items()):
-            raise errors.Forbidden("A project's domain and parent cannot change.")
-        return projects.update(tx, project, columns | {"extra": merged(project.extra, extra)})
+        project = db.PROJECTS.hold(tx, acted_on(request, tx).id)
+        check_id(body, project.id)
+        immutable.check_change(project.extra, body, "project")
+        projects.check_fixed(project, columns)
+        return projects.update(tx, project, changes | {"extra": merged(project.extra, extra)})
 
     changed = request.parts.database.transact(work)
     request.parts.identity.tokens.catch_up()
@@ -65,6 +110,6 @@ def update_project(request: Request) -> Answer:
 
 def delete_project(request: Request) -> Answer:
     """DELETE /projects/{project_id}."""
-    request.parts.database.transact(lambda tx: projects.delete_project(tx, request.params["project_id"]))
+    request.parts.database.transact(lambda tx: projects.delete_project(tx, acted_on(request, tx).id))
     request.parts.identity.tokens.catch_up()
     return Answer(status=204)

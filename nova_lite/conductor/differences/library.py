@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from nova_lite.conductor.differences import images, inventory, operations
+from nova_lite.conductor.differences import images, inventory, operations, owners
 from nova_lite.conductor.differences.kind import Difference, Kind
 from nova_lite.db import differences as queries
 from nova_lite.db.engine import Database, Tx
@@ -15,7 +15,7 @@ LOG = logging.getLogger(__name__)
 
 def all_kinds(store: Store | None) -> tuple[Kind, ...]:
     """Give every kind, in the order in which they are mended; without a store none of images."""
-    return (*operations.KINDS, *inventory.KINDS, *(images.kinds(store) if store is not None else ()))
+    return (*operations.KINDS, *inventory.KINDS, *owners.KINDS, *(images.kinds(store) if store is not None else ()))
 
 
 def find(database: Database, kinds: tuple[Kind, ...]) -> list[tuple[Kind, Difference]]:

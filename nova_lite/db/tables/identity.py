@@ -19,6 +19,7 @@ projects = sa.Table(
     sa.Column("extra", Json, nullable=False),
     epoch("created_at", nullable=False),
     sa.UniqueConstraint("domain_id", "name"),
+    sa.Index("ix_projects_parent_id", "parent_id"),
 )
 
 users = sa.Table(
@@ -54,6 +55,7 @@ group_members = sa.Table(
     METADATA,
     sa.Column("group_id", sa.String(64), primary_key=True),
     sa.Column("user_id", sa.String(64), primary_key=True),
+    sa.Index("ix_group_members_user_id", "user_id"),
 )
 
 roles = sa.Table(
@@ -83,6 +85,8 @@ assignments = sa.Table(
     sa.Column("target_id", sa.String(64), primary_key=True),
     sa.Column("role_id", sa.String(64), primary_key=True),
     sa.Column("inherited", sa.Boolean, primary_key=True, default=False),
+    sa.Index("ix_assignments_target_id", "target_id"),
+    sa.Index("ix_assignments_role_id", "role_id"),
 )
 
 application_credentials = sa.Table(
@@ -119,6 +123,7 @@ regions = sa.Table(
     sa.Column("id", sa.String(255), primary_key=True),
     sa.Column("description", sa.Text),
     sa.Column("parent_region_id", sa.String(255)),
+    sa.Column("extra", Json),
 )
 
 catalog_services = sa.Table(
@@ -129,6 +134,7 @@ catalog_services = sa.Table(
     sa.Column("name", sa.String(255), nullable=False),
     sa.Column("description", sa.Text),
     sa.Column("enabled", sa.Boolean, nullable=False, default=True),
+    sa.Column("extra", Json),
 )
 
 catalog_endpoints = sa.Table(
@@ -140,6 +146,7 @@ catalog_endpoints = sa.Table(
     sa.Column("region_id", sa.String(255)),
     sa.Column("url", sa.Text, nullable=False),
     sa.Column("enabled", sa.Boolean, nullable=False, default=True),
+    sa.Column("extra", Json),
 )
 
 revocations = sa.Table(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from nova_lite import errors
@@ -213,7 +215,8 @@ def test_the_tokens_of_a_chain_name_its_first_and_end_with_it(cloud):
 
 
 def test_where_it_is_so_decided_only_unscoped_tokens_take_a_scope(cloud):
-    cloud.identity.login.rescopes_scoped = False
+    rules = cloud.identity.login._rules
+    cloud.identity.login._rules = dataclasses.replace(rules, rescopes_scoped=False)
     scoped, _ = cloud.log_in()
     unscoped, _ = cloud.log_in(scope={"unscoped": {}})
 

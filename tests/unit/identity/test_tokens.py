@@ -213,7 +213,6 @@ ENDINGS = {
     "its project is disabled": lambda tx: projects.update(tx, project(tx), {"enabled": False}),
     "its project is deleted": lambda tx: projects.delete_project(tx, project(tx).id),
     "its role is withdrawn": withdraw,
-    "its role is deleted": lambda tx: roles.delete(tx, db.ROLES.find_by(tx, name="member").id),
 }
 
 
@@ -233,6 +232,17 @@ def test_a_token_ends_when(cloud, ending):
         with pytest.raises(errors.Unauthorized):
             tokens.check(token, "req-1")
         tokens.check(admin, "req-1")
+
+
+def test_tokens_end_when_a_role_is_deleted_that_they_hold_or_that_theirs_implies(cloud):
+    tokens = [cloud.log_in()[0], cloud.log_in("admin", "admin-pw")[0]]
+
+    cloud.transact(lambda tx: roles.delete(tx, db.ROLES.find_by(tx, name="member").id))
+    cloud.identity.tokens.refresh()
+
+    for token in tokens:
+        with pytest.raises(errors.Unauthorized):
+            check(cloud, token)
 
 
 def test_a_token_made_after_a_revocation_is_good(cloud):

@@ -9,7 +9,8 @@ NAME = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"\S"}
 SHORT_NAME = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"\S"}
 DESCRIPTION = {"type": ["string", "null"], "maxLength": 65535}
 BOOLEAN = {"type": "boolean"}
-OPTIONS = {"type": "object"}
+OPTION = {"type": ["boolean", "null"]}
+OPTIONS = {"type": "object", "properties": {"immutable": OPTION}, "additionalProperties": False}
 PASSWORD = {"type": ["string", "null"], "maxLength": 4096}
 
 

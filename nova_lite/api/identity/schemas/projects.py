@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nova_lite.api.identity.schemas.parts import BOOLEAN, DESCRIPTION, ID, OPTIONS, SHORT_NAME, wrapped
+from nova_lite.api.identity.schemas.parts import BOOLEAN, DESCRIPTION, OPTIONS, SHORT_NAME, wrapped
 
 TAGS = {
     "type": "array",
@@ -23,6 +23,14 @@ _PROJECT = {
 CREATE_PROJECT = wrapped("project", _PROJECT, required=("name",))
 UPDATE_PROJECT = wrapped("project", _PROJECT)
 
-_DOMAIN = {"name": SHORT_NAME, "description": DESCRIPTION, "enabled": BOOLEAN, "options": OPTIONS, "tags": TAGS}
-CREATE_DOMAIN = wrapped("domain", _DOMAIN | {"explicit_domain_id": ID}, required=("name",))
+_DOMAIN = {
+    "name": SHORT_NAME,
+    "description": {"type": ["string", "null"], "maxLength": 255},
+    "enabled": BOOLEAN,
+    "options": OPTIONS,
+    "tags": TAGS,
+}
+_DOMAIN_ID = {"type": "string", "pattern": "^[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}$"}  # a random UUID without dashes
+CREATE_DOMAIN = wrapped("domain", _DOMAIN | {"explicit_domain_id": _DOMAIN_ID}, required=("name",))
 UPDATE_DOMAIN = wrapped("domain", _DOMAIN)
+REPLACE_TAGS = {"type": "object", "properties": {"tags": TAGS}, "required": ["tags"], "additionalProperties": False}

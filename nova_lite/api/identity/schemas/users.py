@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from nova_lite.api.identity.schemas.parts import BOOLEAN, DESCRIPTION, ID, NAME, OPTIONS, PASSWORD, wrapped
+from nova_lite.api.identity.schemas.parts import BOOLEAN, DESCRIPTION, ID, NAME, OPTION, PASSWORD, wrapped
 
 _OPTIONAL_ID = {"type": ["string", "null"], "maxLength": 64}
+_METHODS = {"type": "array", "items": {"type": "string", "maxLength": 64}, "minItems": 1, "maxItems": 8, "uniqueItems": True}
+_FLAGS = (
+    "ignore_change_password_upon_first_use",
+    "ignore_password_expiry",
+    "ignore_lockout_failure_attempts",
+    "ignore_user_inactivity",
+    "lock_password",
+    "multi_factor_auth_enabled",
+)
+_OPTIONS = {
+    "type": "object",
+    "properties": dict.fromkeys(_FLAGS, OPTION)
+    | {"multi_factor_auth_rules": {"type": ["array", "null"], "items": _METHODS, "maxItems": 64, "uniqueItems": True}},
+    "additionalProperties": False,
+}
 _USER = {
     "name": NAME,
     "password": PASSWORD,
@@ -12,7 +27,8 @@ _USER = {
     "domain_id": ID,
     "default_project_id": _OPTIONAL_ID,
     "description": DESCRIPTION,
-    "options": OPTIONS,
+    "options": _OPTIONS,
+    "federated": {"type": "array", "maxItems": 0},  # users of other clouds are not offered
 }
 CREATE_USER = wrapped("user", _USER, required=("name",))
 UPDATE_USER = wrapped("user", _USER)

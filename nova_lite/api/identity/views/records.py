@@ -94,7 +94,7 @@ def role(request: Request, record: model.Role) -> dict[str, Any]:
 
 def region(request: Request, record: model.Region) -> dict[str, Any]:
     """Show a region."""
-    return {
+    return dict(record.extra or {}) | {
         "id": record.id,
         "description": record.description or "",
         "parent_region_id": record.parent_region_id,
@@ -104,7 +104,7 @@ def region(request: Request, record: model.Region) -> dict[str, Any]:
 
 def service(request: Request, record: model.CatalogService) -> dict[str, Any]:
     """Show a service of the catalog."""
-    view = {
+    view = dict(record.extra or {}) | {
         "id": record.id,
         "type": record.type,
         "name": record.name,
@@ -116,7 +116,7 @@ def service(request: Request, record: model.CatalogService) -> dict[str, Any]:
 
 def endpoint(request: Request, record: model.CatalogEndpoint) -> dict[str, Any]:
     """Show an endpoint of the catalog; its region stands under both names."""
-    return {
+    return dict(record.extra or {}) | {
         "id": record.id,
         "service_id": record.service_id,
         "interface": record.interface,

@@ -21,10 +21,12 @@ def upgrade() -> None:
     op.add_column("hosts", sa.Column("look_incarnation", sa.BigInteger(), nullable=True))
     op.add_column("hosts", sa.Column("look_number", sa.BigInteger(), nullable=True))
     _upgrade_access_rules()
+    _upgrade_records()
 
 
 def downgrade() -> None:
     """Take it back."""
+    _downgrade_records()
     _downgrade_access_rules()
     op.drop_column("hosts", "look_number")
     op.drop_column("hosts", "look_incarnation")
@@ -208,3 +210,28 @@ def _upgrade_access_rules() -> None:
 
 def _downgrade_access_rules() -> None:
     op.drop_table("access_rules")
+
+
+# -- records of Identity: further fields of the catalog, and the ways in which hierarchies and roles are looked up -------
+
+_CATALOG = ("regions", "catalog_services", "catalog_endpoints")
+_INDEXES = (
+    ("ix_projects_parent_id", "projects", ["parent_id"]),
+    ("ix_group_members_user_id", "group_members", ["user_id"]),
+    ("ix_assignments_target_id", "assignments", ["target_id"]),
+    ("ix_assignments_role_id", "assignments", ["role_id"]),
+)
+
+
+def _upgrade_records() -> None:
+    for table in _CATALOG:
+        op.add_column(table, sa.Column("extra", Json))
+    for name, table, columns in _INDEXES:
+        op.create_index(name, table, columns)
+
+
+def _downgrade_records() -> None:
+    for name, table, _ in _INDEXES:
+        op.drop_index(name, table_name=table)
+    for table in _CATALOG:
+        op.drop_column(table, "extra")
