@@ -26,6 +26,8 @@ ACCESS: dict[tuple[str, str, str], dict[str, bool]] = {
     ("identity", "GET", "/domains/{domain_id}"): dict.fromkeys(PROJECT_PEOPLE, True),
     # An application credential acts as its user, so not even an admin makes one for another.
     ("identity", "POST", "/users/{user_id}/application_credentials"): {"admin": False},
+    # The credential in the body is one of `member`'s.
+    ("identity", "POST", "/credentials"): dict.fromkeys(("reader", "other", "manager", "service"), False),
     # Whoever signs is checked by the signature, which tests of its own make; here there is none.
     ("identity", "POST", "/ec2tokens"): {"admin": False, "service": False},
     # What is shown here is no token of ours, so that it does not matter whose comes along.
@@ -130,6 +132,9 @@ BODIES: dict[tuple[str, str, str], Callable[[Ids], Any]] = {
                 "resource_limit": 5,
             }
         ]
+    },
+    ("identity", "POST /credentials", ""): lambda ids: {
+        "credential": {"type": "cert", "blob": "{}", "user_id": ids["user_id"]}
     },
     ("identity", "POST /users/{user_id}/credentials/OS-EC2", ""): lambda ids: {"tenant_id": ids["project_id"]},
     ("compute", "POST /servers", ""): _server,

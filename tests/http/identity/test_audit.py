@@ -89,7 +89,7 @@ def test_refusals_of_what_only_admins_may_do_are_kept_for_every_service(client, 
     assert (
         client.simulate_post("/compute/v2.1/os-keypairs", json={"keypair": {"name": "k"}}, headers=headers).status_code == 200
     )
-    assert client.simulate_post("/identity/v3/users", json={"user": {"name": ""}}, headers=headers).status_code == 403
+    assert client.simulate_post("/identity/v3/users", json={"user": {"name": "x"}}, headers=headers).status_code == 403
 
     kept = [(event["action"], event["outcome"], event["reason"]["policyType"]) for event in events(log)]
     assert kept == [
