@@ -34,6 +34,7 @@ HERE = Path(__file__).parent
 READY_S = 60.0
 TRIES = 240
 CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)  # also in mid-answer
+NETWORK = "10.96.0.0/16"  # room for the servers of a case that boots for minutes
 KEEPER_S = 1.0  # how long a keeper waits before it starts a dead daemon again
 
 
@@ -66,7 +67,9 @@ class Cloud:
             f"[DEFAULT]\nstate_dir = {root}/state\nrun_dir = {root}/run\nlog_dir = {root}/log\nhealth_port = 0\n"
             f"[api]\nport = {self.port}\nthreads = {api_threads}\n"
             f"[broker]\nurl = {self.broker.url}\n"
-            f"[compute]\ndriver = fake\n" + (f"[database]\nurl = {database_url}\n" if database_url else "") + spec.extra_config
+            f"[compute]\ndriver = fake\n[network]\ncidr = {NETWORK}\n"
+            + (f"[database]\nurl = {database_url}\n" if database_url else "")
+            + spec.extra_config
         )
         self.installation = Installation((self.config,))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}

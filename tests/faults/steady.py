@@ -89,9 +89,10 @@ class Steady:
         """Count the answers of 503."""
         return sum(one.status == 503 for one in self.answers)
 
-    def accepted(self, begin: float, end: float) -> int:
-        """Count the servers that were accepted between two moments of the monotonic clock."""
-        return sum(begin <= one.at < end for one in self.answers if one.status == 202)
+    def accepted(self, begin: float, end: float) -> list[str]:
+        """List the servers that were accepted between two moments of the monotonic clock."""
+        moments = [one.at for one in self.answers if one.status == 202]
+        return [server_id for at, server_id in zip(moments, self.ids, strict=False) if begin <= at < end]
 
     def made(self, begin: float, end: float) -> int:
         """Count the servers that came up between two moments of the wall clock, by the hosts' reports."""

@@ -58,10 +58,11 @@ def see_full_rate(stage: Stage, steady: Steady, *, began: float, before: float, 
     """Servers come up as fast as before the trouble, or as fast as they are asked for on a machine that got slower."""
     earlier = steady.made(began, before)
     later = steady.made(back, back + WINDOW_S)
-    wanted = min(earlier, steady.accepted(asked, asked + WINDOW_S))
+    accepted = steady.accepted(asked, asked + WINDOW_S)
+    wanted = min(earlier, len(accepted))
     stage.tally.notes.append(f"{earlier} boots in {WINDOW_S:.0f} s before, {later} after, {wanted} wanted")
     assert wanted > 0, "there was no load to compare"
-    assert later >= RATE * wanted, stage.tally.notes[-1]
+    assert later >= RATE * wanted, "\n".join([stage.tally.notes[-1], *map(stage.cloud.story, accepted[:2])])
 
 
 def see_work_while_away(cloud: Any, steady: Steady, seconds: float) -> None:
