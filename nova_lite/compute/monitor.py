@@ -137,13 +137,13 @@ class Monitor:
         self._chores[name].due = self._parts.clock.monotonic()
         self._wake.set()
 
-    def welcomed(self, nonce: str, incarnation: int) -> bool:
+    def welcomed(self, nonce: str, incarnation: int, refused: int | None = None) -> bool:
         """Take the answer to a registration; False when it is not to be followed.
 
         Only the last registration counts: an earlier one's incarnation is older. An empty nonce asks to register again.
         """
         with self._lock:
-            verdict = self._registration.answered(nonce, incarnation)
+            verdict = self._registration.answered(nonce, incarnation, refused)
         if verdict is Verdict.AGAIN:
             self.hurry("register")
         if verdict is Verdict.TAKEN:

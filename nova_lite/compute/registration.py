@@ -58,8 +58,10 @@ class Registrations:
         pause, self._pause_s = self._pause_s, min(self._pause_s * 2, MOST_S)
         return pause
 
-    def answered(self, nonce: str, incarnation: int) -> Verdict:
-        """Take a Welcome. An empty nonce asks to register again."""
+    def answered(self, nonce: str, incarnation: int, refused: int | None = None) -> Verdict:
+        """Take a Welcome. An empty nonce asks to register again; not one that was only just left: `refused` says which."""
+        if nonce == "" and refused is not None and refused != self.incarnation:
+            return Verdict.IGNORED  # an old heartbeat was in the broker for long
         newer = self.incarnation is None or incarnation > self.incarnation
         if self._wanted and nonce == self._current:
             self._wanted = False

@@ -123,7 +123,7 @@ class ComputeService:
         message = _read(Welcome, body)
         with self._parts.crew.lock:
             reminds = not message.nonce and bool(message.tombstones) and self._parts.monitor.knows(message.incarnation)
-            if not reminds and not self._parts.monitor.welcomed(message.nonce, message.incarnation):
+            if not reminds and not self._parts.monitor.welcomed(message.nonce, message.incarnation, message.refused):
                 return
             self._owed = {tombstone.server_id: tombstone for tombstone in message.tombstones}
             self._look_whether_owed()

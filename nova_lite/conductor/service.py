@@ -71,13 +71,16 @@ class ConductorService:
 
         def beat(tx: Tx) -> tuple[hosts.Age, tuple[Tombstone, ...]]:
             age = hosts.beat(tx, message.host, look)
+            if age is hosts.Age.NEW and look.number == FIRST_LOOK:
+                hosts.wake_waiting(tx, message.host)  # what was sent before the host had its Welcome was refused there
             return age, hosts.list_owed(tx, message.host) if age is hosts.Age.NEW else ()
 
         age, owed = self._parts.database.transact(beat)
         if age is not hosts.Age.NEW:
             self._refuse_look(message.host, age)
             if age is hosts.Age.OTHER_INCARNATION:
-                self._send(lambda: self._parts.compute.welcome(message.host, Welcome(nonce="", incarnation=0)))
+                again = Welcome(nonce="", incarnation=0, refused=message.incarnation)
+                self._send(lambda: self._parts.compute.welcome(message.host, again))
             return
         if owed:
             reminder = Welcome(nonce="", incarnation=message.incarnation, tombstones=owed)

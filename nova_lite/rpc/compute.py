@@ -91,12 +91,13 @@ class Welcome:
     """The answer to a registration: the incarnation that commands name from now on, and the removals owed.
 
     Without a nonce it answers a heartbeat: removals that the host owes in its present incarnation, or none and incarnation 0,
-    which asks it to register again.
+    which asks it to register again instead of going on in the incarnation `refused` (None: whichever it has).
     """
 
     nonce: str
     incarnation: int
     tombstones: tuple[Tombstone, ...] = ()
+    refused: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -231,12 +231,22 @@ def test_a_host_that_is_reminded_of_a_removal_does_it_without_registering_again(
     assert len(stage.conductor.of(Registration)) == 1
 
 
-def test_a_host_that_is_asked_to_register_again_does(stage):
+@pytest.mark.parametrize("refused", [None, 1])
+def test_a_host_that_is_asked_to_register_again_does(stage, refused):
     stage.welcomed()
 
-    stage.send.welcome(HOST, Welcome(nonce="", incarnation=0))
+    stage.send.welcome(HOST, Welcome(nonce="", incarnation=0, refused=refused))
 
     stage.conductor.wait_for(Registration, 2)
+
+
+def test_a_host_that_has_registered_since_its_refused_heartbeat_does_not_register_once_more(stage):
+    stage.welcomed()
+
+    stage.send.welcome(HOST, Welcome(nonce="", incarnation=0, refused=0))
+    settle()
+
+    assert len(stage.conductor.of(Registration)) == 1
 
 
 def test_a_tombstone_spares_a_guest_made_under_a_higher_pair(stage):

@@ -13,10 +13,11 @@ from nova_lite.clock import SimulatedClock
 from nova_lite.conductor.reconcilers.power_states import PowerStates
 from nova_lite.conductor.service import ConductorParts, ConductorService
 from nova_lite.conf.scheduler import SchedulerOptions
+from nova_lite.db import clock
 from nova_lite.db.engine import Database
 from nova_lite.db.schema import create_all
 from nova_lite.db.tables.journal import operations, signals
-from nova_lite.inventory import hosts
+from nova_lite.inventory import claims, hosts
 from nova_lite.model import wire
 from nova_lite.model.guest import GuestState, PowerState
 from nova_lite.model.host import HostFacts, Look
@@ -26,6 +27,7 @@ from nova_lite.model.server import ServerState
 from nova_lite.rpc.compute import Tombstone, Welcome
 from nova_lite.rpc.conductor import Heartbeat, PowerChange, Registration
 from nova_lite.servers import records
+from nova_lite.workflows import delete
 
 FACTS = HostFacts(
     hypervisor_type="fake",
@@ -92,7 +94,7 @@ def test_a_heartbeat_of_the_present_incarnation_is_not_answered(service, host, i
 def test_a_host_of_another_incarnation_is_asked_to_register_again(service, host, incarnation, off):
     beat(service, incarnation + off)
 
-    assert host.welcomes == [Welcome(nonce="", incarnation=0)]
+    assert host.welcomes == [Welcome(nonce="", incarnation=0, refused=incarnation + off)]
 
 
 def test_a_host_that_owes_a_removal_is_reminded_with_each_heartbeat(service, host, database, incarnation):
@@ -227,6 +229,42 @@ def test_a_heartbeat_costs_no_statement_for_its_order(service, database, incarna
 
     service.heartbeat(wire.to_plain(Heartbeat(host="h1", incarnation=incarnation)))
     without = len(statements)
-    service.heartbeat(wire.to_plain(Heartbeat(host="h1", incarnation=incarnation, look=1)))
+    service.heartbeat(wire.to_plain(Heartbeat(host="h1", incarnation=incarnation, look=2)))
 
     assert len(statements) == 2 * without
+
+
+# -- operations that wait for a host -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def is_woken(database, server):
+    """Tell whether an operation on a server of h1 was made due, and have it wait for an hour more."""
+
+    def wait(tx):
+        tx.execute(operations.update().values(wake_at=clock.now_sql(database) + 3600))
+
+    def woken():
+        with database.read() as tx:
+            due = tx.execute(sa.select(operations.c.wake_at <= clock.now_sql(database))).scalar_one()
+        database.transact(wait)
+        return bool(due)
+
+    def begin(tx):
+        claims.claim(tx, HostName("h1"), server.id, server.flavor.resources())
+        delete.begin(tx, server, user_id=None, request_id=None)
+        wait(tx)
+
+    database.transact(begin)
+    return woken
+
+
+def test_the_first_look_of_an_incarnation_wakes_what_waits_for_the_host(service, incarnation, is_woken):
+    beats = [wire.to_plain(Heartbeat(host="h1", incarnation=incarnation, look=number)) for number in (1, 2)]
+
+    service.heartbeat(beats[0])
+    first = is_woken()
+    service.heartbeat(beats[1])
+
+    assert first
+    assert not is_woken()
