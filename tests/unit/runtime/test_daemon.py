@@ -147,7 +147,7 @@ def test_whatever_hangs_a_daemon_is_gone_ten_seconds_after_its_signal(daemon, ha
 
 
 def test_a_signal_that_comes_while_it_starts_ends_it_when_it_has_started(daemon):
-    running = daemon(start="time.sleep(2)", stop="sys.stderr.write('drained\\n')", build=BUILT)
+    running = daemon(start=f"{BUILT}; time.sleep(2)", stop="sys.stderr.write('drained\\n')")
     running.wait_notified("BUILT=1")
 
     running.process.send_signal(signal.SIGTERM)
