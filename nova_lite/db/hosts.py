@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from nova_lite.db import clock
 from nova_lite.db.engine import Tx
@@ -354,15 +355,25 @@ def servers_on(tx: Tx, host: HostName) -> Sequence[Row]:
 
 
 def beat_service(tx: Tx, binary: str, host: str, wall: float) -> None:
-    """Note that a control daemon lives; its row is made at the first beat."""
+    """Note that a control daemon lives; its row is made at the first beat.
+
+    Several daemons of a kind on one machine share a row, and start together: one that comes second finds it.
+    """
     now, boot = clock.now_sql(tx.database), clock.boot_id(tx.database)
     key = (services.c.binary == binary, services.c.host == host)
     values = {"last_seen_at": now, "seen_boot_id": boot, "updated_at": wall}
-    if tx.execute(services.update().where(*key).values(values)).rowcount:
-        return
-    number = tx.execute(sa.select(sa.func.coalesce(sa.func.max(services.c.number), 0))).scalar_one() + 1
-    row = {"uuid": str(uuid.uuid4()), "number": number, "binary": binary, "host": host}
-    tx.execute(services.insert().values(row | values))
+    for last in (False, False, True):
+        if tx.execute(services.update().where(*key).values(values)).rowcount:
+            return
+        number = tx.execute(sa.select(sa.func.coalesce(sa.func.max(services.c.number), 0))).scalar_one() + 1
+        row = {"uuid": str(uuid.uuid4()), "number": number, "binary": binary, "host": host}
+        try:
+            with tx.part(exc.IntegrityError):
+                tx.execute(services.insert().values(row | values))
+            return
+        except exc.IntegrityError:
+            if last:
+                raise
 
 
 def select_services(tx: Tx, overdue_s: float) -> Sequence[Row]:

@@ -122,7 +122,7 @@ def see_503_only(load: steady.Steady, cloud: Any, stage: Stage, answer_s: float)
     slow = [one for one in load.answers if one.seconds > answer_s]
     assert not slow, slow[:5]
     ended = [name for name, process in cloud.processes.items() if process.poll() is not None]
-    assert not ended, ended
+    assert not ended, "\n".join(f"{name} ended:\n{cloud.log(name).read_text()[-3000:]}" for name in ended)
     stage.tally.notes.append(f"{load.refused} answers of 503")
 
 
