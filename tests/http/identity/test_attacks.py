@@ -1,0 +1,83 @@
+"""What somebody may try who holds a token, and must not get by it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from nova_lite.identity.tokens import new_audit_id
+
+
+@pytest.fixture
+def send(client, world):
+    """Send a request as somebody, or with a token."""
+
+    def do(method, path, who="demo", body=None, **headers):
+        given = {"X-Auth-Token": world.tokens.get(who, who), **headers}
+        return client.simulate_request(method, f"/identity/v3{path}", json=body, headers=given)
+
+    return do
+
+
+@pytest.fixture
+def token_of(world, cloud):
+    """Make a token of somebody whose claims differ from those of its usual one."""
+
+    def do(who, **changes):
+        tokens = cloud[1].tokens
+        claims = tokens.read(world.tokens[who])
+        return tokens.issue(dataclasses.replace(claims, audit_ids=(new_audit_id(),), **changes))
+
+    return do
+
+
+def give_trust(send, world, **more):
+    """Let demo act for admin, as a reader."""
+    body = {
+        "trustor_user_id": world.names["admin_user"],
+        "trustee_user_id": world.names["demo_user"],
+        "project_id": world.names["admin_project"],
+        "roles": [{"name": "reader"}],
+        "impersonation": True,
+        **more,
+    }
+    return send("POST", "/OS-TRUST/trusts", "admin", {"trust": body}).json["trust"]
+
+
+def by_trust(send, world, trust):
+    """Log demo in by a trust."""
+    user = {"id": world.names["demo_user"], "password": "the demo password"}
+    auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": {"OS-TRUST:trust": {"id": trust["id"]}}}
+    answer = send("POST", "/auth/tokens", "nobody", {"auth": auth})
+    assert answer.status_code == 201, answer.text
+    return answer.headers["X-Subject-Token"]
+
+
+def make_credential(send, world, who, user="admin", **more):
+    path = f"/users/{world.names[f'{user}_user']}/application_credentials"
+    return send("POST", path, who, {"application_credential": {"name": "mine", **more}})
+
+
+def test_a_trust_makes_no_application_credential_of_the_trustor(send, world):
+    token = by_trust(send, world, give_trust(send, world))
+
+    assert make_credential(send, world, token).status_code == 403
+
+
+@pytest.mark.parametrize("way", [{"methods": ("ec2credential",)}, {"methods": ("oauth1",), "access_token_id": "a" * 32}])
+def test_what_is_delegated_makes_no_application_credential(send, world, token_of, way):
+    assert make_credential(send, world, token_of("admin", **way, roles=("reader",))).status_code == 403
+
+
+def test_an_application_credential_gets_no_more_roles_than_the_token_it_is_made_with(send, world):
+    first = make_credential(send, world, "admin", unrestricted=True, roles=[{"name": "reader"}]).json["application_credential"]
+    shown = {"id": first["id"], "secret": first["secret"]}
+    auth = {"identity": {"methods": ["application_credential"], "application_credential": shown}}
+    token = send("POST", "/auth/tokens", "nobody", {"auth": auth}).headers["X-Subject-Token"]
+
+    second = make_credential(send, world, token, name="second")
+    third = make_credential(send, world, token, name="third", roles=[{"name": "admin"}])
+
+    assert [role["name"] for role in second.json["application_credential"]["roles"]] == ["reader"]
+    assert third.status_code == 400
