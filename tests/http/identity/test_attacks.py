@@ -8,6 +8,8 @@ import pytest
 
 from nova_lite.identity.tokens import new_audit_id
 
+SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+
 
 @pytest.fixture
 def send(client, world):
@@ -81,3 +83,25 @@ def test_an_application_credential_gets_no_more_roles_than_the_token_it_is_made_
 
     assert [role["name"] for role in second.json["application_credential"]["roles"]] == ["reader"]
     assert third.status_code == 400
+
+
+def test_an_auditor_sees_that_there_are_secrets_and_not_what_they_are(send, world):
+    admin = world.names["admin_user"]
+    totp = {"type": "totp", "blob": SEED, "user_id": admin}
+    made = send("POST", "/credentials", "admin", {"credential": totp}).json["credential"]
+    body = {"tenant_id": world.names["admin_project"]}
+    pair = send("POST", f"/users/{admin}/credentials/OS-EC2", "admin", body).json["credential"]
+    for path in (
+        "/credentials",
+        f"/credentials/{made['id']}",
+        f"/credentials?blob__contains={SEED}",
+        f"/users/{admin}/credentials/OS-EC2",
+        f"/users/{admin}/credentials/OS-EC2/{pair['access']}",
+    ):
+        answer = send("GET", path, "auditor")
+
+        assert answer.status_code == 200
+        assert pair["secret"] not in answer.text
+        found = answer.json.get("credentials", [answer.json.get("credential")])
+        assert all(SEED not in str(each) for each in found)
+    assert SEED in send("GET", "/credentials", "admin").text
