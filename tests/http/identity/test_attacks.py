@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
@@ -105,3 +106,38 @@ def test_an_auditor_sees_that_there_are_secrets_and_not_what_they_are(send, worl
         found = answer.json.get("credentials", [answer.json.get("credential")])
         assert all(SEED not in str(each) for each in found)
     assert SEED in send("GET", "/credentials", "admin").text
+
+
+EXTRA = [
+    {"tags": 5},
+    {"tags": [1]},
+    {"options": "x"},
+    {"options": [1]},
+    {"links": 1},
+    {"enabled": "x"},
+    {"id": {}},
+    {"name": 5},
+]
+NOUNS = {
+    "users": ("user", {"name": "x"}),
+    "groups": ("group", {"name": "x"}),
+    "projects": ("project", {"name": "x"}),
+    "domains": ("domain", {"name": "x"}),
+    "roles": ("role", {"name": "x"}),
+    "regions": ("region", {}),
+    "services": ("service", {"type": "x"}),
+    "policies": ("policy", {"type": "x", "blob": "{}"}),
+    "OS-OAUTH1/consumers": ("consumer", {"description": "x"}),
+}
+
+
+@pytest.mark.parametrize("extra", EXTRA, ids=json.dumps)
+@pytest.mark.parametrize("path", NOUNS)
+def test_fields_of_other_things_are_kept_or_refused(send, path, extra):
+    noun, body = NOUNS[path]
+    made = send("POST", f"/{path}", "admin", {noun: body | extra})
+    assert made.status_code in (201, 400)
+    plain = send("POST", f"/{path}", "admin", {noun: body})
+    if plain.status_code == 201:
+        changed = send("PATCH", f"/{path}/{plain.json[noun]['id']}", "admin", {noun: extra})
+        assert changed.status_code in (200, 400, 404)
