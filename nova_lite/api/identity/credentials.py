@@ -26,7 +26,9 @@ def read_time(text: str | None) -> float | None:
         return None
     try:
         moment = datetime.datetime.fromisoformat(text)
-        return moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp()
+        seconds = moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp()
+        datetime.datetime.fromtimestamp(seconds, datetime.UTC)  # what ends after the year 9999 cannot be shown
+        return seconds
     except (ValueError, OverflowError) as error:
         raise errors.BadRequest("expires_at must be a moment such as 2030-12-31T23:59:59.") from error
 

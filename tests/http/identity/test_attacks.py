@@ -141,3 +141,35 @@ def test_fields_of_other_things_are_kept_or_refused(send, path, extra):
     if plain.status_code == 201:
         changed = send("PATCH", f"/{path}/{plain.json[noun]['id']}", "admin", {noun: extra})
         assert changed.status_code in (200, 400, 404)
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:00", "9999-12-31T23:59:59.9999999", "0001-01-01T00:00:00+23:00"])
+def test_the_end_of_time_is_a_bad_request_or_shown(send, world, moment):
+    assert make_credential(send, world, "admin", expires_at=moment).status_code in (201, 400)
+    trust = {
+        "trustor_user_id": world.names["admin_user"],
+        "trustee_user_id": world.names["demo_user"],
+        "project_id": world.names["admin_project"],
+        "roles": [{"name": "reader"}],
+        "impersonation": True,
+        "expires_at": moment,
+    }
+    assert send("POST", "/OS-TRUST/trusts", "admin", {"trust": trust}).status_code in (201, 400)
+
+
+def test_a_nul_in_an_oauth_header_is_a_bad_request(client):
+    header = 'OAuth oauth_consumer_key="%00", oauth_token="%00", oauth_signature_method="HMAC-SHA1"'
+    for path in ("request_token", "access_token"):
+        answer = client.simulate_post(
+            f"/identity/v3/OS-OAUTH1/{path}", headers={"Authorization": header, "Requested-Project-Id": "x"}
+        )
+        assert answer.status_code == 400
+
+
+def test_projects_are_looked_for_only_after_the_signature(client, send):
+    consumer = send("POST", "/OS-OAUTH1/consumers", "admin", {"consumer": {}}).json["consumer"]
+    header = f'OAuth oauth_consumer_key="{consumer["id"]}", oauth_signature_method="HMAC-SHA1", oauth_signature="x"'
+    answer = client.simulate_post(
+        "/identity/v3/OS-OAUTH1/request_token", headers={"Authorization": header, "Requested-Project-Id": "nowhere"}
+    )
+    assert answer.status_code == 401
