@@ -109,6 +109,8 @@ class Login:
             scope = self._scope(tx, asked, proof)
             held = _roles_in(tx, scope, proof)
             claims = self._claims(_seen_by_trust(tx, proof, scope.trust), scope, held)
+            if scope.trust is not None:
+                claims = dataclasses.replace(claims, trust=trusts.named(tx, scope.trust))
         if scope.trust is not None:
             trust = scope.trust
             self._database.transact(lambda tx: trusts.use(tx, trust))
@@ -276,7 +278,6 @@ class Login:
             scope_domain_id=(target.domain_id or None) if target else None,
             roles=tuple(role.name for role in held),
             application_credential_id=proof.credential.id if proof.credential else None,
-            trust=(trust.id, trust.trustor_user_id, trust.trustee_user_id) if trust else None,
             access_token_id=proof.access[0].id if proof.access else None,
             access_rules=credentials.rules_of(proof.credential) if proof.credential else None,
         )
@@ -344,7 +345,7 @@ def _default_scope(tx: Tx, proof: Proof) -> Scope:
     if proof.earlier is not None or not proof.user.default_project_id:
         return Scope()
     project = db.PROJECTS.find(tx, proof.user.default_project_id)
-    if project is None or not project.enabled or not roles.effective(tx, proof.user.id, Target.PROJECT, project):
+    if project is None or not _is_open(tx, project) or not roles.effective(tx, proof.user.id, Target.PROJECT, project):
         return Scope()
     return Scope(kind=Target.PROJECT, target=project)
 
@@ -365,14 +366,15 @@ def asked_scope(tx: Tx, asked: dict[str, Any]) -> Scope:
 
 
 def _checked(tx: Tx, scope: Scope) -> Scope:
-    target = scope.target
-    if target is None or not target.enabled:
+    if scope.target is None or not _is_open(tx, scope.target):
         raise errors.Unauthorized
-    if not target.is_domain:
-        domain = db.PROJECTS.find(tx, target.domain_id)
-        if domain is None or not domain.enabled:
-            raise errors.Unauthorized
     return scope
+
+
+def _is_open(tx: Tx, target: Project) -> bool:
+    """Whether a project or domain is enabled, and the domain that it is in too."""
+    domain = target if target.is_domain else db.PROJECTS.find(tx, target.domain_id)
+    return target.enabled and domain is not None and domain.enabled
 
 
 def _roles_in(tx: Tx, scope: Scope, proof: Proof) -> list[Role]:

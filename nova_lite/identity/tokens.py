@@ -42,7 +42,7 @@ class Claims:
     audit_ids: the token's own, and that of the first in its chain when it was made from another token
     access_rules: (service type, method, path pattern) of the only requests it is good for; None: of all
     revoked_before: the newest revocation when the login began, which only newer ones end; None in tokens of release 1.0
-    trust: the trust it was made by: its id, trustor and trustee
+    trust: the trust it was made by: its id, trustor and trustee, and the trustors of those that it is made of
     access_token_id: of OAuth 1
     """
 
@@ -60,7 +60,7 @@ class Claims:
     roles: tuple[str, ...] = ()
     application_credential_id: str | None = None
     revoked_before: int | None = None
-    trust: tuple[str, str, str] | None = None
+    trust: tuple[str, ...] | None = None
     access_token_id: str | None = None
     access_rules: access_rules.Rules | None = None
 
@@ -147,15 +147,14 @@ class Tokens:
             or revoked.covers(revocations.GRANT, revocations.grant_value(claims.user_id, claims.scope_id or ""), at)
         )
 
-    def _trust_is_revoked(self, trust: tuple[str, str, str], scope_id: str, at: revocations.Made) -> bool:
-        """Look at both sides of a trust, whichever of them the token speaks of."""
-        trust_id, trustor, trustee = trust
+    def _trust_is_revoked(self, trust: tuple[str, ...], scope_id: str, at: revocations.Made) -> bool:
+        """Look at everybody on whose leave a trust stands, whichever of them the token speaks of."""
+        trust_id, *users = trust
         revoked = self._revoked
-        return (
-            revoked.covers(revocations.TRUST, trust_id, at)
-            or revoked.covers(revocations.USER, trustor, at)
-            or revoked.covers(revocations.USER, trustee, at)
-            or revoked.covers(revocations.GRANT, revocations.grant_value(trustor, scope_id), at)
+        return revoked.covers(revocations.TRUST, trust_id, at) or any(
+            revoked.covers(revocations.USER, user_id, at)
+            or revoked.covers(revocations.GRANT, revocations.grant_value(user_id, scope_id), at)
+            for user_id in users
         )
 
     def refresh(self) -> None:
@@ -253,7 +252,7 @@ def _unpack(payload: bytes) -> Claims:
             roles=tuple(fields[11]),
             application_credential_id=fields[12],
             revoked_before=fields[13] if len(fields) > 13 else None,
-            trust=tuple(fields[14]) if len(fields) > 14 and fields[14] else None,  # type: ignore[arg-type]
+            trust=tuple(fields[14]) if len(fields) > 14 and fields[14] else None,
             access_token_id=fields[15] if len(fields) > 15 else None,
             access_rules=_rules(fields[16]) if len(fields) > 16 else None,
         )

@@ -108,6 +108,14 @@ def test_an_auditor_sees_that_there_are_secrets_and_not_what_they_are(send, worl
     assert SEED in send("GET", "/credentials", "admin").text
 
 
+def test_a_used_up_trust_can_still_be_taken_back(send, world):
+    trust = give_trust(send, world, remaining_uses=1)
+    token = by_trust(send, world, trust)
+
+    assert send("DELETE", f"/OS-TRUST/trusts/{trust['id']}", "admin").status_code == 204
+    assert send("GET", "/auth/projects", token).status_code == 401
+
+
 EXTRA = [
     {"tags": 5},
     {"tags": [1]},

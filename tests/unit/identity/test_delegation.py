@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import urllib.parse
@@ -11,13 +12,13 @@ import pytest
 from nova_lite import errors
 from nova_lite.db import delegation as db
 from nova_lite.db import identity
-from nova_lite.identity import keys, oauth, roles, stored_credentials, totp, trusts, users
+from nova_lite.identity import keys, oauth, projects, roles, stored_credentials, totp, trusts, users
 from nova_lite.identity.factors import MoreFactorsNeeded
 from nova_lite.identity.login import Attempt
 from nova_lite.identity.projects import new_id
 from nova_lite.identity.vault import vault_file
 from nova_lite.model.delegation import Consumer, StoredCredential, Trust
-from nova_lite.model.identity import Assignment, Target
+from nova_lite.model.identity import Assignment, Project, Target, User
 
 SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # the seed of RFC 6238 in base32
 ADDRESS = "192.0.2.1"
@@ -425,3 +426,87 @@ def test_a_key_pair_gives_a_token_that_makes_no_others(cloud):
         cloud.identity.login.authenticate({"identity": {"methods": ["ec2credential"], "ec2credential": {}}}, ADDRESS)
     with pytest.raises(errors.Unauthorized):
         cloud.identity.login.authenticate_signed(user(cloud, "demo").id, project(cloud, "admin").id)
+
+
+def redelegated(cloud):
+    """Log demo in by a trust of admin's friend, which is made of a trust of admin; without impersonation."""
+    friend = cloud.transact(lambda tx: users.create(tx, User(id=new_id(), name="friend", domain_id="default", created_at=0.0)))
+    first = give(cloud, trust_order(cloud, trustee="friend", impersonation=False), redelegate=True)
+    second = give(cloud, trust_order(cloud, trustor="friend", impersonation=False), parent=first.id)
+    assert second.trustor_user_id == friend.id
+    return by_trust(cloud, second)[0]
+
+
+def test_tokens_of_a_redelegated_trust_end_with_the_role_of_the_first_trustor(cloud):
+    token = redelegated(cloud)
+    held = Assignment(
+        actor_kind="user",
+        actor_id=user(cloud, "admin").id,
+        target_kind=Target.PROJECT,
+        target_id=project(cloud, "admin").id,
+        role_id=role_id(cloud, "admin"),
+    )
+
+    cloud.transact(lambda tx: roles.withdraw(tx, held))
+    cloud.identity.tokens.refresh()
+
+    with pytest.raises(errors.Unauthorized):
+        cloud.identity.tokens.read(token)
+
+
+def test_tokens_of_a_redelegated_trust_end_when_the_first_trustor_is_disabled(cloud):
+    token = redelegated(cloud)
+
+    admin = user(cloud, "admin")
+    boss = User(id=new_id(), name="boss", domain_id="default", created_at=0.0)
+    held = Assignment(
+        actor_kind="user", actor_id=boss.id, target_kind=Target.SYSTEM, target_id="system", role_id=role_id(cloud, "admin")
+    )
+
+    def disable(tx):
+        users.create(tx, boss)
+        roles.grant(tx, held)  # else admin is the last
+        users.update(tx, admin, {"enabled": False})
+
+    cloud.transact(disable)
+    cloud.identity.tokens.refresh()
+
+    with pytest.raises(errors.Unauthorized):
+        cloud.identity.tokens.read(token)
+
+
+def test_tokens_of_a_trust_end_when_the_domain_of_its_trustee_is_disabled(cloud):
+    away = Project(id=new_id(), name="away", domain_id="", is_domain=True, created_at=0.0)
+    guest = User(id=new_id(), name="guest", domain_id=away.id, created_at=0.0, password_hash=user(cloud, "demo").password_hash)
+    cloud.transact(lambda tx: (projects.create(tx, away), users.create(tx, guest)))
+    trust = give(cloud, dataclasses.replace(trust_order(cloud), trustee_user_id=guest.id))
+    body = {"methods": ["password"], "password": {"user": {"id": guest.id, "password": "demo-pw"}}}
+    token, _ = cloud.identity.login.authenticate({"identity": body, "scope": {"OS-TRUST:trust": {"id": trust.id}}}, ADDRESS)
+
+    cloud.transact(lambda tx: projects.update(tx, away, {"enabled": False}))
+    cloud.identity.tokens.refresh()
+
+    with pytest.raises(errors.Unauthorized):
+        cloud.identity.tokens.read(token)
+
+
+def test_a_default_project_in_a_disabled_domain_gives_no_scope(cloud):
+    away = Project(id=new_id(), name="away", domain_id="", is_domain=True, created_at=0.0)
+    inside = Project(id=new_id(), name="inside", domain_id=away.id, parent_id=away.id, created_at=0.0)
+    demo = user(cloud, "demo")
+    held = Assignment(
+        actor_kind="user", actor_id=demo.id, target_kind=Target.PROJECT, target_id=inside.id, role_id=role_id(cloud, "member")
+    )
+
+    def work(tx):
+        projects.create(tx, away)
+        projects.create(tx, inside)
+        users.update(tx, demo, {"default_project_id": inside.id})
+        roles.grant(tx, held)
+
+    cloud.transact(work)
+    auth = {"identity": {"methods": ["password"], "password": {"user": BY_PASSWORD}}}
+    assert cloud.identity.login.authenticate(auth, ADDRESS)[1].scope_id == inside.id
+    cloud.transact(lambda tx: projects.update(tx, away, {"enabled": False}))
+
+    assert cloud.identity.login.authenticate(auth, ADDRESS)[1].scope_id is None

@@ -46,7 +46,7 @@ def _delegation(tx: Tx, claims: Claims) -> dict[str, Any]:
         return {"OS-OAUTH1": {"access_token_id": claims.access_token_id, "consumer_id": consumer_id}}
     if claims.trust is None:
         return {}
-    trust_id, trustor, trustee = claims.trust
+    trust_id, trustor, trustee = claims.trust[:3]
     trust = {"id": trust_id, "trustor_user": {"id": trustor}, "trustee_user": {"id": trustee}}
     return {"OS-TRUST:trust": trust | {"impersonation": claims.user_id == trustor}}
 
