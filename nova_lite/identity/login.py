@@ -7,13 +7,14 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.clock import Clock
+from nova_lite.db import delegation
 from nova_lite.db import identity as db
-from nova_lite.db.delegation import use_step
 from nova_lite.db.engine import Database, Tx
 from nova_lite.identity import credentials, factors, oauth, passwords, roles, totp, trusts, users
 from nova_lite.identity.factors import MoreFactorsNeeded, Receipts
 from nova_lite.identity.oauth import SignedRequest
 from nova_lite.identity.password_rules import ANY_PASSWORD, PasswordRules
+from nova_lite.identity.stored_credentials import KeyPair
 from nova_lite.identity.throttle import Throttle
 from nova_lite.identity.tokens import METHODS, Claims, Tokens, new_audit_id
 from nova_lite.identity.vault import Vault
@@ -34,6 +35,7 @@ class Proof:
     earlier: Claims | None = None
     credential: ApplicationCredential | None = None
     access: tuple[AccessToken, Project] | None = None
+    key_pair_id: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,14 +92,16 @@ class Login:
         self._check_rescoping(auth, proof)
         return self._issue(proof, auth.get("scope"), newest)
 
-    def authenticate_signed(self, user_id: str, project_id: str) -> tuple[str, Claims]:
-        """Log in a user whose EC2 key pair was checked, in the key pair's project. Raises: Unauthorized."""
+    def authenticate_signed(self, pair: KeyPair) -> tuple[str, Claims]:
+        """Log in the user of an EC2 key pair that was checked, in the key pair's project. Raises: Unauthorized."""
         newest = self._newest_revocation()
         with self._database.read() as tx:
-            user = db.USERS.find(tx, user_id)
-        if user is None:
+            user = db.USERS.find(tx, pair.user_id)
+            present = delegation.CREDENTIALS.find(tx, pair.id)
+        if user is None or present is None:
             raise errors.Unauthorized
-        return self._issue(Proof(user=user, methods=(NOT_LOGGED_IN_BY,)), {"project": {"id": project_id}}, newest)
+        proof = Proof(user=user, methods=(NOT_LOGGED_IN_BY,), key_pair_id=pair.id)
+        return self._issue(proof, {"project": {"id": pair.project_id}}, newest)
 
     def _newest_revocation(self) -> int:
         with self._database.read() as tx:
@@ -191,7 +195,7 @@ class Login:
         with self._database.read() as tx:
             user = _find_user(tx, body)
             found = totp.find_step(tx, self._vault, user.id, body["passcode"], now) if user else None
-        if user is None or found is None or not self._database.transact(lambda tx: use_step(tx, *found)):
+        if user is None or found is None or not self._database.transact(lambda tx: delegation.use_step(tx, *found)):
             raise errors.Unauthorized
         self._throttle.succeeded(who, address)
         return Proof(user=user, methods=("totp",))
@@ -280,6 +284,7 @@ class Login:
             application_credential_id=proof.credential.id if proof.credential else None,
             access_token_id=proof.access[0].id if proof.access else None,
             access_rules=credentials.rules_of(proof.credential) if proof.credential else None,
+            key_pair_id=proof.key_pair_id,
         )
 
 

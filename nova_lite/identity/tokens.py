@@ -43,7 +43,7 @@ class Claims:
     access_rules: (service type, method, path pattern) of the only requests it is good for; None: of all
     revoked_before: the newest revocation when the login began, which only newer ones end; None in tokens of release 1.0
     trust: the trust it was made by: its id, trustor and trustee, and the trustors of those that it is made of
-    access_token_id: of OAuth 1
+    access_token_id: of OAuth 1; key_pair_id: the stored credential that an EC2 request was signed with
     """
 
     user_id: str
@@ -63,6 +63,7 @@ class Claims:
     trust: tuple[str, ...] | None = None
     access_token_id: str | None = None
     access_rules: access_rules.Rules | None = None
+    key_pair_id: str | None = None
 
     @property
     def is_delegated(self) -> bool:
@@ -135,6 +136,7 @@ class Tokens:
             or revoked.covers(revocations.CREDENTIAL, claims.application_credential_id, at)
             or (claims.scope is not None and self._scope_is_revoked(claims))
             or revoked.covers(revocations.ACCESS_TOKEN, claims.access_token_id, at)
+            or revoked.covers(revocations.KEY_PAIR, claims.key_pair_id, at)
             or (claims.trust is not None and self._trust_is_revoked(claims.trust, claims.scope_id or "", at))
         )
 
@@ -231,6 +233,7 @@ def _pack(claims: Claims) -> list[Any]:
         claims.trust,
         claims.access_token_id,
         claims.access_rules,
+        claims.key_pair_id,
     ]
 
 
@@ -255,6 +258,7 @@ def _unpack(payload: bytes) -> Claims:
             trust=tuple(fields[14]) if len(fields) > 14 and fields[14] else None,
             access_token_id=fields[15] if len(fields) > 15 else None,
             access_rules=_rules(fields[16]) if len(fields) > 16 else None,
+            key_pair_id=fields[17] if len(fields) > 17 else None,
         )
     except (ValueError, LookupError, TypeError) as error:  # signed by us, so of another release
         raise errors.Unauthorized from error

@@ -416,8 +416,21 @@ def test_a_key_pair_of_a_delegation_logs_nobody_in(cloud):
         stored_credentials.get_key_pair(tx, cloud.identity.vault, "k")
 
 
+def key_pair(cloud, place):
+    demo, place_id, vault = user(cloud, "demo").id, project(cloud, place).id, cloud.identity.vault
+    return cloud.transact(lambda tx: stored_credentials.create_key_pair(tx, vault, demo, place_id))
+
+
+def test_a_key_pair_that_has_just_gone_gives_no_token(cloud):
+    pair = key_pair(cloud, "demo")
+    cloud.transact(lambda tx: stored_credentials.delete(tx, pair.id))
+
+    with pytest.raises(errors.Unauthorized):
+        cloud.identity.login.authenticate_signed(pair)
+
+
 def test_a_key_pair_gives_a_token_that_makes_no_others(cloud):
-    token, claims = cloud.identity.login.authenticate_signed(user(cloud, "demo").id, project(cloud, "demo").id)
+    token, claims = cloud.identity.login.authenticate_signed(key_pair(cloud, "demo"))
     assert claims.methods == ("ec2credential",)
 
     with pytest.raises(errors.Forbidden):
@@ -425,7 +438,7 @@ def test_a_key_pair_gives_a_token_that_makes_no_others(cloud):
     with pytest.raises(errors.Unauthorized):
         cloud.identity.login.authenticate({"identity": {"methods": ["ec2credential"], "ec2credential": {}}}, ADDRESS)
     with pytest.raises(errors.Unauthorized):
-        cloud.identity.login.authenticate_signed(user(cloud, "demo").id, project(cloud, "admin").id)
+        cloud.identity.login.authenticate_signed(key_pair(cloud, "admin"))
 
 
 def redelegated(cloud):
