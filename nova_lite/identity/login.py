@@ -15,7 +15,7 @@ from nova_lite.identity.factors import MoreFactorsNeeded, Receipts
 from nova_lite.identity.oauth import SignedRequest
 from nova_lite.identity.password_rules import ANY_PASSWORD, PasswordRules
 from nova_lite.identity.stored_credentials import KeyPair
-from nova_lite.identity.throttle import Throttle
+from nova_lite.identity.throttle import PASSCODES, Throttle
 from nova_lite.identity.tokens import METHODS, Claims, Tokens, new_audit_id
 from nova_lite.identity.vault import Vault
 from nova_lite.model.delegation import AccessToken, Trust
@@ -189,15 +189,15 @@ class Login:
 
     def _by_passcode(self, body: dict[str, Any], address: str) -> Proof:
         """Take a passcode of TOTP, once."""
-        who = _user_key(body)
-        self._throttle.attempt(who, address)
+        who = f"totp {_user_key(body)}"  # counted apart: a right password gives nothing back here
+        self._throttle.attempt(who, address, PASSCODES)
         now = self._clock.wall()
         with self._database.read() as tx:
             user = _find_user(tx, body)
             found = totp.find_step(tx, self._vault, user.id, body["passcode"], now) if user else None
         if user is None or found is None or not self._database.transact(lambda tx: delegation.use_step(tx, *found)):
             raise errors.Unauthorized
-        self._throttle.succeeded(who, address)
+        self._throttle.succeeded(who, address, PASSCODES)
         return Proof(user=user, methods=("totp",))
 
     def _by_signature(self, attempt: Attempt) -> Proof:

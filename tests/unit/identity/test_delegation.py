@@ -16,6 +16,7 @@ from nova_lite.identity import keys, oauth, projects, roles, stored_credentials,
 from nova_lite.identity.factors import MoreFactorsNeeded
 from nova_lite.identity.login import Attempt
 from nova_lite.identity.projects import new_id
+from nova_lite.identity.throttle import PASSCODES, Throttle
 from nova_lite.identity.vault import vault_file
 from nova_lite.model.delegation import Consumer, StoredCredential, Trust
 from nova_lite.model.identity import Assignment, Project, Target, User
@@ -88,6 +89,28 @@ def test_the_passcode_before_is_taken_and_the_one_before_that_is_not(seeded):
     seeded.clock.sleep(totp.PERIOD_S)
 
     assert log_in(seeded, ["totp"], passcode=code)
+
+
+def test_who_knows_the_password_may_guess_few_passcodes(seeded):
+    ask_for_both(seeded)
+    for _ in range(PASSCODES.known_pair.burst):
+        with pytest.raises(errors.Unauthorized):
+            log_in(seeded, ["password", "totp"], passcode="x")
+
+    with pytest.raises(errors.TooManyRequests):
+        log_in(seeded, ["password", "totp"], passcode="x")
+
+    seeded.clock.now += PASSCODES.known_pair.seconds_each
+    log_in(seeded, ["password", "totp"], passcode=passcode_now(seeded))
+
+
+def test_passcodes_are_guessed_slowly_from_many_addresses(seeded):
+    throttle = Throttle(seeded.clock)
+    for number in range(PASSCODES.user.burst):
+        throttle.attempt("totp demo", f"198.51.100.{number}", PASSCODES)
+
+    with pytest.raises(errors.TooManyRequests):
+        throttle.attempt("totp demo", "203.0.113.1", PASSCODES)
 
 
 def test_a_seed_that_is_no_base32_lets_nobody_in(cloud):
