@@ -1,4 +1,4 @@
-"""Slowing down those who guess passwords and passcodes: buckets of attempts for each user, address, and pair; bounded memory."""
+"""Slowing down those who guess passwords and passcodes: buckets of attempts by user, address, and pair; bounded memory."""
 
 from __future__ import annotations
 
