@@ -122,10 +122,13 @@ class Login:
         return self._tokens.issue(claims), claims
 
     def _with_receipt(self, proof: Proof, attempt: Attempt) -> Proof:
-        """Add what a receipt says was shown before. Raises: Unauthorized; MoreFactorsNeeded when it is not enough."""
+        """Add what a receipt says was shown before; one from before the present password says nothing.
+
+        Raises: Unauthorized; MoreFactorsNeeded when it is not enough.
+        """
         if attempt.receipt:
             earlier = self._receipts.read(attempt.receipt)
-            if earlier.user_id != proof.user.id:
+            if earlier.user_id != proof.user.id or earlier.issued_at < (proof.user.password_created_at or 0.0):
                 raise errors.Unauthorized
             proof = dataclasses.replace(proof, methods=tuple(dict.fromkeys((*proof.methods, *earlier.methods))))
         if not factors.are_enough(proof.user, proof.methods):

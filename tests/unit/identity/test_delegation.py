@@ -156,6 +156,17 @@ def test_a_receipt_of_another_user_or_that_is_forged_or_over_is_refused(seeded):
         log_in(seeded, ["totp"], receipt=old, passcode=passcode_now(seeded))
 
 
+def test_a_receipt_ends_with_the_password_that_it_stands_for(seeded):
+    ask_for_both(seeded)
+    with pytest.raises(MoreFactorsNeeded) as needed:
+        log_in(seeded, ["password"])
+    seeded.clock.now += 1
+    users.change_password(seeded.database, user(seeded, "demo").id, "demo-pw", "another")
+
+    with pytest.raises(errors.Unauthorized):
+        log_in(seeded, ["totp"], passcode=passcode_now(seeded), receipt=needed.value.details["receipt_id"])
+
+
 def test_a_receipt_is_no_token(seeded):
     text, _ = seeded.identity.login._receipts.issue(user(seeded, "demo").id, ("password",))
 
