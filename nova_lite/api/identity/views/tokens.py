@@ -10,7 +10,7 @@ from nova_lite.db import identity as db
 from nova_lite.db.engine import Tx
 from nova_lite.identity import catalog
 from nova_lite.identity.tokens import Claims
-from nova_lite.model.identity import Project, Target
+from nova_lite.model.identity import Target
 
 
 def show(tx: Tx, claims: Claims, *, with_catalog: bool) -> dict[str, Any]:
@@ -77,19 +77,4 @@ def _credential(tx: Tx, credential_id: str) -> dict[str, Any]:
         "id": credential_id,
         "name": found.name if found else None,
         "restricted": not (found is not None and found.unrestricted),
-    }
-
-
-def short_project(record: Project) -> dict[str, Any]:
-    """Show a project in the list of what one may log in to."""
-    return {
-        "id": record.id,
-        "name": record.name,
-        "domain_id": record.domain_id,
-        "parent_id": record.parent_id or record.domain_id,
-        "description": record.description or "",
-        "enabled": record.enabled,
-        "is_domain": False,
-        "tags": record.extra.get("tags", []),
-        "options": {},
     }
