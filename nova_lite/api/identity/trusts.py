@@ -17,6 +17,7 @@ from nova_lite.db.engine import Tx
 from nova_lite.identity import trusts
 from nova_lite.identity.projects import new_id
 from nova_lite.model.delegation import Trust
+from nova_lite.model.identity import ROOT
 
 WHAT = "trusts"
 
@@ -90,7 +91,7 @@ def create_trust(request: Request) -> Answer:
 def _role_id(tx: Tx, body: dict[str, str]) -> str:
     if "id" in body:
         return body["id"]
-    found = identity.ROLES.find_by(tx, name=body["name"])
+    found = identity.ROLES.find_by(tx, name=body["name"], domain_id=ROOT)
     if found is None:
         raise errors.NotFound(f"Could not find role: {body['name'][:255]}.")
     return found.id

@@ -181,3 +181,15 @@ def test_projects_are_looked_for_only_after_the_signature(client, send):
         "/identity/v3/OS-OAUTH1/request_token", headers={"Authorization": header, "Requested-Project-Id": "nowhere"}
     )
     assert answer.status_code == 401
+
+
+def test_a_role_of_a_domain_is_not_taken_for_the_global_one_of_its_name(send, world):
+    role = {"name": "reader", "domain_id": "default"}
+    assert send("POST", "/roles", "admin", {"role": role}).status_code == 201
+
+    trust = give_trust(send, world)
+    token = by_trust(send, world, trust)
+    shown = send("GET", "/auth/tokens", "admin", **{"X-Subject-Token": token}).json["token"]
+
+    assert [role["id"] for role in trust["roles"]] == [world.names["reader_role"]]
+    assert [role["id"] for role in shown["roles"]] == [world.names["reader_role"]]

@@ -10,7 +10,7 @@ from nova_lite.db import identity as db
 from nova_lite.db.engine import Tx
 from nova_lite.identity import catalog
 from nova_lite.identity.tokens import Claims
-from nova_lite.model.identity import Target
+from nova_lite.model.identity import ROOT, Target
 
 
 def show(tx: Tx, claims: Claims, *, with_catalog: bool) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _scope(tx: Tx, claims: Claims) -> dict[str, Any]:
 
 
 def _roles(tx: Tx, claims: Claims) -> list[dict[str, Any]]:
-    found = db.ROLES.list_by(tx, name=list(claims.roles))
+    found = db.ROLES.list_by(tx, name=list(claims.roles), domain_id=ROOT)
     return [{"id": role.id, "name": role.name} for role in found]
 
 
