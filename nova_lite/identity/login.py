@@ -16,7 +16,7 @@ from nova_lite.identity.oauth import SignedRequest
 from nova_lite.identity.password_rules import ANY_PASSWORD, PasswordRules
 from nova_lite.identity.stored_credentials import KeyPair
 from nova_lite.identity.throttle import PASSCODES, Throttle
-from nova_lite.identity.tokens import METHODS, Claims, Tokens, new_audit_id
+from nova_lite.identity.tokens import METHODS, Claims, Tokens, chain_of
 from nova_lite.identity.vault import Vault
 from nova_lite.model.delegation import AccessToken, Trust
 from nova_lite.model.identity import SYSTEM, ApplicationCredential, Project, Role, Target, User
@@ -263,7 +263,6 @@ class Login:
     def _claims(self, proof: Proof, scope: Scope, held: list[Role]) -> Claims:
         now = self._clock.wall()
         earlier = proof.earlier
-        audit_ids = (new_audit_id(), earlier.audit_ids[-1]) if earlier else (new_audit_id(),)
         expires_at = earlier.expires_at if earlier else now + self._rules.lifetime_s
         if proof.credential is not None and proof.credential.expires_at is not None:
             expires_at = min(expires_at, proof.credential.expires_at)
@@ -278,7 +277,7 @@ class Login:
             methods=proof.methods,
             issued_at=round(now, 6),
             expires_at=round(expires_at, 6),
-            audit_ids=audit_ids,
+            audit_ids=chain_of(earlier),
             scope=scope.kind,
             scope_id=SYSTEM if scope.kind == Target.SYSTEM else target.id if target else None,
             scope_name=target.name if target else None,

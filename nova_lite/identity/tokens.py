@@ -31,6 +31,7 @@ PREFIX = "nl1"
 LONGEST = 8192
 METHODS = ("password", "token", "application_credential", "totp", "ec2credential", "oauth1")  # numbers in tokens: only add
 DELEGATED = frozenset({"application_credential", "ec2credential", "oauth1"})
+LONGEST_CHAIN = 16
 REFRESH_S = 1.0
 
 
@@ -39,7 +40,7 @@ class Claims:
     """What a token says. Times are epoch seconds; `roles` are names, implied ones included.
 
     scope: None for an unscoped token, else what kind of thing `scope_id` is
-    audit_ids: the token's own, and that of the first in its chain when it was made from another token
+    audit_ids: the token's own, then those of the tokens that it was made from, the first of all last
     access_rules: (service type, method, path pattern) of the only requests it is good for; None: of all
     revoked_before: the newest revocation when the login began, which only newer ones end; None in tokens of release 1.0
     trust: the trust it was made by: its id, trustor and trustee, and the trustors of those that it is made of
@@ -69,6 +70,14 @@ class Claims:
     def is_delegated(self) -> bool:
         """Whether it stands for less than its user: it must not make what outlives it."""
         return self.trust is not None or not DELEGATED.isdisjoint(self.methods)
+
+
+def chain_of(earlier: Claims | None) -> tuple[str, ...]:
+    """Give the audit ids of a new token, made from an earlier one or not. Of very long chains the middle is left out."""
+    above = earlier.audit_ids if earlier else ()
+    if len(above) > LONGEST_CHAIN:
+        above = (*above[: LONGEST_CHAIN - 1], above[-1])
+    return (new_audit_id(), *above)
 
 
 def new_audit_id() -> str:

@@ -193,3 +193,15 @@ def test_a_role_of_a_domain_is_not_taken_for_the_global_one_of_its_name(send, wo
 
     assert [role["id"] for role in trust["roles"]] == [world.names["reader_role"]]
     assert [role["id"] for role in shown["roles"]] == [world.names["reader_role"]]
+
+
+def test_a_token_shows_its_own_audit_id_and_the_first_of_its_chain(send, world):
+    token, shown = world.tokens["demo"], []
+    for _ in range(3):
+        auth = {"identity": {"methods": ["token"], "token": {"id": token}}}
+        answer = send("POST", "/auth/tokens", "nobody", {"auth": auth})
+        token = answer.headers["X-Subject-Token"]
+        shown.append(answer.json["token"]["audit_ids"])
+
+    assert [len(ids) for ids in shown] == [2, 2, 2]
+    assert len({ids[1] for ids in shown}) == 1

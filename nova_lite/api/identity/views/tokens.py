@@ -24,7 +24,7 @@ def show(tx: Tx, claims: Claims, *, with_catalog: bool) -> dict[str, Any]:
             "domain": _domain(tx, claims.user_domain_id),
             "password_expires_at": time_text(user.password_expires_at) if user else None,
         },
-        "audit_ids": list(claims.audit_ids),
+        "audit_ids": list(dict.fromkeys((claims.audit_ids[0], claims.audit_ids[-1]))),
         "expires_at": time_text(claims.expires_at),
         "issued_at": time_text(claims.issued_at),
     }
