@@ -97,7 +97,13 @@ def register(files: tuple[Path, ...], cloud: str | None) -> None:
 
 @command.command("import")
 @click.option("--from-keystone", "url", help="Read a Keystone's API, as its administrator: all but passwords and secrets.")
-@click.option("--database", "database_url", help="Read a Keystone's database, as SQLAlchemy names it; passwords come along.")
+@click.option(
+    "--database",
+    "database_url",
+    envvar="KEYSTONE_DATABASE",
+    show_envvar=True,
+    help="Read a Keystone's database, as SQLAlchemy names it; passwords come along.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @cloud_option
 @json_option

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from nova_lite.db.engine import Tx
 from nova_lite.db.identity import Rows
 from nova_lite.db.tables import delegation as tables
+from nova_lite.db.tables.identity import users
 from nova_lite.model import delegation as model
 
 CREDENTIALS = Rows(tables.credentials, model.StoredCredential, "credential")
@@ -62,6 +63,13 @@ def trusts_with(tx: Tx, user_id: str) -> list[model.Trust]:
     """List the trusts in which a user is either side."""
     mine = {trust.id: trust for trust in TRUSTS.list_by(tx, trustor_user_id=user_id)}
     return list((mine | {trust.id: trust for trust in TRUSTS.list_by(tx, trustee_user_id=user_id)}).values())
+
+
+def users_with_trusts(tx: Tx, domain_id: str) -> list[str]:
+    """List the users of a domain that are on either side of a trust."""
+    either = (tables.trusts.c.trustor_user_id == users.c.id) | (tables.trusts.c.trustee_user_id == users.c.id)
+    query = sa.select(users.c.id).where(users.c.domain_id == domain_id, sa.exists().where(either))
+    return list(tx.execute(query).scalars())
 
 
 def forget_user(tx: Tx, user_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Collection, Iterable
 from typing import Any, Generic, TypeVar
@@ -115,7 +116,13 @@ def member_ids_of(tx: Tx, group_id: str) -> list[str]:
 def add_member(tx: Tx, group_id: str, user_id: str) -> None:
     """Put a user into a group. May be repeated."""
     if user_id not in member_ids_of(tx, group_id):
-        tx.execute(tables.group_members.insert(), {"group_id": group_id, "user_id": user_id})
+        _insert_once(tx, tables.group_members, {"group_id": group_id, "user_id": user_id})
+
+
+def _insert_once(tx: Tx, table: sa.Table, row: dict[str, Any]) -> None:
+    """Add a row, unless another request has just done so."""
+    with contextlib.suppress(exc.IntegrityError), tx.part(exc.IntegrityError):
+        tx.execute(table.insert(), row)
 
 
 def remove_members(tx: Tx, *, group_id: str | None = None, user_id: str | None = None) -> int:
@@ -139,7 +146,7 @@ def implications(tx: Tx) -> list[tuple[str, str]]:
 def add_implication(tx: Tx, prior_role_id: str, implied_role_id: str) -> None:
     """Let one role imply another. May be repeated."""
     if (prior_role_id, implied_role_id) not in implications(tx):
-        tx.execute(tables.implied_roles.insert(), {"prior_role_id": prior_role_id, "implied_role_id": implied_role_id})
+        _insert_once(tx, tables.implied_roles, {"prior_role_id": prior_role_id, "implied_role_id": implied_role_id})
 
 
 def remove_implications(tx: Tx, prior_role_id: str, implied_role_id: str) -> int:

@@ -19,6 +19,7 @@ class CredentialOrder:
     """What a user asks for.
 
     roles: ids or names; None: all that it has in the project
+    at_most: names of the roles that it may choose of, those of the token it asks with; None: any that it has
     secret: None: make one
     access_rules: each has an id, or service, method and path; None: every request may be made
     """
@@ -29,6 +30,7 @@ class CredentialOrder:
     description: str | None = None
     secret: str | None = dataclasses.field(default=None, repr=False)
     roles: tuple[str, ...] | None = None
+    at_most: frozenset[str] | None = None
     expires_at: float | None = None
     unrestricted: bool = False
     access_rules: tuple[dict[str, Any], ...] | None = None
@@ -37,7 +39,7 @@ class CredentialOrder:
 def create(database: Database, order: CredentialOrder) -> tuple[ApplicationCredential, list[Role], str]:
     """Make a credential; give it with its roles and its secret, which is shown this once.
 
-    Raises: BadRequest for roles that the user has not, or an expiry that is over; Conflict for the name.
+    Raises: BadRequest for roles that the user or its token has not, or an expiry that is over; Conflict for the name.
     """
     now = database.clock.wall()
     if order.expires_at is not None and order.expires_at <= now:
@@ -46,7 +48,9 @@ def create(database: Database, order: CredentialOrder) -> tuple[ApplicationCrede
     secret_hash = passwords.make_hash(secret)
 
     def work(tx: Tx) -> tuple[ApplicationCredential, list[Role]]:
-        chosen = _chosen(_held(tx, order.user_id, order.project_id), order.roles)
+        held = _held(tx, order.user_id, order.project_id)
+        within = held if order.at_most is None else [role for role in held if role.name in order.at_most]
+        chosen = _chosen(within, order.roles)
         credential = ApplicationCredential(
             id=uuid.uuid4().hex,
             name=order.name,

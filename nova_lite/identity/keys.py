@@ -34,10 +34,17 @@ def key_file(state_dir: Path) -> Path:
 
 
 def ensure_keys(path: Path, now: float) -> None:
-    """Make the file with one key when it is missing. May be repeated."""
-    if not path.exists():
-        LOG.warning("There were no token keys in %s: new ones are made, and tokens from before end.", path)
-        _write(path, [_new_key(now)])
+    """Make the file with one key when it is missing. May be repeated, by several processes at the same time too."""
+    if path.exists():
+        return
+    fresh = _written(path, [_new_key(now)])
+    try:
+        os.link(fresh, path)  # unless another process was first: what it has signed or sealed must stay good
+        LOG.warning("There were no keys in %s: new ones are made, and what was signed or sealed before is lost.", path)
+    except FileExistsError:
+        return
+    finally:
+        fresh.unlink()
 
 
 def rotate(path: Path, now: float, token_lifetime_s: float) -> None:
@@ -78,7 +85,12 @@ def read(path: Path) -> list[Key]:
 
 
 def _write(path: Path, keys: list[Key]) -> None:
-    """Replace the file at once, readable by its owner only."""
+    """Replace the file at once."""
+    _written(path, keys).replace(path)
+
+
+def _written(path: Path, keys: list[Key]) -> Path:
+    """Write keys into a new file beside `path`, readable by its owner only; give where that is."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     entries = [{"id": key.id, "secret": base64.b64encode(key.secret).decode(), "signs_from": key.signs_from} for key in keys]
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -87,7 +99,7 @@ def _write(path: Path, keys: list[Key]) -> None:
         json.dump({"keys": entries}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
+    return fresh
 
 
 class KeyRing:

@@ -75,9 +75,9 @@ class KeystoneTokens:
 
     def check(self, token: str, request_id: str, call: Call | None = None) -> Context:
         """Give who holds the token. Raises: Unauthorized; Unavailable while Keystone cannot be asked."""
-        if len(token) > LONGEST or not token.isascii() or not token.isprintable():
-            raise errors.Unauthorized
         call = call or Call(service="", method="GET", path="/")
+        if not (_may_be_token(token) and _may_be_token(call.service_token or "")):
+            raise errors.Unauthorized
         environment = self._environment(token, call)
         status = _pass(self._filters[call.service if call.service in self._filters else ""], environment)
         if status.startswith("503"):
@@ -98,6 +98,11 @@ class KeystoneTokens:
         if call.service_token:
             environment["HTTP_X_SERVICE_TOKEN"] = call.service_token
         return environment
+
+
+def _may_be_token(text: str) -> bool:
+    """Whether a text can be sent to Keystone in a header at all."""
+    return len(text) <= LONGEST and text.isascii() and text.isprintable()
 
 
 def _pass(gate: auth_token.AuthProtocol, environment: dict[str, Any]) -> str:

@@ -7,15 +7,16 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.clock import Clock
+from nova_lite.db import delegation
 from nova_lite.db import identity as db
-from nova_lite.db.delegation import use_step
 from nova_lite.db.engine import Database, Tx
 from nova_lite.identity import credentials, factors, oauth, passwords, roles, totp, trusts, users
 from nova_lite.identity.factors import MoreFactorsNeeded, Receipts
 from nova_lite.identity.oauth import SignedRequest
 from nova_lite.identity.password_rules import ANY_PASSWORD, PasswordRules
-from nova_lite.identity.throttle import Throttle
-from nova_lite.identity.tokens import METHODS, Claims, Tokens, new_audit_id
+from nova_lite.identity.stored_credentials import KeyPair
+from nova_lite.identity.throttle import PASSCODES, Throttle
+from nova_lite.identity.tokens import METHODS, Claims, Tokens, chain_of
 from nova_lite.identity.vault import Vault
 from nova_lite.model.delegation import AccessToken, Trust
 from nova_lite.model.identity import SYSTEM, ApplicationCredential, Project, Role, Target, User
@@ -34,6 +35,7 @@ class Proof:
     earlier: Claims | None = None
     credential: ApplicationCredential | None = None
     access: tuple[AccessToken, Project] | None = None
+    key_pair_id: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,14 +92,16 @@ class Login:
         self._check_rescoping(auth, proof)
         return self._issue(proof, auth.get("scope"), newest)
 
-    def authenticate_signed(self, user_id: str, project_id: str) -> tuple[str, Claims]:
-        """Log in a user whose EC2 key pair was checked, in the key pair's project. Raises: Unauthorized."""
+    def authenticate_signed(self, pair: KeyPair) -> tuple[str, Claims]:
+        """Log in the user of an EC2 key pair that was checked, in the key pair's project. Raises: Unauthorized."""
         newest = self._newest_revocation()
         with self._database.read() as tx:
-            user = db.USERS.find(tx, user_id)
-        if user is None:
+            user = db.USERS.find(tx, pair.user_id)
+            present = delegation.CREDENTIALS.find(tx, pair.id)
+        if user is None or present is None:
             raise errors.Unauthorized
-        return self._issue(Proof(user=user, methods=(NOT_LOGGED_IN_BY,)), {"project": {"id": project_id}}, newest)
+        proof = Proof(user=user, methods=(NOT_LOGGED_IN_BY,), key_pair_id=pair.id)
+        return self._issue(proof, {"project": {"id": pair.project_id}}, newest)
 
     def _newest_revocation(self) -> int:
         with self._database.read() as tx:
@@ -109,6 +113,8 @@ class Login:
             scope = self._scope(tx, asked, proof)
             held = _roles_in(tx, scope, proof)
             claims = self._claims(_seen_by_trust(tx, proof, scope.trust), scope, held)
+            if scope.trust is not None:
+                claims = dataclasses.replace(claims, trust=trusts.named(tx, scope.trust))
         if scope.trust is not None:
             trust = scope.trust
             self._database.transact(lambda tx: trusts.use(tx, trust))
@@ -116,10 +122,13 @@ class Login:
         return self._tokens.issue(claims), claims
 
     def _with_receipt(self, proof: Proof, attempt: Attempt) -> Proof:
-        """Add what a receipt says was shown before. Raises: Unauthorized; MoreFactorsNeeded when it is not enough."""
+        """Add what a receipt says was shown before; one from before the present password says nothing.
+
+        Raises: Unauthorized; MoreFactorsNeeded when it is not enough.
+        """
         if attempt.receipt:
             earlier = self._receipts.read(attempt.receipt)
-            if earlier.user_id != proof.user.id:
+            if earlier.user_id != proof.user.id or earlier.issued_at < (proof.user.password_created_at or 0.0):
                 raise errors.Unauthorized
             proof = dataclasses.replace(proof, methods=tuple(dict.fromkeys((*proof.methods, *earlier.methods))))
         if not factors.are_enough(proof.user, proof.methods):
@@ -183,15 +192,15 @@ class Login:
 
     def _by_passcode(self, body: dict[str, Any], address: str) -> Proof:
         """Take a passcode of TOTP, once."""
-        who = _user_key(body)
-        self._throttle.attempt(who, address)
+        who = f"totp {_user_key(body)}"  # counted apart: a right password gives nothing back here
+        self._throttle.attempt(who, address, PASSCODES)
         now = self._clock.wall()
         with self._database.read() as tx:
             user = _find_user(tx, body)
             found = totp.find_step(tx, self._vault, user.id, body["passcode"], now) if user else None
-        if user is None or found is None or not self._database.transact(lambda tx: use_step(tx, *found)):
+        if user is None or found is None or not self._database.transact(lambda tx: delegation.use_step(tx, *found)):
             raise errors.Unauthorized
-        self._throttle.succeeded(who, address)
+        self._throttle.succeeded(who, address, PASSCODES)
         return Proof(user=user, methods=("totp",))
 
     def _by_signature(self, attempt: Attempt) -> Proof:
@@ -254,7 +263,6 @@ class Login:
     def _claims(self, proof: Proof, scope: Scope, held: list[Role]) -> Claims:
         now = self._clock.wall()
         earlier = proof.earlier
-        audit_ids = (new_audit_id(), earlier.audit_ids[-1]) if earlier else (new_audit_id(),)
         expires_at = earlier.expires_at if earlier else now + self._rules.lifetime_s
         if proof.credential is not None and proof.credential.expires_at is not None:
             expires_at = min(expires_at, proof.credential.expires_at)
@@ -269,16 +277,16 @@ class Login:
             methods=proof.methods,
             issued_at=round(now, 6),
             expires_at=round(expires_at, 6),
-            audit_ids=audit_ids,
+            audit_ids=chain_of(earlier),
             scope=scope.kind,
             scope_id=SYSTEM if scope.kind == Target.SYSTEM else target.id if target else None,
             scope_name=target.name if target else None,
             scope_domain_id=(target.domain_id or None) if target else None,
             roles=tuple(role.name for role in held),
             application_credential_id=proof.credential.id if proof.credential else None,
-            trust=(trust.id, trust.trustor_user_id, trust.trustee_user_id) if trust else None,
             access_token_id=proof.access[0].id if proof.access else None,
             access_rules=credentials.rules_of(proof.credential) if proof.credential else None,
+            key_pair_id=proof.key_pair_id,
         )
 
 
@@ -344,7 +352,7 @@ def _default_scope(tx: Tx, proof: Proof) -> Scope:
     if proof.earlier is not None or not proof.user.default_project_id:
         return Scope()
     project = db.PROJECTS.find(tx, proof.user.default_project_id)
-    if project is None or not project.enabled or not roles.effective(tx, proof.user.id, Target.PROJECT, project):
+    if project is None or not _is_open(tx, project) or not roles.effective(tx, proof.user.id, Target.PROJECT, project):
         return Scope()
     return Scope(kind=Target.PROJECT, target=project)
 
@@ -365,14 +373,15 @@ def asked_scope(tx: Tx, asked: dict[str, Any]) -> Scope:
 
 
 def _checked(tx: Tx, scope: Scope) -> Scope:
-    target = scope.target
-    if target is None or not target.enabled:
+    if scope.target is None or not _is_open(tx, scope.target):
         raise errors.Unauthorized
-    if not target.is_domain:
-        domain = db.PROJECTS.find(tx, target.domain_id)
-        if domain is None or not domain.enabled:
-            raise errors.Unauthorized
     return scope
+
+
+def _is_open(tx: Tx, target: Project) -> bool:
+    """Whether a project or domain is enabled, and the domain that it is in too."""
+    domain = target if target.is_domain else db.PROJECTS.find(tx, target.domain_id)
+    return target.enabled and domain is not None and domain.enabled
 
 
 def _roles_in(tx: Tx, scope: Scope, proof: Proof) -> list[Role]:

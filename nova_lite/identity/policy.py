@@ -160,12 +160,18 @@ def _methods(value: str | list[str]) -> list[str]:
 
 
 def _credentials(context: Context) -> dict[str, Any]:
-    """Give what rules can speak of."""
-    return {
+    """Give what rules can speak of.
+
+    oslo.policy compares texts, None too: without a project in its token a caller would own whatever is of no project, or of
+    one that a path calls `None`. So what is not there is left out, but for what rules ask whether it is (`domain_id:None`).
+    """
+    of_somebody = {
         "user_id": context.user_id,
         "user_domain_id": context.user_domain_id,
         "project_id": context.project_id,
         "project_domain_id": context.project_domain_id,
+    }
+    return {name: value for name, value in of_somebody.items() if value is not None} | {
         "domain_id": context.domain_id,
         "system_scope": context.system_scope,
         "system": context.system_scope,

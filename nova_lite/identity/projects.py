@@ -93,6 +93,9 @@ def update(tx: Tx, project: Project, changes: dict[str, Any]) -> Project:
         changed = db.PROJECTS.update(tx, project.id, **changes)
     if disabled:
         revocations.revoke(tx, revocations.DOMAIN if project.is_domain else revocations.PROJECT, project.id)
+    if disabled and project.is_domain:  # tokens of trusts name the domain of one side only
+        for user_id in delegation.users_with_trusts(tx, project.id):
+            revocations.revoke(tx, revocations.USER, user_id)
     return changed
 
 

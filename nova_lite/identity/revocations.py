@@ -14,7 +14,7 @@ from nova_lite.identity.keys import EXPIRED_S
 from nova_lite.model.identity import Revocation
 
 AUDIT, USER, PROJECT, DOMAIN, GRANT, CREDENTIAL = "audit_id", "user", "project", "domain", "grant", "credential"
-TRUST, ACCESS_TOKEN = "trust", "access_token"
+TRUST, ACCESS_TOKEN, KEY_PAIR = "trust", "access_token", "key_pair"
 LONGEST_TOKEN_S = 604_800.0  # the highest value of [identity] token_lifetime
 KEPT_S = LONGEST_TOKEN_S + EXPIRED_S + 86_400.0  # a day more: clocks of apis differ
 FULL_READ_EACH = 60

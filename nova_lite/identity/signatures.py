@@ -60,17 +60,26 @@ def check_ec2(call: SignedCall, secret: str) -> None:
 
 
 def check_time(call: SignedCall, now: float) -> None:
-    """Raises: Unauthorized when a signed request names a moment, and it is a quarter of an hour away or no moment."""
-    text = call.params.get("Timestamp") or call.headers.get("X-Amz-Date") or call.params.get("X-Amz-Date")
-    if not text:
-        return  # the signer left it out; what it says of itself is all that can be checked
+    """Raises: Unauthorized when a request was signed for a moment a quarter of an hour away, until one that is over, or none.
+
+    Only what the signature covers counts: `Timestamp` or `Expires` up to version 2, `X-Amz-Date` in version 4.
+    """
+    if call.params.get("SignatureVersion"):
+        made, until = call.params.get("Timestamp"), call.params.get("Expires")
+    else:
+        made, until = _v4_date(call), None
+    if made and not now - EARLIEST_S <= _seconds(made) <= now + LATEST_S:
+        raise errors.Unauthorized("Credential is expired")
+    if until and _seconds(until) < now:
+        raise errors.Unauthorized("Credential is expired")
+
+
+def _seconds(text: str) -> float:
     try:
         moment = datetime.datetime.fromisoformat(text)
-        made = moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp()
+        return moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp()
     except (ValueError, OverflowError) as error:
         raise errors.Unauthorized("Credential timestamp is invalid.") from error
-    if not now - EARLIEST_S <= made <= now + LATEST_S:
-        raise errors.Unauthorized("Credential is expired")
 
 
 def check_s3(token: str, signature: str, secret: str) -> None:
@@ -138,8 +147,8 @@ def _quoted(text: str) -> str:
 
 def _ec2_v4(call: SignedCall, secret: str) -> str:
     parts = [part.strip() for part in _v4_part(call, "Credential").split("/")]
-    date = _header(call, "X-Amz-Date") or call.params.get("X-Amz-Date", "")
-    if len(parts) != 5 or parts[4] != "aws4_request" or not date.startswith(parts[1]):
+    date = _v4_date(call)
+    if not date or len(parts) != 5 or parts[4] != "aws4_request" or not date.startswith(parts[1]):
         raise errors.Unauthorized("Invalid EC2 signature.")
     names = _v4_part(call, "SignedHeaders")
     params = {name: value for name, value in call.params.items() if name != "X-Amz-Signature"}
@@ -148,6 +157,10 @@ def _ec2_v4(call: SignedCall, secret: str) -> str:
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     text = "\n".join((V4, date, "/".join(parts[1:]), digest))
     return hmac.new(_key(secret, *parts[1:4]), text.encode(), hashlib.sha256).hexdigest()
+
+
+def _v4_date(call: SignedCall) -> str:
+    return _header(call, "X-Amz-Date") or call.params.get("X-Amz-Date", "")
 
 
 def _v4_part(call: SignedCall, name: str) -> str:

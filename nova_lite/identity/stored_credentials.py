@@ -12,6 +12,7 @@ from nova_lite import errors
 from nova_lite.db import delegation as db
 from nova_lite.db import identity
 from nova_lite.db.engine import Tx
+from nova_lite.identity import revocations
 from nova_lite.identity.projects import new_id
 from nova_lite.identity.vault import Vault
 from nova_lite.model.delegation import StoredCredential
@@ -31,6 +32,11 @@ class KeyPair:
     user_id: str
     project_id: str
     trust_id: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Give the id of the credential that holds it."""
+        return key_pair_id(self.access)
 
 
 def key_pair_id(access: str) -> str:
@@ -74,7 +80,10 @@ def opened(vault: Vault, credential: StoredCredential) -> StoredCredential:
 
 
 def update(tx: Tx, vault: Vault, credential_id: str, blob: str) -> StoredCredential:
-    """Change the blob. Raises: NotFound; BadRequest when it would be no key pair, or one that says more than before."""
+    """Change the blob; tokens of a key pair end.
+
+    Raises: NotFound; BadRequest when it would be no key pair, or one that says more than before.
+    """
     present = opened(vault, db.CREDENTIALS.get(tx, credential_id))
     if present.type.lower() == EC2:
         before, after = read_blob(present.blob), read_blob(blob)
@@ -83,8 +92,17 @@ def update(tx: Tx, vault: Vault, credential_id: str, blob: str) -> StoredCredent
                 raise errors.BadRequest(f"{name} can not be updated for credential")
         if before["access"] != after["access"]:
             raise errors.BadRequest("The access key can not be updated for credential")
+        revocations.revoke(tx, revocations.KEY_PAIR, credential_id)
     db.CREDENTIALS.update(tx, credential_id, blob=vault.seal(blob, credential_id))
     return dataclasses.replace(present, blob=blob)
+
+
+def delete(tx: Tx, credential_id: str) -> None:
+    """Remove a credential; if it is a key pair, its tokens end. Raises: NotFound."""
+    found = db.CREDENTIALS.get(tx, credential_id)
+    db.CREDENTIALS.delete(tx, credential_id)
+    if found.type.lower() == EC2:
+        revocations.revoke(tx, revocations.KEY_PAIR, credential_id)
 
 
 def create_key_pair(tx: Tx, vault: Vault, user_id: str, project_id: str) -> KeyPair:
@@ -130,4 +148,4 @@ def delete_key_pair(tx: Tx, user_id: str, access: str) -> None:
     found = db.CREDENTIALS.find(tx, key_pair_id(access))
     if found is None or found.type != EC2 or found.user_id != user_id:
         raise errors.NotFound("EC2 access key not found.")
-    db.CREDENTIALS.delete(tx, found.id)
+    delete(tx, found.id)

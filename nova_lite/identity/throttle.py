@@ -1,4 +1,4 @@
-"""Slowing down those who guess passwords: buckets of attempts for each user, address, and pair; bounded memory."""
+"""Slowing down those who guess passwords and passcodes: buckets of attempts by user, address, and pair; bounded memory."""
 
 from __future__ import annotations
 
@@ -26,6 +26,20 @@ ADDRESS = Rate(60, 1.0)
 USER = Rate(100, 2.0)  # loose: a stranger must not lock a user out
 
 
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """What is allowed for one kind of secret: a user from one address, the same once it was right, a user from all others."""
+
+    pair: Rate
+    known_pair: Rate
+    user: Rate
+
+
+PASSWORDS = Rates(PAIR, KNOWN_PAIR, USER)
+# Two of a million passcodes are right at any moment; who tries them may have the password.
+PASSCODES = Rates(Rate(10, 60.0), Rate(10, 60.0), Rate(20, 60.0))
+
+
 class Throttle:
     """Counts attempts; successful ones are given back, so only failures cost.
 
@@ -40,32 +54,32 @@ class Throttle:
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._used: OrderedDict[tuple[str, ...], tuple[float, float]] = OrderedDict()
 
-    def attempt(self, user: str, address: str) -> None:
+    def attempt(self, user: str, address: str, rates: Rates = PASSWORDS) -> None:
         """Count one attempt. Raises: TooManyRequests with the seconds to wait."""
         with self._lock:
-            buckets = self._buckets(user, address)
+            buckets = self._buckets(user, address, rates)
             wait = max(self._wait(key, rate) for key, rate in buckets)
             if wait > 0:
                 raise errors.TooManyRequests("Too many failed logins; try again later.", retry_after_s=int(wait) + 1)
             for key, rate in buckets:
                 self._add(key, rate, 1.0)
 
-    def succeeded(self, user: str, address: str) -> None:
+    def succeeded(self, user: str, address: str, rates: Rates = PASSWORDS) -> None:
         """Give the attempt back."""
         with self._lock:
-            for key, rate in self._buckets(user, address):
+            for key, rate in self._buckets(user, address, rates):
                 self._add(key, rate, -1.0)
             self._known[user, address] = None
             self._known.move_to_end((user, address))
             while len(self._known) > MOST_BUCKETS:
                 self._known.popitem(last=False)
 
-    def _buckets(self, user: str, address: str) -> list[tuple[tuple[str, ...], Rate]]:
+    def _buckets(self, user: str, address: str, rates: Rates) -> list[tuple[tuple[str, ...], Rate]]:
         """Give what counts for an attempt."""
         pair, own = ("pair", user, address), ("address", address)
         if (user, address) in self._known:
-            return [(pair, KNOWN_PAIR), (own, ADDRESS)]
-        return [(pair, PAIR), (own, ADDRESS), (("user", user), USER)]
+            return [(pair, rates.known_pair), (own, ADDRESS)]
+        return [(pair, rates.pair), (own, ADDRESS), (("user", user), rates.user)]
 
     def _level(self, key: tuple[str, ...], rate: Rate) -> float:
         used, since = self._used.get(key, (0.0, 0.0))

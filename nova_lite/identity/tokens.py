@@ -31,6 +31,7 @@ PREFIX = "nl1"
 LONGEST = 8192
 METHODS = ("password", "token", "application_credential", "totp", "ec2credential", "oauth1")  # numbers in tokens: only add
 DELEGATED = frozenset({"application_credential", "ec2credential", "oauth1"})
+LONGEST_CHAIN = 16
 REFRESH_S = 1.0
 
 
@@ -39,11 +40,11 @@ class Claims:
     """What a token says. Times are epoch seconds; `roles` are names, implied ones included.
 
     scope: None for an unscoped token, else what kind of thing `scope_id` is
-    audit_ids: the token's own, and that of the first in its chain when it was made from another token
+    audit_ids: the token's own, then those of the tokens that it was made from, the first of all last
     access_rules: (service type, method, path pattern) of the only requests it is good for; None: of all
     revoked_before: the newest revocation when the login began, which only newer ones end; None in tokens of release 1.0
-    trust: the trust it was made by: its id, trustor and trustee
-    access_token_id: of OAuth 1
+    trust: the trust it was made by: its id, trustor and trustee, and the trustors of those that it is made of
+    access_token_id: of OAuth 1; key_pair_id: the stored credential that an EC2 request was signed with
     """
 
     user_id: str
@@ -60,14 +61,23 @@ class Claims:
     roles: tuple[str, ...] = ()
     application_credential_id: str | None = None
     revoked_before: int | None = None
-    trust: tuple[str, str, str] | None = None
+    trust: tuple[str, ...] | None = None
     access_token_id: str | None = None
     access_rules: access_rules.Rules | None = None
+    key_pair_id: str | None = None
 
     @property
     def is_delegated(self) -> bool:
         """Whether it stands for less than its user: it must not make what outlives it."""
         return self.trust is not None or not DELEGATED.isdisjoint(self.methods)
+
+
+def chain_of(earlier: Claims | None) -> tuple[str, ...]:
+    """Give the audit ids of a new token, made from an earlier one or not. Of very long chains the middle is left out."""
+    above = earlier.audit_ids if earlier else ()
+    if len(above) > LONGEST_CHAIN:
+        above = (*above[: LONGEST_CHAIN - 1], above[-1])
+    return (new_audit_id(), *above)
 
 
 def new_audit_id() -> str:
@@ -135,6 +145,7 @@ class Tokens:
             or revoked.covers(revocations.CREDENTIAL, claims.application_credential_id, at)
             or (claims.scope is not None and self._scope_is_revoked(claims))
             or revoked.covers(revocations.ACCESS_TOKEN, claims.access_token_id, at)
+            or revoked.covers(revocations.KEY_PAIR, claims.key_pair_id, at)
             or (claims.trust is not None and self._trust_is_revoked(claims.trust, claims.scope_id or "", at))
         )
 
@@ -147,15 +158,14 @@ class Tokens:
             or revoked.covers(revocations.GRANT, revocations.grant_value(claims.user_id, claims.scope_id or ""), at)
         )
 
-    def _trust_is_revoked(self, trust: tuple[str, str, str], scope_id: str, at: revocations.Made) -> bool:
-        """Look at both sides of a trust, whichever of them the token speaks of."""
-        trust_id, trustor, trustee = trust
+    def _trust_is_revoked(self, trust: tuple[str, ...], scope_id: str, at: revocations.Made) -> bool:
+        """Look at everybody on whose leave a trust stands, whichever of them the token speaks of."""
+        trust_id, *users = trust
         revoked = self._revoked
-        return (
-            revoked.covers(revocations.TRUST, trust_id, at)
-            or revoked.covers(revocations.USER, trustor, at)
-            or revoked.covers(revocations.USER, trustee, at)
-            or revoked.covers(revocations.GRANT, revocations.grant_value(trustor, scope_id), at)
+        return revoked.covers(revocations.TRUST, trust_id, at) or any(
+            revoked.covers(revocations.USER, user_id, at)
+            or revoked.covers(revocations.GRANT, revocations.grant_value(user_id, scope_id), at)
+            for user_id in users
         )
 
     def refresh(self) -> None:
@@ -232,6 +242,7 @@ def _pack(claims: Claims) -> list[Any]:
         claims.trust,
         claims.access_token_id,
         claims.access_rules,
+        claims.key_pair_id,
     ]
 
 
@@ -253,9 +264,10 @@ def _unpack(payload: bytes) -> Claims:
             roles=tuple(fields[11]),
             application_credential_id=fields[12],
             revoked_before=fields[13] if len(fields) > 13 else None,
-            trust=tuple(fields[14]) if len(fields) > 14 and fields[14] else None,  # type: ignore[arg-type]
+            trust=tuple(fields[14]) if len(fields) > 14 and fields[14] else None,
             access_token_id=fields[15] if len(fields) > 15 else None,
             access_rules=_rules(fields[16]) if len(fields) > 16 else None,
+            key_pair_id=fields[17] if len(fields) > 17 else None,
         )
     except (ValueError, LookupError, TypeError) as error:  # signed by us, so of another release
         raise errors.Unauthorized from error

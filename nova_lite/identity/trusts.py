@@ -143,6 +143,12 @@ def roles_of(tx: Tx, trust: Trust, project: Project) -> list[Role]:
     return sorted(given, key=lambda role: role.name)
 
 
+def named(tx: Tx, trust: Trust) -> tuple[str, ...]:
+    """Give what a token says of a trust: its id, trustor, trustee, and the trustors of those that it is made of."""
+    above = [each.trustor_user_id for each in _chain(tx, trust)[1:]]
+    return (trust.id, trust.trustor_user_id, trust.trustee_user_id, *dict.fromkeys(above))
+
+
 def use(tx: Tx, trust: Trust) -> None:
     """Take one of the uses. Raises: Unauthorized when none is left."""
     if trust.remaining_uses is not None and not db.use_trust(tx, trust.id):

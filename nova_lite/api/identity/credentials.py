@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 from nova_lite import errors
+from nova_lite.api.identity.delegated import claims_of, refuse_delegated
 from nova_lite.api.identity.lists import answer_list, exact
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
@@ -25,7 +26,9 @@ def read_time(text: str | None) -> float | None:
         return None
     try:
         moment = datetime.datetime.fromisoformat(text)
-        return moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp()
+        seconds = moment.replace(tzinfo=moment.tzinfo or datetime.UTC).timestamp()
+        datetime.datetime.fromtimestamp(seconds, datetime.UTC)  # what ends after the year 9999 cannot be shown
+        return seconds
     except (ValueError, OverflowError) as error:
         raise errors.BadRequest("expires_at must be a moment such as 2030-12-31T23:59:59.") from error
 
@@ -51,7 +54,7 @@ def show_credential(request: Request) -> Answer:
 def create_credential(request: Request) -> Answer:
     """POST /users/{user_id}/application_credentials: the secret is shown this once."""
     user_id = _user_id(request)
-    _refuse_credential_token(request)
+    _refuse_delegated(request)
     project_id = request.context.project_id
     if project_id is None:
         raise errors.BadRequest("An application credential needs a token of a project.")
@@ -64,6 +67,7 @@ def create_credential(request: Request) -> Answer:
         description=body.get("description"),
         secret=body.get("secret"),
         roles=tuple(role.get("id") or role["name"] for role in asked) if asked else None,
+        at_most=request.context.roles,
         expires_at=read_time(body.get("expires_at")),
         unrestricted=bool(body.get("unrestricted")),
         access_rules=tuple(body["access_rules"]) if body.get("access_rules") else None,
@@ -73,13 +77,17 @@ def create_credential(request: Request) -> Answer:
     return Answer(status=201, body={"application_credential": view})
 
 
-def _refuse_credential_token(request: Request) -> None:
-    """A token of a restricted application credential may neither make nor delete others. Raises: Forbidden."""
-    claims = request.parts.identity.tokens.read(request.headers.get("X-AUTH-TOKEN", ""))
-    if claims.application_credential_id is None:
+def _refuse_delegated(request: Request) -> None:
+    """Let whole tokens through, and those of unrestricted application credentials: they were given for this.
+
+    Raises: Forbidden.
+    """
+    credential_id = claims_of(request).application_credential_id
+    if credential_id is None:
+        refuse_delegated(request, "application credentials")
         return
     with request.parts.database.read() as tx:
-        used = db.CREDENTIALS.find(tx, claims.application_credential_id)
+        used = db.CREDENTIALS.find(tx, credential_id)
     if used is None or not used.unrestricted:
         raise errors.Forbidden("A restricted application credential cannot manage application credentials.")
 
@@ -87,7 +95,7 @@ def _refuse_credential_token(request: Request) -> None:
 def delete_credential(request: Request) -> Answer:
     """DELETE /users/{user_id}/application_credentials/{application_credential_id}."""
     user_id = _user_id(request)
-    _refuse_credential_token(request)
+    _refuse_delegated(request)
     credential_id = request.params["application_credential_id"]
     request.parts.database.transact(lambda tx: credentials.delete(tx, user_id, credential_id))
     request.parts.identity.tokens.catch_up()

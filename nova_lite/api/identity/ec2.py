@@ -57,6 +57,7 @@ def delete_key_pair(request: Request) -> Answer:
     """DELETE /users/{user_id}/credentials/OS-EC2/{credential_id}."""
     user_id, access = _user_id(request), request.params["credential_id"]
     request.parts.database.transact(lambda tx: stored_credentials.delete_key_pair(tx, user_id, access))
+    request.parts.identity.tokens.catch_up()
     return Answer(status=204)
 
 
@@ -70,7 +71,7 @@ def _signed(request: Request) -> tuple[dict[str, Any], KeyPair]:
 
 
 def _answer(request: Request, pair: KeyPair, *, with_token: bool) -> Answer:
-    token, claims = request.parts.identity.login.authenticate_signed(pair.user_id, pair.project_id)
+    token, claims = request.parts.identity.login.authenticate_signed(pair)
     with request.parts.database.read() as tx:
         view = tokens.show(tx, claims, with_catalog=True)
     return Answer(body=view, headers={"X-Subject-Token": token} if with_token else {})

@@ -71,8 +71,10 @@ def _ids_above(parents: list[Project]) -> dict[str, Any] | None:
 
 def _ids_below(project_id: str, below: list[Project]) -> dict[str, Any] | None:
     """Nest ids from the outside inwards; None where nothing is below."""
-    children = [each.id for each in below if each.parent_id == project_id]
-    return {child: _ids_below(child, below) for child in children} or None
+    children: dict[str, dict[str, Any]] = {each.id: {} for each in below} | {project_id: {}}
+    for each in reversed(below):  # they come level by level, so what is below each is there already
+        children[str(each.parent_id)][each.id] = children[each.id] or None
+    return children[project_id] or None
 
 
 def create_project(request: Request) -> Answer:

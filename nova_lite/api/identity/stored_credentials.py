@@ -73,10 +73,13 @@ def update_credential(request: Request) -> Answer:
             return stored_credentials.opened(vault, found)
         return stored_credentials.update(tx, vault, found.id, body["blob"])
 
-    return Answer(body={"credential": views.credential(request, request.parts.database.transact(work))})
+    changed = request.parts.database.transact(work)
+    request.parts.identity.tokens.catch_up()
+    return Answer(body={"credential": views.credential(request, changed)})
 
 
 def delete_credential(request: Request) -> Answer:
     """DELETE /credentials/{credential_id}."""
-    request.parts.database.transact(lambda tx: db.CREDENTIALS.delete(tx, _find(request, tx).id))
+    request.parts.database.transact(lambda tx: stored_credentials.delete(tx, _find(request, tx).id))
+    request.parts.identity.tokens.catch_up()
     return Answer(status=204)

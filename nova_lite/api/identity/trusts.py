@@ -17,13 +17,17 @@ from nova_lite.db.engine import Tx
 from nova_lite.identity import trusts
 from nova_lite.identity.projects import new_id
 from nova_lite.model.delegation import Trust
+from nova_lite.model.identity import ROOT
 
 WHAT = "trusts"
 
 
 def _find(request: Request, tx: Tx) -> Trust:
     """Read the trust of the path. Raises: NotFound, before anything else; Forbidden when it is of others."""
-    found = trusts.get(tx, request.params["trust_id"])
+    return _allowed(request, trusts.get(tx, request.params["trust_id"]))
+
+
+def _allowed(request: Request, found: Trust) -> Trust:
     sides = {"trustor_user_id": found.trustor_user_id, "trustee_user_id": found.trustee_user_id}
     request.enforce(target={f"target.trust.{name}": value for name, value in sides.items()})
     refuse_delegated(request, WHAT, but_trusts=True)
@@ -87,15 +91,19 @@ def create_trust(request: Request) -> Answer:
 def _role_id(tx: Tx, body: dict[str, str]) -> str:
     if "id" in body:
         return body["id"]
-    found = identity.ROLES.find_by(tx, name=body["name"])
+    found = identity.ROLES.find_by(tx, name=body["name"], domain_id=ROOT)
     if found is None:
         raise errors.NotFound(f"Could not find role: {body['name'][:255]}.")
     return found.id
 
 
 def delete_trust(request: Request) -> Answer:
-    """DELETE /OS-TRUST/trusts/{trust_id}: with those that were made of it."""
-    request.parts.database.transact(lambda tx: trusts.delete(tx, _find(request, tx).id))
+    """DELETE /OS-TRUST/trusts/{trust_id}: with those that were made of it.
+
+    One that is used up is found too: its last token ends by this.
+    """
+    key = request.params["trust_id"]
+    request.parts.database.transact(lambda tx: trusts.delete(tx, _allowed(request, db.TRUSTS.get(tx, key)).id))
     request.parts.identity.tokens.catch_up()
     return Answer(status=204)
 

@@ -6,6 +6,7 @@ import base64
 import datetime
 import hashlib
 import hmac
+import json
 import time
 import urllib.parse
 
@@ -63,6 +64,27 @@ def test_a_signed_request_to_ec2_gives_a_token(send, pair, world, name):
     fresh = {"X-Auth-Token": answer.headers["X-Subject-Token"]}
     assert send("GET", "/auth/projects", None, **fresh).status_code == 200
     assert send("GET", "/credentials", None, **fresh).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("DELETE", "/users/{user}/credentials/OS-EC2/{access}"),
+        ("DELETE", "/credentials/{id}"),
+        ("PATCH", "/credentials/{id}"),
+    ],
+)
+def test_tokens_of_a_key_pair_end_with_it(send, pair, world, method, path):
+    signed = sign(pair, datetime.datetime.now(datetime.UTC))
+    token = send("POST", "/ec2tokens", "admin", {"credentials": signed}).headers["X-Subject-Token"]
+    key = hashlib.sha256(pair["access"].encode()).hexdigest()
+    blob = json.dumps({"access": pair["access"], "secret": "another", "trust_id": None})
+    body = {"credential": {"blob": blob}} if method == "PATCH" else None
+    place = path.format(user=world.names["demo_user"], access=pair["access"], id=key)
+
+    assert send(method, place, body=body).status_code in (200, 204)
+
+    assert send("GET", "/auth/projects", None, **{"X-Auth-Token": token}).status_code == 401
 
 
 @pytest.mark.parametrize("minutes", [-16, 16])

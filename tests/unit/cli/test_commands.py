@@ -176,11 +176,15 @@ def test_import_wants_one_source(call, sources):
     assert "--from-keystone" in answer.output
 
 
-def test_import_from_what_is_no_keystone_is_refused(call, tmp_path):
+@pytest.mark.parametrize("by_variable", [True, False])
+def test_import_from_what_is_no_keystone_is_refused(call, tmp_path, monkeypatch, by_variable):
     assert call("db", "upgrade").exit_code == 0
     sqlite3.connect(tmp_path / "other.db").close()
+    url = f"sqlite:///{tmp_path}/other.db"
+    if by_variable:  # where no list of processes shows its password
+        monkeypatch.setenv("KEYSTONE_DATABASE", url)
 
-    answer = call("identity", "import", "--database", f"sqlite:///{tmp_path}/other.db")
+    answer = call("identity", "import", *(() if by_variable else ("--database", url)))
 
     assert answer.exit_code == 2
     assert "no Keystone's database" in answer.output

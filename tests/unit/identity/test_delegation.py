@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import urllib.parse
@@ -11,13 +12,14 @@ import pytest
 from nova_lite import errors
 from nova_lite.db import delegation as db
 from nova_lite.db import identity
-from nova_lite.identity import keys, oauth, roles, stored_credentials, totp, trusts, users
+from nova_lite.identity import keys, oauth, projects, roles, stored_credentials, totp, trusts, users
 from nova_lite.identity.factors import MoreFactorsNeeded
 from nova_lite.identity.login import Attempt
 from nova_lite.identity.projects import new_id
+from nova_lite.identity.throttle import PASSCODES, Throttle
 from nova_lite.identity.vault import vault_file
 from nova_lite.model.delegation import Consumer, StoredCredential, Trust
-from nova_lite.model.identity import Assignment, Target
+from nova_lite.model.identity import Assignment, Project, Target, User
 
 SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # the seed of RFC 6238 in base32
 ADDRESS = "192.0.2.1"
@@ -89,6 +91,28 @@ def test_the_passcode_before_is_taken_and_the_one_before_that_is_not(seeded):
     assert log_in(seeded, ["totp"], passcode=code)
 
 
+def test_who_knows_the_password_may_guess_few_passcodes(seeded):
+    ask_for_both(seeded)
+    for _ in range(PASSCODES.known_pair.burst):
+        with pytest.raises(errors.Unauthorized):
+            log_in(seeded, ["password", "totp"], passcode="x")
+
+    with pytest.raises(errors.TooManyRequests):
+        log_in(seeded, ["password", "totp"], passcode="x")
+
+    seeded.clock.now += PASSCODES.known_pair.seconds_each
+    log_in(seeded, ["password", "totp"], passcode=passcode_now(seeded))
+
+
+def test_passcodes_are_guessed_slowly_from_many_addresses(seeded):
+    throttle = Throttle(seeded.clock)
+    for number in range(PASSCODES.user.burst):
+        throttle.attempt("totp demo", f"198.51.100.{number}", PASSCODES)
+
+    with pytest.raises(errors.TooManyRequests):
+        throttle.attempt("totp demo", "203.0.113.1", PASSCODES)
+
+
 def test_a_seed_that_is_no_base32_lets_nobody_in(cloud):
     keep(cloud, user_id=user(cloud, "demo").id, type="totp", blob="1!")
 
@@ -130,6 +154,17 @@ def test_a_receipt_of_another_user_or_that_is_forged_or_over_is_refused(seeded):
 
     with pytest.raises(errors.Unauthorized):
         log_in(seeded, ["totp"], receipt=old, passcode=passcode_now(seeded))
+
+
+def test_a_receipt_ends_with_the_password_that_it_stands_for(seeded):
+    ask_for_both(seeded)
+    with pytest.raises(MoreFactorsNeeded) as needed:
+        log_in(seeded, ["password"])
+    seeded.clock.now += 1
+    users.change_password(seeded.database, user(seeded, "demo").id, "demo-pw", "another")
+
+    with pytest.raises(errors.Unauthorized):
+        log_in(seeded, ["totp"], passcode=passcode_now(seeded), receipt=needed.value.details["receipt_id"])
 
 
 def test_a_receipt_is_no_token(seeded):
@@ -415,8 +450,21 @@ def test_a_key_pair_of_a_delegation_logs_nobody_in(cloud):
         stored_credentials.get_key_pair(tx, cloud.identity.vault, "k")
 
 
+def key_pair(cloud, place):
+    demo, place_id, vault = user(cloud, "demo").id, project(cloud, place).id, cloud.identity.vault
+    return cloud.transact(lambda tx: stored_credentials.create_key_pair(tx, vault, demo, place_id))
+
+
+def test_a_key_pair_that_has_just_gone_gives_no_token(cloud):
+    pair = key_pair(cloud, "demo")
+    cloud.transact(lambda tx: stored_credentials.delete(tx, pair.id))
+
+    with pytest.raises(errors.Unauthorized):
+        cloud.identity.login.authenticate_signed(pair)
+
+
 def test_a_key_pair_gives_a_token_that_makes_no_others(cloud):
-    token, claims = cloud.identity.login.authenticate_signed(user(cloud, "demo").id, project(cloud, "demo").id)
+    token, claims = cloud.identity.login.authenticate_signed(key_pair(cloud, "demo"))
     assert claims.methods == ("ec2credential",)
 
     with pytest.raises(errors.Forbidden):
@@ -424,4 +472,88 @@ def test_a_key_pair_gives_a_token_that_makes_no_others(cloud):
     with pytest.raises(errors.Unauthorized):
         cloud.identity.login.authenticate({"identity": {"methods": ["ec2credential"], "ec2credential": {}}}, ADDRESS)
     with pytest.raises(errors.Unauthorized):
-        cloud.identity.login.authenticate_signed(user(cloud, "demo").id, project(cloud, "admin").id)
+        cloud.identity.login.authenticate_signed(key_pair(cloud, "admin"))
+
+
+def redelegated(cloud):
+    """Log demo in by a trust of admin's friend, which is made of a trust of admin; without impersonation."""
+    friend = cloud.transact(lambda tx: users.create(tx, User(id=new_id(), name="friend", domain_id="default", created_at=0.0)))
+    first = give(cloud, trust_order(cloud, trustee="friend", impersonation=False), redelegate=True)
+    second = give(cloud, trust_order(cloud, trustor="friend", impersonation=False), parent=first.id)
+    assert second.trustor_user_id == friend.id
+    return by_trust(cloud, second)[0]
+
+
+def test_tokens_of_a_redelegated_trust_end_with_the_role_of_the_first_trustor(cloud):
+    token = redelegated(cloud)
+    held = Assignment(
+        actor_kind="user",
+        actor_id=user(cloud, "admin").id,
+        target_kind=Target.PROJECT,
+        target_id=project(cloud, "admin").id,
+        role_id=role_id(cloud, "admin"),
+    )
+
+    cloud.transact(lambda tx: roles.withdraw(tx, held))
+    cloud.identity.tokens.refresh()
+
+    with pytest.raises(errors.Unauthorized):
+        cloud.identity.tokens.read(token)
+
+
+def test_tokens_of_a_redelegated_trust_end_when_the_first_trustor_is_disabled(cloud):
+    token = redelegated(cloud)
+
+    admin = user(cloud, "admin")
+    boss = User(id=new_id(), name="boss", domain_id="default", created_at=0.0)
+    held = Assignment(
+        actor_kind="user", actor_id=boss.id, target_kind=Target.SYSTEM, target_id="system", role_id=role_id(cloud, "admin")
+    )
+
+    def disable(tx):
+        users.create(tx, boss)
+        roles.grant(tx, held)  # else admin is the last
+        users.update(tx, admin, {"enabled": False})
+
+    cloud.transact(disable)
+    cloud.identity.tokens.refresh()
+
+    with pytest.raises(errors.Unauthorized):
+        cloud.identity.tokens.read(token)
+
+
+def test_tokens_of_a_trust_end_when_the_domain_of_its_trustee_is_disabled(cloud):
+    away = Project(id=new_id(), name="away", domain_id="", is_domain=True, created_at=0.0)
+    guest = User(id=new_id(), name="guest", domain_id=away.id, created_at=0.0, password_hash=user(cloud, "demo").password_hash)
+    cloud.transact(lambda tx: (projects.create(tx, away), users.create(tx, guest)))
+    trust = give(cloud, dataclasses.replace(trust_order(cloud), trustee_user_id=guest.id))
+    body = {"methods": ["password"], "password": {"user": {"id": guest.id, "password": "demo-pw"}}}
+    token, _ = cloud.identity.login.authenticate({"identity": body, "scope": {"OS-TRUST:trust": {"id": trust.id}}}, ADDRESS)
+
+    cloud.transact(lambda tx: projects.update(tx, away, {"enabled": False}))
+    cloud.identity.tokens.refresh()
+
+    with pytest.raises(errors.Unauthorized):
+        cloud.identity.tokens.read(token)
+
+
+def test_a_default_project_in_a_disabled_domain_gives_no_scope(cloud):
+    away = Project(id=new_id(), name="away", domain_id="", is_domain=True, created_at=0.0)
+    inside = Project(id=new_id(), name="inside", domain_id=away.id, parent_id=away.id, created_at=0.0)
+    demo = user(cloud, "demo")
+    held = Assignment(
+        actor_kind="user", actor_id=demo.id, target_kind=Target.PROJECT, target_id=inside.id, role_id=role_id(cloud, "member")
+    )
+
+    def work(tx):
+        projects.create(tx, away)
+        projects.create(tx, inside)
+        users.update(tx, demo, {"default_project_id": inside.id})
+        roles.grant(tx, held)
+
+    cloud.transact(work)
+    auth = {"identity": {"methods": ["password"], "password": {"user": BY_PASSWORD}}}
+    assert cloud.identity.login.authenticate(auth, ADDRESS)[1].scope_id == inside.id
+    cloud.transact(lambda tx: projects.update(tx, away, {"enabled": False}))
+
+    assert cloud.identity.login.authenticate(auth, ADDRESS)[1].scope_id is None

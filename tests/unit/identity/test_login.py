@@ -6,9 +6,10 @@ import pytest
 
 from nova_lite import errors
 from nova_lite.db import identity as db
-from nova_lite.identity import credentials, passwords, projects, roles, users
+from nova_lite.identity import credentials, passwords, projects, revocations, roles, users
 from nova_lite.identity.credentials import CredentialOrder
 from nova_lite.identity.throttle import ADDRESS, MOST_BUCKETS, PAIR, USER, Throttle
+from nova_lite.identity.tokens import LONGEST_CHAIN
 from nova_lite.model.identity import Actor, Assignment, Group, Project, Target
 
 DEFAULT = {"id": "default"}
@@ -208,10 +209,32 @@ def test_the_tokens_of_a_chain_name_its_first_and_end_with_it(cloud):
 
     _, third = rescope(cloud, second, DEMO)
 
-    assert len(third.audit_ids) == 2
-    assert third.audit_ids[1] == root.audit_ids[0] != third.audit_ids[0]
+    assert third.audit_ids[-1] == root.audit_ids[0] != third.audit_ids[0]
     assert third.expires_at == root.expires_at
     assert third.methods == ("password", "token")
+
+
+def test_a_token_ends_with_each_token_that_it_was_made_from(cloud):
+    first, _ = cloud.log_in()
+    second, middle = rescope(cloud, first, DEMO)
+    third, _ = rescope(cloud, second, DEMO)
+
+    cloud.transact(lambda tx: revocations.revoke(tx, revocations.AUDIT, middle.audit_ids[0]))
+    cloud.identity.tokens.refresh()
+
+    cloud.identity.tokens.read(first)
+    with pytest.raises(errors.Unauthorized):
+        cloud.identity.tokens.read(third)
+
+
+def test_a_token_that_was_exchanged_very_often_can_still_be_read(cloud):
+    token, root = cloud.log_in()
+    for _ in range(LONGEST_CHAIN + 5):
+        token, claims = rescope(cloud, token, DEMO)
+
+    assert cloud.identity.tokens.read(token).audit_ids == claims.audit_ids
+    assert len(claims.audit_ids) == LONGEST_CHAIN + 1
+    assert claims.audit_ids[-1] == root.audit_ids[0]
 
 
 def test_where_it_is_so_decided_only_unscoped_tokens_take_a_scope(cloud):

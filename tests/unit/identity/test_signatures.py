@@ -143,9 +143,37 @@ def test_a_timestamp_far_from_now_is_refused(seconds):
         signatures.check_time(call(V2), made + seconds)
 
 
-def test_a_timestamp_that_is_none_is_refused():
+@pytest.mark.parametrize("name", ["Timestamp", "Expires"])
+def test_a_timestamp_that_is_none_is_refused(name):
     with pytest.raises(errors.Unauthorized):
-        signatures.check_time(call(V2, params={"Timestamp": "yesterday"}), 0.0)
+        signatures.check_time(call(V2, params={"SignatureVersion": "2", name: "yesterday"}), 0.0)
+
+
+def test_a_request_signed_until_a_moment_is_refused_after_it():
+    until = call(V2, params={"SignatureVersion": "2", "Expires": "2011-10-03T15:19:30Z"})
+    signatures.check_time(until, 1317655170.0)
+
+    with pytest.raises(errors.Unauthorized):
+        signatures.check_time(until, 1317655171.0)
+
+
+@pytest.mark.parametrize("name", ["X-Amz-Date", "x-amz-date", "X-AMZ-DATE"])
+def test_the_moment_of_version_4_is_the_one_that_is_signed(name):
+    made = 1440938160.0  # 20150830T123600Z
+    headers = {**V4["headers"], name: V4["headers"]["X-Amz-Date"]}
+    if name != "X-Amz-Date":
+        del headers["X-Amz-Date"]
+    replayed = call(V4, headers=headers, params={"Timestamp": "2026-01-01T00:00:00Z"})
+    signatures.check_time(replayed, made)
+
+    with pytest.raises(errors.Unauthorized):
+        signatures.check_time(replayed, 1767225600.0)
+
+
+def test_version_4_without_a_moment_is_refused():
+    headers = {"Authorization": V4["headers"]["Authorization"].replace("20150830", ""), "Host": "example.amazonaws.com"}
+    with pytest.raises(errors.Unauthorized, match="Invalid EC2 signature"):
+        signatures.check_ec2(call(V4, headers=headers), SUITE_SECRET)
 
 
 def test_the_first_version_of_s3_is_taken():

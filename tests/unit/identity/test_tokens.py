@@ -415,3 +415,20 @@ def test_a_key_that_another_api_signs_with_already_is_looked_for(cloud, api):
     token, _ = ahead.log_in()
 
     check(cloud, token)
+
+
+def test_of_two_processes_that_start_together_the_first_makes_the_keys(tmp_path, monkeypatch):
+    path = keys.key_file(tmp_path)
+    written = keys._written
+
+    def meet(asked, fresh):
+        monkeypatch.setattr(keys, "_written", written)
+        keys.ensure_keys(path, 2.0)  # the other one is faster
+        return written(asked, fresh)
+
+    monkeypatch.setattr(keys, "_written", meet)
+    keys.ensure_keys(path, 1.0)
+
+    assert [key.signs_from for key in keys.read(path)] == [2.0]
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -11,6 +11,15 @@ from nova_lite.db.engine import Tx
 from nova_lite.identity.stored_credentials import KeyPair
 from nova_lite.model import delegation as model
 
+HIDDEN = ""
+
+
+def _shown(request: Request, secret: str, user_id: str) -> str:
+    """Give a user's secret to whoever may have it. An auditor reads everything, but by this it could log in as anybody."""
+    context = request.context
+    hides = context.is_auditor and not context.is_admin and context.user_id != user_id
+    return HIDDEN if hides else secret
+
 
 def credential(request: Request, record: model.StoredCredential) -> dict[str, Any]:
     """Show a credential whose blob was opened."""
@@ -19,18 +28,18 @@ def credential(request: Request, record: model.StoredCredential) -> dict[str, An
         "type": record.type,
         "user_id": record.user_id,
         "project_id": record.project_id,
-        "blob": record.blob,
+        "blob": _shown(request, record.blob, record.user_id),
         "links": links(request, f"/credentials/{record.id}"),
     }
 
 
 def key_pair(request: Request, pair: KeyPair) -> dict[str, Any]:
-    """Show an EC2 key pair with its secret, as the original always does."""
+    """Show an EC2 key pair with its secret, as the original does."""
     return {
         "user_id": pair.user_id,
         "tenant_id": pair.project_id,
         "access": pair.access,
-        "secret": pair.secret,
+        "secret": _shown(request, pair.secret, pair.user_id),
         "trust_id": pair.trust_id,
         "links": links(request, f"/users/{pair.user_id}/credentials/OS-EC2/{pair.access}"),
     }

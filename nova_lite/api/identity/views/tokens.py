@@ -10,7 +10,7 @@ from nova_lite.db import identity as db
 from nova_lite.db.engine import Tx
 from nova_lite.identity import catalog
 from nova_lite.identity.tokens import Claims
-from nova_lite.model.identity import Project, Target
+from nova_lite.model.identity import ROOT, Target
 
 
 def show(tx: Tx, claims: Claims, *, with_catalog: bool) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def show(tx: Tx, claims: Claims, *, with_catalog: bool) -> dict[str, Any]:
             "domain": _domain(tx, claims.user_domain_id),
             "password_expires_at": time_text(user.password_expires_at) if user else None,
         },
-        "audit_ids": list(claims.audit_ids),
+        "audit_ids": list(dict.fromkeys((claims.audit_ids[0], claims.audit_ids[-1]))),
         "expires_at": time_text(claims.expires_at),
         "issued_at": time_text(claims.issued_at),
     }
@@ -46,7 +46,7 @@ def _delegation(tx: Tx, claims: Claims) -> dict[str, Any]:
         return {"OS-OAUTH1": {"access_token_id": claims.access_token_id, "consumer_id": consumer_id}}
     if claims.trust is None:
         return {}
-    trust_id, trustor, trustee = claims.trust
+    trust_id, trustor, trustee = claims.trust[:3]
     trust = {"id": trust_id, "trustor_user": {"id": trustor}, "trustee_user": {"id": trustee}}
     return {"OS-TRUST:trust": trust | {"impersonation": claims.user_id == trustor}}
 
@@ -66,7 +66,7 @@ def _scope(tx: Tx, claims: Claims) -> dict[str, Any]:
 
 
 def _roles(tx: Tx, claims: Claims) -> list[dict[str, Any]]:
-    found = db.ROLES.list_by(tx, name=list(claims.roles))
+    found = db.ROLES.list_by(tx, name=list(claims.roles), domain_id=ROOT)
     return [{"id": role.id, "name": role.name} for role in found]
 
 
@@ -77,19 +77,4 @@ def _credential(tx: Tx, credential_id: str) -> dict[str, Any]:
         "id": credential_id,
         "name": found.name if found else None,
         "restricted": not (found is not None and found.unrestricted),
-    }
-
-
-def short_project(record: Project) -> dict[str, Any]:
-    """Show a project in the list of what one may log in to."""
-    return {
-        "id": record.id,
-        "name": record.name,
-        "domain_id": record.domain_id,
-        "parent_id": record.parent_id or record.domain_id,
-        "description": record.description or "",
-        "enabled": record.enabled,
-        "is_domain": False,
-        "tags": record.extra.get("tags", []),
-        "options": {},
     }
