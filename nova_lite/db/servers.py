@@ -51,7 +51,9 @@ SORT_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
     "state": servers.c.state,
     "task": sa.func.coalesce(operations.c.step, ""),
     "locked": sa.case((servers.c.locked, 1), else_=0),
-    "requested_zone": sa.func.coalesce(servers.c.requested_zone, ""),
+    "locked_by": sa.func.coalesce(servers.c.locked_by, ""),
+    "access_ip_v4": sa.func.coalesce(servers.c.access_ip_v4, ""),
+    "access_ip_v6": sa.func.coalesce(servers.c.access_ip_v6, ""),
 }
 
 
