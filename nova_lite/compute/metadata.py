@@ -112,7 +112,7 @@ def _meta_data(spec: GuestSpec, seed: bytes, *, password: bool) -> dict[str, Any
         "launch_index": spec.launch_index,
         "availability_zone": spec.availability_zone,
         "project_id": spec.project_id,
-        "devices": [],
+        "devices": [_device(interface) for interface in spec.interfaces if interface.tag],
         "dedicated_cpus": [],
     }
     if spec.metadata:
@@ -125,6 +125,11 @@ def _meta_data(spec: GuestSpec, seed: bytes, *, password: bool) -> dict[str, Any
     if password and spec.admin_pass:
         document["admin_pass"] = spec.admin_pass
     return document
+
+
+def _device(interface: GuestInterface) -> dict[str, Any]:
+    """Tell of an interface that its user tagged; the guest finds it by its MAC, the place on a bus is the hypervisor's."""
+    return {"type": "nic", "bus": "none", "address": "none", "mac": interface.mac_address, "tags": [interface.tag]}
 
 
 def _network_data(spec: GuestSpec) -> dict[str, Any]:

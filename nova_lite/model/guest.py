@@ -34,6 +34,19 @@ class GuestInterface:
     gateway_ip: str | None
     dns_nameservers: tuple[str, ...] = ()
     mtu: int = 1500
+    tag: str | None = None  # the user's name for it, shown to the guest
+
+
+SWAP = "swap"
+FILE_SYSTEMS = ("ext2", "ext3", "ext4")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BlankDisk:
+    """A disk of a guest that begins empty: swap, or with a file system (None: the host's usual one)."""
+
+    size_mib: int
+    format: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +85,7 @@ class GuestSpec:
     launch_index: int = 0
     reservation_id: str = ""
     flavor_name: str = ""
+    blank_disks: tuple[BlankDisk, ...] | None = None  # None: as ephemeral_gib and swap_mib say
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import enum
 from collections.abc import Mapping
 
 from nova_lite.model.flavor import Flavor
-from nova_lite.model.guest import PowerState
+from nova_lite.model.guest import BlankDisk, PowerState
 from nova_lite.model.ids import HostName, ImageId, OperationId, ProjectId, ServerId, UserId
 
 
@@ -94,6 +94,7 @@ class Server:
     requested_host: HostName | None = None
     requested_networks: tuple[RequestedNetwork, ...] = ()
     no_network: bool = False
+    blank_disks: tuple[BlankDisk, ...] | None = None  # None: the flavor's own
     key_name: str | None = None
     key_type: str | None = None
     key_data: str | None = None

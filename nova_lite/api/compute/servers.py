@@ -8,7 +8,7 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.api import pages
-from nova_lite.api.compute import server_filters
+from nova_lite.api.compute import access_addresses, server_filters
 from nova_lite.api.compute.lookup import server_of
 from nova_lite.api.compute.views import servers as views
 from nova_lite.api.route import Answer, Request
@@ -82,9 +82,8 @@ _FIELDS = {
     "description": "description",
     "hostname": "hostname",
     "OS-DCF:diskConfig": "disk_config",
-    "accessIPv4": "access_ip_v4",
-    "accessIPv6": "access_ip_v6",
 }
+_ADDRESSES = {"accessIPv4": "access_ip_v4", "accessIPv6": "access_ip_v6"}
 
 
 def update_server(request: Request) -> Answer:
@@ -94,6 +93,7 @@ def update_server(request: Request) -> Answer:
     """
     asked = request.body["server"]
     changes = {column: asked[name] for name, column in _FIELDS.items() if name in asked}
+    changes |= {column: access_addresses.short(asked[name]) for name, column in _ADDRESSES.items() if name in asked}
 
     def work(tx: Tx) -> tuple[Server, Mapping[str, str]]:
         server = server_of(request, tx)

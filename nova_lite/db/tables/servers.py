@@ -27,6 +27,7 @@ servers = sa.Table(
     sa.Column("requested_host", sa.String(255)),
     sa.Column("requested_networks", Json, nullable=False),
     sa.Column("no_network", sa.Boolean, nullable=False, default=False),
+    sa.Column("blank_disks", Json),  # NULL: the flavor's own
     sa.Column("key_name", sa.String(255)),
     sa.Column("key_type", sa.String(16)),
     sa.Column("key_data", sa.Text),

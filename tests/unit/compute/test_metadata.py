@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 
@@ -37,6 +38,15 @@ def test_meta_data_names_the_server_its_keys_and_its_owner_words():
     assert document["meta"] == {"role": "front"}
     assert document["public_keys"] == {"mine": "ssh-ed25519 AAAA me\n"}
     assert document["keys"] == [{"name": "mine", "type": "ssh", "data": "ssh-ed25519 AAAA me\n"}]
+
+
+def test_a_tagged_interface_is_told_to_the_guest_by_its_mac():
+    tagged = dataclasses.replace(FULL, interfaces=(interface(), dataclasses.replace(interface(), tag="storage")))
+
+    assert read_json("/openstack/latest/meta_data.json")["devices"] == []
+    assert read_json("/openstack/latest/meta_data.json", tagged)["devices"] == [
+        {"type": "nic", "bus": "none", "address": "none", "mac": interface().mac_address, "tags": ["storage"]}
+    ]
 
 
 def test_the_password_is_on_the_config_drive_and_never_served():
