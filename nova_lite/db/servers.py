@@ -22,7 +22,7 @@ SUBJECT = "server"  # the kind of subject that servers are
 MARIADB_BAD_REGEXP = 1139
 _UNSEEN = ("touched_at",)  # for the reconciler of power states only
 _LONG = ("user_data", "key_data")  # left out of lists that do not show them
-_NEVER_LISTED = ("requested_networks", "blank_disks")  # of use to a boot only
+_NEVER_LISTED = ("requested_networks", "blank_disks", "files")  # of use to a boot only
 
 _OWN_ZONE = servers.c.availability_zone
 ZONE = sa.func.coalesce(_OWN_ZONE, hosts.c.zone)  # a server that is placed is in its host's zone

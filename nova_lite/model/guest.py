@@ -50,6 +50,14 @@ class BlankDisk:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class InjectedFile:
+    """A file that the guest finds on its config drive, to be put at a path of its own. `contents` is base64; never logged."""
+
+    path: str
+    contents: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PublicKey:
     """A key pair's public half, given to the guest by metadata."""
 
@@ -86,6 +94,7 @@ class GuestSpec:
     reservation_id: str = ""
     flavor_name: str = ""
     blank_disks: tuple[BlankDisk, ...] | None = None  # None: as ephemeral_gib and swap_mib say
+    files: tuple[InjectedFile, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import enum
 from collections.abc import Mapping
 
 from nova_lite.model.flavor import Flavor
-from nova_lite.model.guest import BlankDisk, PowerState
+from nova_lite.model.guest import BlankDisk, InjectedFile, PowerState
 from nova_lite.model.ids import HostName, ImageId, OperationId, ProjectId, ServerId, UserId
 
 
@@ -99,6 +99,7 @@ class Server:
     key_type: str | None = None
     key_data: str | None = None
     user_data: str | None = None
+    files: tuple[InjectedFile, ...] = ()
     config_drive: bool = False
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
     tags: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.compute import access_addresses, block_devices, flags, links
+from nova_lite.api.compute import access_addresses, block_devices, flags, injected_files, links
 from nova_lite.api.compute.schemas.servers import USER_DATA_MAX
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request
@@ -62,8 +62,6 @@ def create_servers(request: Request) -> Answer:
 
 def _refuse_unoffered(asked: Mapping[str, Any]) -> None:
     """Say clearly what this cloud does not do. Raises: BadRequest, Forbidden."""
-    if asked.get("personality"):
-        raise errors.OverQuota("Personality file limit exceeded: this cloud injects no files; use user_data.")
     if asked.get("trusted_image_certificates"):
         raise errors.BadRequest("Image certificates are not checked by this cloud; leave trusted_image_certificates out.")
     for group in asked.get("security_groups", ()):
@@ -93,6 +91,7 @@ def _server(request: Request, asked: Mapping[str, Any], *, several: bool) -> Ser
         flavor = _flavor(tx, request, asked["flavorRef"])
         key = _keypair(tx, request, asked.get("key_name"))
         _check_metadata(tx, request, asked.get("metadata", {}))
+        files = injected_files.read(tx, context.project_id or "", asked)
         zone, host = _place(tx, request, asked)
     image = _image(request, image_id, flavor)
     networks = _networks(request, asked.get("networks"), several=several)
@@ -118,7 +117,8 @@ def _server(request: Request, asked: Mapping[str, Any], *, several: bool) -> Ser
         key_type=key.type if key else None,
         key_data=key.public_key if key else None,
         user_data=user_data,
-        config_drive=flags.read(asked.get("config_drive", False), "config_drive"),
+        files=files,
+        config_drive=bool(files) or flags.read(asked.get("config_drive", False), "config_drive"),
         metadata=asked.get("metadata", {}),
         tags=tuple(dict.fromkeys(asked.get("tags", ()))),
         disk_config=asked.get("OS-DCF:diskConfig", "MANUAL"),

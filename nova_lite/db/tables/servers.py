@@ -32,6 +32,7 @@ servers = sa.Table(
     sa.Column("key_type", sa.String(16)),
     sa.Column("key_data", sa.Text),
     sa.Column("user_data", long_text()),
+    sa.Column("files", Json),  # NULL: none
     sa.Column("config_drive", sa.Boolean, nullable=False, default=False),
     sa.Column("metadata", Json, nullable=False, key="properties"),
     sa.Column("tags", Json, nullable=False),

@@ -15,7 +15,7 @@ from nova_lite.db.servers import Doing, ServerFilter, ServerPage, Showing
 from nova_lite.durable import journal
 from nova_lite.durable.workflow import Done, Outside, Workflow, seconds
 from nova_lite.model.flavor import Flavor
-from nova_lite.model.guest import SWAP, BlankDisk, PowerState
+from nova_lite.model.guest import SWAP, BlankDisk, InjectedFile, PowerState
 from nova_lite.model.server import Fault, RequestedNetwork, Server, ServerAddress, ServerState, TaskState
 from nova_lite.servers import records, states
 
@@ -85,6 +85,7 @@ def test_a_server_comes_back_as_it_was_written(database):
         key_type="ssh",
         key_data="ssh-ed25519 AAAA",
         user_data="eA==",
+        files=(InjectedFile(path="/etc/motd", contents="aGk="),),
         config_drive=True,
         metadata={"a": "ü"},
         tags=("x", "y"),

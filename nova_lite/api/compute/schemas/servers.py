@@ -51,7 +51,7 @@ _NETWORK: dict[str, Any] = {"fixed_ip": types.IP_ADDRESS, "port": _PORT, "uuid":
 _DISK_CONFIG: JsonSchema = {"enum": ["AUTO", "MANUAL"]}
 _PERSONALITY: JsonSchema = {
     "type": "array",
-    "items": body({"path": {"type": "string"}, "contents": {"type": "string"}}),
+    "items": body({"path": {"type": "string", "minLength": 1}, "contents": {"type": "string"}}, required=("path", "contents")),
 }
 _HOSTNAME: JsonSchema = {
     "type": "string",

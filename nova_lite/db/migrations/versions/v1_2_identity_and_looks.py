@@ -239,12 +239,14 @@ def _downgrade_records() -> None:
         op.drop_column(table, "extra")
 
 
-# -- creation of servers: disks that are asked for -----------------------------------------------------------------------
+# -- creation of servers: disks and files that are asked for -------------------------------------------------------------------
 
 
 def _upgrade_creation() -> None:
     op.add_column("servers", sa.Column("blank_disks", Json, nullable=True))
+    op.add_column("servers", sa.Column("files", Json, nullable=True))
 
 
 def _downgrade_creation() -> None:
+    op.drop_column("servers", "files")
     op.drop_column("servers", "blank_disks")
