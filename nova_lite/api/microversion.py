@@ -97,6 +97,10 @@ class ByVersion(Generic[T]):
                 return value
         raise errors.NotFound(f"API version {show(version)} is not supported on this method.")
 
+    def then(self, since: str, value: T) -> ByVersion[T]:
+        """Make a table in which another thing holds from a version on; what began just then is replaced."""
+        return ByVersion({show(version): one for version, one in self._entries} | {since: value})
+
     def values(self) -> list[T]:
         """List all, newest first."""
         return [value for _, value in self._entries]

@@ -28,7 +28,7 @@ class Page:
 def read_page(request: Request, *, max_limit: int = MAX_LIMIT, zero_is_all: bool = True) -> Page:
     """Read `limit` and `marker`; limits over `max_limit` are cut to it.
 
-    A limit of 0 means as many as possible in Compute (`zero_is_all`); in Image it means none.
+    A limit of 0 means as many as possible (`zero_is_all`), or none, as in Image and in Compute's servers and flavors.
     Raises: BadRequest when the limit is no number from 0 up.
     """
     marker = request.first("marker") or None

@@ -55,6 +55,8 @@ def config_drive(spec: GuestSpec, seed: bytes = b"") -> dict[str, bytes]:
         for version in (OPENSTACK_VERSIONS[-2], "latest")
         for name, content in _openstack_files(spec, version, seed, password=True).items()
     }
+    for number, file in enumerate(spec.files):
+        files[f"openstack{_content_path(number)}"] = base64.b64decode(file.contents)
     for version in (EC2_VERSIONS[-2], "latest"):
         files[f"ec2/{version}/meta-data.json"] = orjson.dumps(_as_json(_ec2_meta_data(spec)))
         user_data = _user_data(spec)
@@ -112,7 +114,7 @@ def _meta_data(spec: GuestSpec, seed: bytes, *, password: bool) -> dict[str, Any
         "launch_index": spec.launch_index,
         "availability_zone": spec.availability_zone,
         "project_id": spec.project_id,
-        "devices": [],
+        "devices": [_device(interface) for interface in spec.interfaces if interface.tag],
         "dedicated_cpus": [],
     }
     if spec.metadata:
@@ -124,7 +126,21 @@ def _meta_data(spec: GuestSpec, seed: bytes, *, password: bool) -> dict[str, Any
         document["random_seed"] = base64.b64encode(seed).decode("ascii")
     if password and spec.admin_pass:
         document["admin_pass"] = spec.admin_pass
+    if password and spec.files:
+        document["files"] = [
+            {"content_path": _content_path(number), "path": file.path} for number, file in enumerate(spec.files)
+        ]
     return document
+
+
+def _content_path(number: int) -> str:
+    """Give where on the config drive, below its folder `openstack`, a file's content stands."""
+    return f"/content/{number:04d}"
+
+
+def _device(interface: GuestInterface) -> dict[str, Any]:
+    """Tell of an interface that its user tagged; the guest finds it by its MAC, the place on a bus is the hypervisor's."""
+    return {"type": "nic", "bus": "none", "address": "none", "mac": interface.mac_address, "tags": [interface.tag]}
 
 
 def _network_data(spec: GuestSpec) -> dict[str, Any]:

@@ -22,7 +22,7 @@ SUBJECT = "server"  # the kind of subject that servers are
 MARIADB_BAD_REGEXP = 1139
 _UNSEEN = ("touched_at",)  # for the reconciler of power states only
 _LONG = ("user_data", "key_data")  # left out of lists that do not show them
-_NEVER_LISTED = ("requested_networks",)  # of use to a boot only
+_NEVER_LISTED = ("requested_networks", "blank_disks", "files")  # of use to a boot only
 
 _OWN_ZONE = servers.c.availability_zone
 ZONE = sa.func.coalesce(_OWN_ZONE, hosts.c.zone)  # a server that is placed is in its host's zone
@@ -51,7 +51,9 @@ SORT_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
     "state": servers.c.state,
     "task": sa.func.coalesce(operations.c.step, ""),
     "locked": sa.case((servers.c.locked, 1), else_=0),
-    "requested_zone": sa.func.coalesce(servers.c.requested_zone, ""),
+    "locked_by": sa.func.coalesce(servers.c.locked_by, ""),
+    "access_ip_v4": sa.func.coalesce(servers.c.access_ip_v4, ""),
+    "access_ip_v6": sa.func.coalesce(servers.c.access_ip_v6, ""),
 }
 
 

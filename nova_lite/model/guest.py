@@ -34,6 +34,27 @@ class GuestInterface:
     gateway_ip: str | None
     dns_nameservers: tuple[str, ...] = ()
     mtu: int = 1500
+    tag: str | None = None  # the user's name for it, shown to the guest
+
+
+SWAP = "swap"
+FILE_SYSTEMS = ("ext2", "ext3", "ext4")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BlankDisk:
+    """A disk of a guest that begins empty: swap, or with a file system (None: the host's usual one)."""
+
+    size_mib: int
+    format: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InjectedFile:
+    """A file that the guest finds on its config drive, to be put at a path of its own. `contents` is base64; never logged."""
+
+    path: str
+    contents: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +93,8 @@ class GuestSpec:
     launch_index: int = 0
     reservation_id: str = ""
     flavor_name: str = ""
+    blank_disks: tuple[BlankDisk, ...] | None = None  # None: as ephemeral_gib and swap_mib say
+    files: tuple[InjectedFile, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import enum
 from collections.abc import Mapping
 
 from nova_lite.model.flavor import Flavor
-from nova_lite.model.guest import PowerState
+from nova_lite.model.guest import BlankDisk, InjectedFile, PowerState
 from nova_lite.model.ids import HostName, ImageId, OperationId, ProjectId, ServerId, UserId
 
 
@@ -94,10 +94,12 @@ class Server:
     requested_host: HostName | None = None
     requested_networks: tuple[RequestedNetwork, ...] = ()
     no_network: bool = False
+    blank_disks: tuple[BlankDisk, ...] | None = None  # None: the flavor's own
     key_name: str | None = None
     key_type: str | None = None
     key_data: str | None = None
     user_data: str | None = None
+    files: tuple[InjectedFile, ...] = ()
     config_drive: bool = False
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
     tags: tuple[str, ...] = ()

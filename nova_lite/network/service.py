@@ -80,7 +80,7 @@ class Networks:
             else:
                 key = f"{order.key}:{index}"
                 port = present.get(key) or self._make(tx, order, key, one, subnets)
-            bound.append(_bound(port, subnets[port.network_id]))
+            bound.append(_bound(port, subnets[port.network_id], one.tag))
         if any(port.host != order.host for port in there):
             queries.update_server_ports(tx, order.server_id, {"host": order.host})
         return tuple(bound)
@@ -154,7 +154,7 @@ def _only(usable: Sequence[Row]) -> tuple[RequestedNetwork, ...]:
     return tuple(RequestedNetwork(network_id=network_id) for network_id in ids)
 
 
-def _bound(port: Port, subnet: Row) -> BoundPort:
+def _bound(port: Port, subnet: Row, tag: str | None) -> BoundPort:
     interface = GuestInterface(
         port_id=port.id,
         network_id=port.network_id,
@@ -165,5 +165,6 @@ def _bound(port: Port, subnet: Row) -> BoundPort:
         gateway_ip=subnet["gateway_ip"],
         dns_nameservers=tuple(subnet["dns_nameservers"]),
         mtu=subnet["network_mtu"],
+        tag=tag,
     )
     return BoundPort(interface=interface, network_name=subnet["network_name"])

@@ -16,10 +16,10 @@ DEFAULT_LIMITS: Mapping[str, int] = MappingProxyType(
         "metadata_items": 128,  # a server
         "server_groups": 10,
         "server_group_members": 10,
-        # No files are injected into guests: user data does it better.
-        "injected_files": 0,
-        "injected_file_content_bytes": 0,
-        "injected_file_path_bytes": 0,
+        # of one create request before 2.57
+        "injected_files": 5,
+        "injected_file_content_bytes": 10240,
+        "injected_file_path_bytes": 255,
         # Kept only for clients older than 2.36, which are shown them; nothing counts them.
         "fixed_ips": UNLIMITED,
         "floating_ips": UNLIMITED,

@@ -10,7 +10,7 @@ from nova_lite.db.engine import Tx
 from nova_lite.db.servers import Row, ServerFilter, ServerPage
 from nova_lite.model import wire
 from nova_lite.model.flavor import Flavor
-from nova_lite.model.guest import PowerState
+from nova_lite.model.guest import BlankDisk, InjectedFile, PowerState
 from nova_lite.model.server import (
     Fault,
     LiveOperation,
@@ -99,6 +99,9 @@ def of_row(row: Row) -> Server:
     fields["tags"] = tuple(fields["tags"])
     networks = fields.get("requested_networks", ())
     fields["requested_networks"] = tuple(wire.from_plain(RequestedNetwork, item) for item in networks)
+    blank = fields.get("blank_disks")
+    fields["blank_disks"] = None if blank is None else tuple(wire.from_plain(BlankDisk, item) for item in blank)
+    fields["files"] = tuple(wire.from_plain(InjectedFile, item) for item in fields.get("files") or ())
     fields["addresses"] = tuple(_address(item) for item in fields["addresses"])
     if fields["fault"] is not None:
         fields["fault"] = wire.from_plain(Fault, fields["fault"])

@@ -7,7 +7,8 @@ from nova_lite.context import Context
 from nova_lite.model.server import Server, ServerState
 
 _ALL = frozenset(ServerState) - {ServerState.DELETED}
-_RUNNABLE = frozenset({ServerState.ACTIVE, ServerState.STOPPED, ServerState.PAUSED, ServerState.SUSPENDED, ServerState.ERROR})
+_STEADY = frozenset({ServerState.ACTIVE, ServerState.STOPPED, ServerState.PAUSED, ServerState.SUSPENDED})
+_RUNNABLE = _STEADY | {ServerState.ERROR}
 
 # Source: the Compute API reference, "Preconditions" of each action.
 ALLOWED: dict[str, frozenset[ServerState]] = {
@@ -19,8 +20,8 @@ ALLOWED: dict[str, frozenset[ServerState]] = {
     "reboot_hard": _RUNNABLE,
     "console_output": frozenset({ServerState.ACTIVE, ServerState.STOPPED, ServerState.PAUSED, ServerState.RESCUED,
                                  ServerState.RESIZED, ServerState.SUSPENDED, ServerState.ERROR}),
-    "metadata": frozenset({ServerState.ACTIVE, ServerState.STOPPED, ServerState.PAUSED, ServerState.SUSPENDED}),
-    "tags": _ALL,
+    "metadata": _STEADY,
+    "tags": _STEADY,
 }  # fmt: skip
 
 

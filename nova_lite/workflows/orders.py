@@ -50,6 +50,8 @@ def guest_spec(
         root_gib=server.flavor.disk_gib,
         ephemeral_gib=server.flavor.ephemeral_gib,
         swap_mib=server.flavor.swap_mib,
+        blank_disks=server.blank_disks,
+        files=server.files,
         image=image,
         image_properties=server.image_properties,
         extra_specs=server.flavor.extra_specs,

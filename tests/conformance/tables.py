@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent / "routes"
 # What stands before a path in a table is a part of the service's root here.
 ROOTS = {"identity": "/v3", "compute": "", "image": "/v2", "network": "/v2.0"}
 OLD_PROJECT_PATH = "/{url_project}"  # each line of Compute exists a second time with the project in front
+COLUMNS = ("method", "path", "action", "access", "tier", "min_version", "max_version")
 _FIELD = re.compile(r"\{[^}]*\}")
 
 
@@ -30,6 +31,8 @@ class Line:
     action: str
     access: str
     tier: str
+    min_version: str = ""
+    max_version: str = ""
 
     @property
     def name(self) -> str:
@@ -62,7 +65,7 @@ def lines(service: str) -> dict[tuple[str, str, str], Line]:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     found = {}
     for row in rows:
-        wanted = {name: row[name] for name in ("method", "path", "action", "access", "tier")}
+        wanted = {name: row.get(name) or "" for name in COLUMNS}
         found[_key(row["method"], row["path"], row["action"])] = Line(service=service, **wanted)
     return found
 

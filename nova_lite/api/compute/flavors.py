@@ -18,6 +18,7 @@ from nova_lite.servers import flavors
 from nova_lite.servers.flavors import FlavorQuery
 
 PUBLIC_HAS_NO_ACCESS_LIST = ByVersion({"2.1": False, "2.7": True})
+NAME_IS_A_FILTER = ByVersion({"2.1": False, "2.102": True})
 SPECS_ARE_CHECKED = ByVersion({"2.1": False, "2.86": True})
 
 
@@ -41,13 +42,14 @@ def list_details(request: Request) -> Answer:
 
 
 def _listed(request: Request, path: str, view: Callable[[Request, Flavor], views.View]) -> Answer:
-    page = pages.read_page(request)
+    page = pages.read_page(request, zero_is_all=False)
     public, seen_by = _public(request)
     wanted = FlavorQuery(
         seen_by=seen_by,
         is_public=public,
         min_ram_mib=_least(request, "minRam"),
         min_disk_gib=_least(request, "minDisk"),
+        name=request.first("name") if NAME_IS_A_FILTER.at(request.version) else None,
         sort=(request.first("sort_key") or "flavorid", request.first("sort_dir") == "desc"),
         marker=page.marker,
         limit=page.fetch,
@@ -59,7 +61,7 @@ def _listed(request: Request, path: str, view: Callable[[Request, Flavor], views
             raise errors.BadRequest(f"marker [{page.marker}] not found") from error
     shown, more = pages.cut(page, found)
     body: dict[str, Any] = {"flavors": [view(request, flavor) for flavor in shown]}
-    if more:
+    if more and shown:
         body["flavors_links"] = pages.next_links(request, path, shown[-1].id)
     return Answer(body=body)
 

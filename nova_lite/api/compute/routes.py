@@ -18,6 +18,7 @@ from nova_lite.api.compute import (
     server_parts,
     servers,
     services,
+    strict_queries,
 )
 from nova_lite.api.compute.schemas import flavors as flavor_schemas
 from nova_lite.api.compute.schemas import instance_actions as instance_action_schemas
@@ -176,5 +177,7 @@ _OPERATORS = (
     _r("GET", "/extensions/{alias}", extensions.show_extension, "extensions"),
 )  # fmt: skip
 
-_HERE: tuple[Route, ...] = (*_SERVERS, *_ACTIONS, *_PARTS, *_FLAVORS, *_KEYPAIRS, *_QUOTAS, *_OPERATORS)
+_HERE: tuple[Route, ...] = strict_queries.with_strict_queries(
+    (*_SERVERS, *_ACTIONS, *_PARTS, *_FLAVORS, *_KEYPAIRS, *_QUOTAS, *_OPERATORS)
+)
 ROUTES: tuple[Route, ...] = (*_HERE, *project_paths.with_project(_HERE))

@@ -58,7 +58,12 @@ def console_output(request: Request) -> Answer:
         raise errors.BadRequest("length must be -1 or more.")
     with request.parts.admission.slot(Kind.HOST):
         output = request.parts.compute.get_console_output(server.host, GetConsoleOutput(server_id=server.id, lines=lines))
-    return Answer(body={"output": output})
+    return Answer(body={"output": output if lines is None else _last(output, lines)})
+
+
+def _last(output: str, lines: int) -> str:
+    """Give the last lines; what stands behind the last line break is one of them, though it be empty."""
+    return "\n".join(output.split("\n")[-lines:]) if lines else ""
 
 
 def lock(request: Request) -> Answer:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.compute import flags, links
+from nova_lite.api.compute import access_addresses, block_devices, flags, injected_files, links
 from nova_lite.api.compute.schemas.servers import USER_DATA_MAX
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request
@@ -62,10 +62,6 @@ def create_servers(request: Request) -> Answer:
 
 def _refuse_unoffered(asked: Mapping[str, Any]) -> None:
     """Say clearly what this cloud does not do. Raises: BadRequest, Forbidden."""
-    if asked.get("block_device_mapping"):
-        raise errors.BadRequest("Booting from a volume is not offered here: leave block_device_mapping out.")
-    if asked.get("personality"):
-        raise errors.OverQuota("Personality file limit exceeded: this cloud injects no files; use user_data.")
     if asked.get("trusted_image_certificates"):
         raise errors.BadRequest("Image certificates are not checked by this cloud; leave trusted_image_certificates out.")
     for group in asked.get("security_groups", ()):
@@ -86,6 +82,7 @@ def _counts(asked: Mapping[str, Any]) -> tuple[int, int]:
 def _server(request: Request, asked: Mapping[str, Any], *, several: bool) -> Server:
     """Make the first server of the request. Raises: BadRequest, Forbidden, NotFound, Conflict."""
     context, now = request.context, request.parts.clock.wall()
+    devices = block_devices.read(request, asked)
     image_id = _image_id(asked)
     user_data = _user_data(asked)
     if several and "hostname" in asked:
@@ -94,6 +91,7 @@ def _server(request: Request, asked: Mapping[str, Any], *, several: bool) -> Ser
         flavor = _flavor(tx, request, asked["flavorRef"])
         key = _keypair(tx, request, asked.get("key_name"))
         _check_metadata(tx, request, asked.get("metadata", {}))
+        files = injected_files.read(tx, context.project_id or "", asked)
         zone, host = _place(tx, request, asked)
     image = _image(request, image_id, flavor)
     networks = _networks(request, asked.get("networks"), several=several)
@@ -114,17 +112,19 @@ def _server(request: Request, asked: Mapping[str, Any], *, several: bool) -> Ser
         requested_host=host,
         requested_networks=networks,
         no_network=not networks,
+        blank_disks=None if devices is None else block_devices.blank_disks(devices, flavor),
         key_name=key.name if key else None,
         key_type=key.type if key else None,
         key_data=key.public_key if key else None,
         user_data=user_data,
-        config_drive=flags.read(asked.get("config_drive", False), "config_drive"),
+        files=files,
+        config_drive=bool(files) or flags.read(asked.get("config_drive", False), "config_drive"),
         metadata=asked.get("metadata", {}),
         tags=tuple(dict.fromkeys(asked.get("tags", ()))),
         disk_config=asked.get("OS-DCF:diskConfig", "MANUAL"),
         reservation_id=names.reservation(),
-        access_ip_v4=asked.get("accessIPv4") or None,
-        access_ip_v6=asked.get("accessIPv6") or None,
+        access_ip_v4=access_addresses.short(asked.get("accessIPv4")),
+        access_ip_v6=access_addresses.short(asked.get("accessIPv6")),
         scheduler_hints=_hints(request.body),
         created_at=now,
         updated_at=now,
@@ -146,16 +146,8 @@ def _copies(server: Server, count: int, *, own_hostname: bool) -> tuple[Server, 
 
 
 def _image_id(asked: Mapping[str, Any]) -> str:
-    """Give the image to boot from; a device mapping may say the same again, and nothing else."""
+    """Give the image to boot from; devices that are mapped never take its place here."""
     named = asked.get("imageRef") or None
-    for device in asked.get("block_device_mapping_v2", ()):
-        local_image = device.get("source_type") == "image" and device.get("destination_type", "local") == "local"
-        if not local_image or str(device.get("boot_index", 0)) != "0":
-            raise errors.BadRequest("Only an image as the local boot disk is offered here: no volumes or other devices.")
-        device_image = device.get("uuid") or device.get("image_id")
-        if named is not None and device_image != named:
-            raise errors.BadRequest("The image of the boot device and imageRef are not the same.")
-        named = device_image
     if named is None:
         raise errors.BadRequest("Missing imageRef attribute")
     return str(named)
@@ -191,9 +183,8 @@ def _check_metadata(tx: Tx, request: Request, metadata: Mapping[str, str]) -> No
 
 
 def _place(tx: Tx, request: Request, asked: Mapping[str, Any]) -> tuple[str | None, HostName | None]:
-    """Read the zone (`zone:host` for admins) and the host that are asked for. Raises: BadRequest, Forbidden."""
-    zone, _, host = asked.get("availability_zone", "").partition(":")
-    named = [host] if (host := host.partition(":")[0]) else []
+    """Read the zone (`zone:host` and the like for admins) and the host that are asked for. Raises: BadRequest, Forbidden."""
+    zone, *named = _zone_and_host(asked.get("availability_zone") or "")
     destination = [asked[field] for field in ("host", "hypervisor_hostname") if field in asked]
     if named:
         request.enforce(FORCED_HOST)
@@ -207,6 +198,14 @@ def _place(tx: Tx, request: Request, asked: Mapping[str, Any]) -> tuple[str | No
     if zone and zone not in {one.facts.zone for one in known}:
         raise errors.BadRequest("The requested availability zone is not available")
     return zone or None, _known_host(known, [*named, *destination])
+
+
+def _zone_and_host(text: str) -> list[str]:
+    """Read `zone`, `zone:host`, `zone:host:node` or `zone::node`, the zone maybe empty. Raises: BadRequest."""
+    zone, *named = text.split(":")
+    if len(named) > 2:
+        raise errors.BadRequest("The availability zone has too many colons: zone:host:node is the longest form.")
+    return [zone, *(name for name in named if name)]
 
 
 def _known_host(known: tuple[Host, ...], wanted: list[str]) -> HostName | None:
@@ -252,6 +251,9 @@ def _networks(request: Request, asked: Any, *, several: bool) -> tuple[Requested
     named = () if asked in (None, "auto") else tuple(_network(item) for item in asked)
     if named:
         request.enforce("os_compute_api:servers:create:attach_network")
+    ports = [network.port_id for network in named if network.port_id is not None]
+    if len(set(ports)) < len(ports):
+        raise errors.BadRequest("A port is named twice: a server can have each port once.")
     if several and any(network.port_id or network.fixed_ip for network in named):
         raise errors.BadRequest("Several servers cannot share one port or fixed IP address.")
     project_id = ProjectId(request.context.project_id or "")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from nova_lite import errors
 from nova_lite.api import pages
-from nova_lite.api.compute import flags, tasks, times
+from nova_lite.api.compute import flags, patterns, tasks, times
 from nova_lite.api.compute.lookup import is_uuid
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.pages import Page
@@ -19,9 +19,7 @@ from nova_lite.servers import states
 
 ALL_FILTERS = "os_compute_api:servers:allow_all_filters"
 DELETED = "deleted"
-_FIRST = frozenset(
-    {"reservation_id", "name", "status", "image", "flavor", "ip", "changes-since", "all_tenants", "project_id", "tenant_id"}
-)
+_FIRST = frozenset({"reservation_id", "name", "status", "image", "flavor", "ip", "changes-since", "all_tenants"})
 _TAGS = frozenset({"tags", "tags-any", "not-tags", "not-tags-any"})
 _V283 = frozenset(
     {
@@ -38,13 +36,13 @@ FOR_ALL = ByVersion(
         "2.66": _FIRST | {"ip6", "changes-before"} | _TAGS,
         "2.73": _FIRST | {"ip6", "changes-before", "locked"} | _TAGS,
         "2.83": _FIRST | {"ip6", "changes-before", "locked"} | _TAGS | _V283,
-        "2.96": _FIRST | {"ip6", "changes-before", "locked", "pinned_availability_zone"} | _TAGS | _V283,
+        "2.90": _FIRST | {"ip6", "changes-before", "locked", "hostname"} | _TAGS | _V283,
     }
 )
 UNKNOWN_STATUS_IS_AN_ERROR = ByVersion({"2.1": False, "2.38": True})
 
 # Names of the API, and of our columns.
-SORT_KEYS: Mapping[str, str] = {
+_SORT_FIRST: Mapping[str, str] = {
     "created_at": "created_at",
     "updated_at": "updated_at",
     "launched_at": "launched_at",
@@ -55,9 +53,7 @@ SORT_KEYS: Mapping[str, str] = {
     "hostname": "hostname",
     "host": "host",
     "node": "host",
-    "launched_on": "host",
     "availability_zone": "availability_zone",
-    "pinned_availability_zone": "requested_zone",
     "config_drive": "config_drive",
     "auto_disk_config": "disk_config",
     "image_ref": "image_id",
@@ -69,14 +65,21 @@ SORT_KEYS: Mapping[str, str] = {
     "user_id": "user_id",
     "vm_state": "state",
     "task_state": "task",
-    "locked": "locked",
+    "locked_by": "locked_by",
+    "access_ip_v4": "access_ip_v4",
+    "access_ip_v6": "access_ip_v6",
 }
-SORT_FOR_ADMINS = frozenset({"host", "node", "launched_on"})
+SORT_KEYS: ByVersion[Mapping[str, str]] = ByVersion({"2.1": _SORT_FIRST, "2.73": {**_SORT_FIRST, "locked": "locked"}})
+SORT_FOR_ADMINS = frozenset({"host", "node"})
+# Tables of the original that joined a server's; to name one was always an error.
+NEVER = frozenset(
+    {"block_device_mapping", "services", "metadata", "system_metadata", "info_cache", "security_groups", "pci_devices"}
+)
 
 
 def read(request: Request, *, all_projects_rule: str) -> tuple[ServerFilter, ServerPage, Page]:
     """Read the whole query. Raises: BadRequest; Forbidden for what only admins may ask."""
-    page = pages.read_page(request)
+    page = pages.read_page(request, zero_is_all=False)
     everything = request.may(ALL_FILTERS)
     asked = _usable(request, everything=everything)
     wanted: dict[str, Any] = {"project_id": _project(request, asked, all_projects_rule), "equal": {}, "matching": {}}
@@ -94,22 +97,21 @@ def read(request: Request, *, all_projects_rule: str) -> tuple[ServerFilter, Ser
 
 def _usable(request: Request, *, everything: bool) -> dict[str, list[str]]:
     allowed = FOR_ALL.at(request.version)
-    return {name: values for name, values in request.query.items() if everything or name in allowed}
+    usable = {name: values for name, values in request.query.items() if everything or name in allowed}
+    wrong = next((name for name in usable if name in NEVER or name.startswith("_")), None)
+    if wrong is not None:
+        raise errors.BadRequest(f"Invalid filter field: {wrong[:64]}.")
+    return usable
 
 
 def _project(request: Request, asked: Mapping[str, list[str]], rule: str) -> str | None:
-    """Give the only project whose servers are listed; None for all of them."""
-    own = request.context.project_id or ""
-    projects = asked.get("project_id") or asked.get("tenant_id")
-    named = projects[0] if projects else None
+    """Give the only project whose servers are listed; None for all of them. Without `all_tenants` it is the caller's own."""
     text = (asked.get("all_tenants") or ["false"])[0]
-    every = True if text == "" else flags.read(text, "all_tenants")
-    if "all_tenants" not in asked and named is not None and request.may(rule):
-        every = True  # who names a project means it
-    if not every:
-        return own
+    if text != "" and not flags.read(text, "all_tenants"):
+        return request.context.project_id or ""
     request.enforce(rule)
-    return named
+    projects = asked.get("project_id") or asked.get("tenant_id")
+    return projects[0] if projects else None
 
 
 Reader = Callable[[dict[str, Any], str, list[str]], None]
@@ -140,13 +142,13 @@ def _number(column: str) -> Reader:
 
 def _pattern(column: str) -> Reader:
     def reader(wanted: dict[str, Any], name: str, values: list[str]) -> None:
-        wanted["matching"][column] = safe_pattern(values[0])
+        wanted["matching"][column] = patterns.safe(values[0])
 
     return reader
 
 
 def _address(wanted: dict[str, Any], name: str, values: list[str]) -> None:
-    wanted["ip"] = safe_pattern(values[0])
+    wanted["ip"] = patterns.safe(values[0], any_character='[^"]')  # an address stands between quotes
 
 
 def _moment(column: str) -> Reader:
@@ -193,21 +195,17 @@ READERS: Mapping[str, Reader] = {
     "description": _pattern("description"),
     "display_description": _pattern("description"),
     "ip": _address,
-    "fixed_ip": _address,
     "ip6": _address,
     "uuid": _equal("id"),
     "image": _equal("image_id"),
     "image_ref": _equal("image_id"),
     "flavor": _equal("flavor_id"),
-    "instance_type_id": _equal("flavor_id"),
     "host": _equal("host"),
-    "node": _equal("host"),
-    "hypervisor_hostname": _equal("host"),
-    "launched_on": _equal("host"),
+    "node": _pattern("host"),
     "reservation_id": _equal("reservation_id"),
-    "availability_zone": _equal("availability_zone"),
-    "pinned_availability_zone": _equal("requested_zone"),
-    "key_name": _equal("key_name"),
+    "availability_zone": _pattern("availability_zone"),
+    "key_name": _pattern("key_name"),
+    "locked_by": _equal("locked_by"),
     "user_id": _equal("user_id"),
     "auto_disk_config": _equal("disk_config"),
     "access_ip_v4": _equal("access_ip_v4"),
@@ -217,7 +215,6 @@ READERS: Mapping[str, Reader] = {
     "launch_index": _number("launch_index"),
     "power_state": _number("power_state"),
     "created_at": _moment("created_at"),
-    "updated_at": _moment("updated_at"),
     "launched_at": _moment("launched_at"),
     "terminated_at": _moment("terminated_at"),
     "changes-since": _changes("changed_since"),
@@ -232,24 +229,12 @@ READERS: Mapping[str, Reader] = {
 }
 
 
-def safe_pattern(text: str) -> str:
-    """Give a regular expression that every engine takes and none chokes on; what is none is meant word by word."""
-    try:
-        re.compile(text)
-    except re.error:
-        return re.escape(text)
-    if re.search(r"\([^()]*[+*{][^()]*\)\s*[+*{]", text):  # a repeat of a repeat can take for ever
-        raise errors.BadRequest("The filter's regular expression repeats a group that repeats itself.")
-    return text
-
-
 def _read_status(request: Request, wanted: dict[str, Any], asked: Mapping[str, list[str]]) -> None:
     names = [name.upper() for name in asked.get("status", ()) if name != ""]
     if not names:
         return
-    unknown = [name for name in names if name not in KNOWN_STATUS]
-    if unknown and UNKNOWN_STATUS_IS_AN_ERROR.at(request.version):
-        raise errors.BadRequest(f"Invalid status value: {unknown[0][:64]}.")
+    if not KNOWN_STATUS.intersection(names) and UNKNOWN_STATUS_IS_AN_ERROR.at(request.version):
+        raise errors.BadRequest(f"Invalid status value: {names[0][:64]}.")
     if "DELETED" in names:
         if not request.context.sees_all_projects:
             raise errors.Forbidden("Only administrators may list deleted instances")
@@ -276,29 +261,29 @@ def _showings(status: str) -> list[Showing]:
 def _read_deleted(request: Request, wanted: dict[str, Any], asked: Mapping[str, list[str]], *, everything: bool) -> None:
     if DELETED in wanted:
         return
-    if "changes-since" in asked:
+    if "changes-since" in asked or "changes-before" in asked:
         wanted[DELETED] = None
     if everything and DELETED in asked:
-        wanted[DELETED] = asked[DELETED][0] == "" or flags.read(asked[DELETED][0], DELETED)
+        wanted[DELETED] = asked[DELETED][0].lower() in flags.YES
     since, before = wanted.get("changed_since"), wanted.get("changed_before")
     if since is not None and before is not None and since > before:
         raise errors.BadRequest("The value of changes-since must be less than or equal to changes-before.")
 
 
 def _sort(request: Request, *, everything: bool) -> tuple[tuple[str, bool], ...]:
-    """Read sort keys and directions; the newest first and the id last break ties."""
+    """Read sort keys and directions; where one lacks the first one counts, else downwards. Age and id break ties."""
     keys = request.query.get("sort_key", [])
     directions = request.query.get("sort_dir", [])
     if len(directions) > len(keys) and keys:
         raise errors.BadRequest("Sort direction size exceeds sort key size")
     usual = directions[0] if directions else "desc"
+    columns = SORT_KEYS.at(request.version)
     chosen: dict[str, bool] = {}
-    for position, key in enumerate(keys):
+    for key, direction in itertools.zip_longest(keys, directions[: len(keys)], fillvalue=usual):
         if key in SORT_FOR_ADMINS and not everything:
             raise errors.Forbidden(f"Only administrators can sort servers by {key}.")
-        if key in SORT_KEYS:
-            chosen.setdefault(SORT_KEYS[key], (directions[position] if position < len(directions) else "desc") == "desc")
-    last = next(reversed(chosen.values()), usual == "desc")
-    chosen.setdefault("created_at", last)
-    chosen.setdefault("id", last)
+        if key in columns:
+            chosen.setdefault(columns[key], direction == "desc")
+    chosen.setdefault("created_at", usual == "desc")
+    chosen.setdefault("id", usual == "desc")
     return tuple(chosen.items())

@@ -144,11 +144,11 @@ def remove_tags(request: Request) -> Answer:
 def _change_tags(
     request: Request, change: Callable[[tuple[str, ...]], tuple[str, ...]]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Change the tags; give the old and the new ones."""
+    """Change the tags; give the old and the new ones. A lock does not keep from it."""
 
     def work(tx: Tx) -> tuple[tuple[str, ...], tuple[str, ...]]:
         server = server_of(request, tx)
-        rules.require_unlocked(server, request.context)
+        rules.require(server, "tags")
         changed = change(server.tags)
         if len(changed) > MAX_TAGS:
             raise errors.BadRequest(f"A server has at most {MAX_TAGS} tags.")

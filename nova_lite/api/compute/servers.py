@@ -8,7 +8,7 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.api import pages
-from nova_lite.api.compute import server_filters
+from nova_lite.api.compute import access_addresses, server_filters
 from nova_lite.api.compute.lookup import server_of
 from nova_lite.api.compute.views import servers as views
 from nova_lite.api.route import Answer, Request
@@ -50,7 +50,7 @@ def _page(tx: Tx, wanted: ServerFilter, cut: ServerPage, *, long_columns: bool =
 def _listed(request: Request, path: str, found: list[Server], page: pages.Page, view: Callable[[Server], views.View]) -> Answer:
     shown, more = pages.cut(page, found)
     body: dict[str, Any] = {"servers": [view(server) for server in shown]}
-    if more:
+    if more and shown:
         body["servers_links"] = pages.next_links(request, path, shown[-1].id)
     return Answer(body=body)
 
@@ -76,29 +76,45 @@ def show_server(request: Request) -> Answer:
     return Answer(body={"server": views.full(request, views.SHOW, standing)(server)})
 
 
+PINNED = "pinned_availability_zone"
 _FIELDS = {
     "name": "name",
     "description": "description",
     "hostname": "hostname",
     "OS-DCF:diskConfig": "disk_config",
-    "accessIPv4": "access_ip_v4",
-    "accessIPv6": "access_ip_v6",
 }
+_ADDRESSES = {"accessIPv4": "access_ip_v4", "accessIPv6": "access_ip_v6"}
 
 
 def update_server(request: Request) -> Answer:
-    """Change a server's name, description, host name or addresses of access."""
+    """Change a server's name, description, host name, addresses of access or the zone it is pinned to.
+
+    A lock does not keep from it: it is for what is done to the guest (API guide, "locked").
+    """
     asked = request.body["server"]
     changes = {column: asked[name] for name, column in _FIELDS.items() if name in asked}
+    changes |= {column: access_addresses.short(asked[name]) for name, column in _ADDRESSES.items() if name in asked}
 
     def work(tx: Tx) -> tuple[Server, Mapping[str, str]]:
         server = server_of(request, tx)
-        rules.require_unlocked(server, request.context)
+        if PINNED in asked:
+            changes["requested_zone"] = _pinned(server, asked[PINNED])
         records.update(tx, server.id, **changes)
         return server_of(request, tx), host_statuses(request, tx)
 
     server, standing = request.parts.database.transact(work)
     return Answer(body={"server": views.full(request, views.UPDATE, standing)(server)})
+
+
+def _pinned(server: Server, zone: str | None) -> str | None:
+    """Say which zone the server is pinned to from now on: none, or the one it is in. Raises: Conflict."""
+    if zone is None or zone == server.requested_zone:
+        return zone
+    if server.requested_zone is not None:
+        raise errors.Conflict("The server is pinned to another availability zone: set it to null first.")
+    if zone != server.availability_zone:
+        raise errors.Conflict(f"The server is in zone '{server.availability_zone}' and can only be pinned to that one.")
+    return zone
 
 
 def delete_server(request: Request) -> Answer:

@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 MIN = "2.1"
-MAX = "2.100"
+MAX = "2.104"

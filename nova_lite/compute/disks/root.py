@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from nova_lite.compute.disks import configdrive
 from nova_lite.compute.disks.cache import ImageCache
 from nova_lite.compute.disks.tool import DiskError, run
-from nova_lite.model.guest import GuestSpec
+from nova_lite.model.guest import SWAP, BlankDisk, GuestSpec
 from nova_lite.model.ids import ServerId
 
 GIB = 1024**3
@@ -48,10 +49,7 @@ class GuestDisks:
         folder.mkdir(exist_ok=True)
         folder.chmod(0o711)
         disks = [self._ensure_root(spec, folder, stop)]
-        if spec.ephemeral_gib:
-            disks.append(_ensure_blank(folder / "ephemeral.raw", spec.ephemeral_gib * GIB, MAKE_EXT4, stop))
-        if spec.swap_mib:
-            disks.append(_ensure_blank(folder / "swap.raw", spec.swap_mib * MIB, MAKE_SWAP, stop))
+        disks.extend(_ensure_blanks(folder, spec, stop))
         if spec.config_drive:
             disks.append(_ensure_config_drive(folder / "config.iso", spec))
         return tuple(disks)
@@ -108,8 +106,30 @@ class GuestDisks:
         return Disk(path=path, format="qcow2", base=base.path, base_format=base.format)
 
 
-MAKE_EXT4 = ("mkfs.ext4", "-q", "-F", "-L", "ephemeral0")
+USUAL_FILE_SYSTEM = "ext4"
 MAKE_SWAP = ("mkswap", "-L", "swap0")
+
+
+def _ensure_blanks(folder: Path, spec: GuestSpec, stop: threading.Event) -> list[Disk]:
+    """Have the blank disks, in their order; file systems are labelled ephemeral0 and on."""
+    made = []
+    names = itertools.chain(["ephemeral.raw"], (f"ephemeral{number}.raw" for number in itertools.count(1)))
+    labels = (f"ephemeral{number}" for number in itertools.count())
+    for blank in _blanks(spec):
+        if blank.format == SWAP:
+            name, make = "swap.raw", MAKE_SWAP
+        else:
+            file_system = blank.format or USUAL_FILE_SYSTEM
+            name, make = next(names), (f"mkfs.{file_system}", "-q", "-F", "-L", next(labels))
+        made.append(_ensure_blank(folder / name, blank.size_mib * MIB, make, stop))
+    return made
+
+
+def _blanks(spec: GuestSpec) -> tuple[BlankDisk, ...]:
+    if spec.blank_disks is not None:
+        return spec.blank_disks
+    ephemeral = BlankDisk(size_mib=spec.ephemeral_gib * (GIB // MIB))
+    return tuple(disk for disk in (ephemeral, BlankDisk(size_mib=spec.swap_mib, format=SWAP)) if disk.size_mib)
 
 
 def _ensure_blank(path: Path, size_bytes: int, make: tuple[str, ...], stop: threading.Event) -> Disk:

@@ -27,10 +27,12 @@ servers = sa.Table(
     sa.Column("requested_host", sa.String(255)),
     sa.Column("requested_networks", Json, nullable=False),
     sa.Column("no_network", sa.Boolean, nullable=False, default=False),
+    sa.Column("blank_disks", Json),  # NULL: the flavor's own
     sa.Column("key_name", sa.String(255)),
     sa.Column("key_type", sa.String(16)),
     sa.Column("key_data", sa.Text),
     sa.Column("user_data", long_text()),
+    sa.Column("files", Json),  # NULL: none
     sa.Column("config_drive", sa.Boolean, nullable=False, default=False),
     sa.Column("metadata", Json, nullable=False, key="properties"),
     sa.Column("tags", Json, nullable=False),

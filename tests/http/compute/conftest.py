@@ -73,8 +73,8 @@ class Compute:
     """A host that answers with the end of a console."""
 
     def get_console_output(self, host, message, *, timeout_s=5.0):
-        text = "one\ntwo\nlogin: "
-        return text if message.lines is None else "\n".join(text.split("\n")[-message.lines :])
+        text = "one\ntwo\nlogin: \n"
+        return text if message.lines is None else "".join(text.splitlines(keepends=True)[-message.lines :])
 
 
 @pytest.fixture

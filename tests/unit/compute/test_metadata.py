@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 
@@ -13,6 +14,7 @@ from unit.compute.stage import SERVER, interface, key, spec
 from nova_lite.compute import metadata
 from nova_lite.compute.disks import configdrive
 from nova_lite.compute.specs import GuestSpecs
+from nova_lite.model.guest import InjectedFile
 
 FULL = spec(
     hostname="web.example",
@@ -37,6 +39,27 @@ def test_meta_data_names_the_server_its_keys_and_its_owner_words():
     assert document["meta"] == {"role": "front"}
     assert document["public_keys"] == {"mine": "ssh-ed25519 AAAA me\n"}
     assert document["keys"] == [{"name": "mine", "type": "ssh", "data": "ssh-ed25519 AAAA me\n"}]
+
+
+def test_a_tagged_interface_is_told_to_the_guest_by_its_mac():
+    tagged = dataclasses.replace(FULL, interfaces=(interface(), dataclasses.replace(interface(), tag="storage")))
+
+    assert read_json("/openstack/latest/meta_data.json")["devices"] == []
+    assert read_json("/openstack/latest/meta_data.json", tagged)["devices"] == [
+        {"type": "nic", "bus": "none", "address": "none", "mac": interface().mac_address, "tags": ["storage"]}
+    ]
+
+
+def test_files_stand_on_the_config_drive_and_are_not_served():
+    brought = dataclasses.replace(
+        FULL, files=(InjectedFile(path="/a", contents="YQ=="), InjectedFile(path="/b", contents="Yg=="))
+    )
+
+    drive = metadata.config_drive(brought)
+
+    named = json.loads(drive["openstack/latest/meta_data.json"])["files"]
+    assert [(file["path"], drive[f"openstack{file['content_path']}"]) for file in named] == [("/a", b"a"), ("/b", b"b")]
+    assert "files" not in read_json("/openstack/latest/meta_data.json", brought)
 
 
 def test_the_password_is_on_the_config_drive_and_never_served():

@@ -88,6 +88,15 @@ def test_the_first_port_gets_the_first_address_of_the_pool(networks):
     assert bound.network_name == "flat"
 
 
+def test_a_tag_is_handed_on_with_the_interface(networks):
+    (network,) = networks.resolve(PROJECT, (), auto=False)
+
+    asked = (dataclasses.replace(network, tag="storage"), network)
+    tagged, plain = networks.ensure_ports(order(networks, requested=asked))
+
+    assert (tagged.interface.tag, plain.interface.tag) == ("storage", None)
+
+
 def test_asking_twice_finds_the_first_ports(networks):
     first = networks.ensure_ports(order(networks))
     second = networks.ensure_ports(order(networks))

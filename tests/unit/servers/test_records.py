@@ -15,7 +15,7 @@ from nova_lite.db.servers import Doing, ServerFilter, ServerPage, Showing
 from nova_lite.durable import journal
 from nova_lite.durable.workflow import Done, Outside, Workflow, seconds
 from nova_lite.model.flavor import Flavor
-from nova_lite.model.guest import PowerState
+from nova_lite.model.guest import SWAP, BlankDisk, InjectedFile, PowerState
 from nova_lite.model.server import Fault, RequestedNetwork, Server, ServerAddress, ServerState, TaskState
 from nova_lite.servers import records, states
 
@@ -80,10 +80,12 @@ def test_a_server_comes_back_as_it_was_written(database):
         image_properties={"os": "x"},
         host="h1",
         requested_networks=(RequestedNetwork(network_id="n", fixed_ip="10.0.0.5"),),
+        blank_disks=(BlankDisk(size_mib=1024), BlankDisk(size_mib=64, format=SWAP)),
         key_name="k",
         key_type="ssh",
         key_data="ssh-ed25519 AAAA",
         user_data="eA==",
+        files=(InjectedFile(path="/etc/motd", contents="aGk="),),
         config_drive=True,
         metadata={"a": "ü"},
         tags=("x", "y"),

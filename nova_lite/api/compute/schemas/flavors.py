@@ -42,20 +42,26 @@ _FIRST: dict[str, Any] = {
 }
 _DESCRIPTION: JsonSchema = {"type": ["string", "null"], "maxLength": 65535}
 _NEEDED = ("name", "ram", "vcpus", "disk")
+_V255 = _FIRST | {"description": _DESCRIPTION}
+_V2102 = {name: schema for name, schema in _V255.items() if name != "rxtx_factor"}
 CREATE = ByVersion(
     {
         "2.1": types.within("flavor", body(_FIRST, required=_NEEDED)),
-        "2.55": types.within("flavor", body(_FIRST | {"description": _DESCRIPTION}, required=_NEEDED)),
+        "2.55": types.within("flavor", body(_V255, required=_NEEDED)),
+        "2.102": types.within("flavor", body(_V2102, required=_NEEDED)),
     }
 )
 UPDATE = types.within("flavor", body({"description": _DESCRIPTION}, required=("description",)))
 
 _SORT = {"sort_key": {"enum": list(SORT_KEYS)}, "sort_dir": {"enum": ["asc", "desc"]}}
 _LIST: dict[str, Any] = {"limit": COUNT, "marker": TEXT, "is_public": TEXT, "minRam": TEXT, "minDisk": TEXT, **_SORT}
+_SORT_2102 = {"enum": [key for key in SORT_KEYS if key != "rxtx_factor"]}
+_LIST_2102 = _LIST | {"name": TEXT, "sort_key": _SORT_2102}
 LIST = ByVersion(
     {
         "2.1": query(_LIST),
         "2.75": query(_LIST, extra=False),
+        "2.102": query(_LIST_2102, extra=False),
     }
 )
 

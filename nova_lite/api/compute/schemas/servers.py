@@ -51,7 +51,7 @@ _NETWORK: dict[str, Any] = {"fixed_ip": types.IP_ADDRESS, "port": _PORT, "uuid":
 _DISK_CONFIG: JsonSchema = {"enum": ["AUTO", "MANUAL"]}
 _PERSONALITY: JsonSchema = {
     "type": "array",
-    "items": body({"path": {"type": "string"}, "contents": {"type": "string"}}),
+    "items": body({"path": {"type": "string", "minLength": 1}, "contents": {"type": "string"}}, required=("path", "contents")),
 }
 _HOSTNAME: JsonSchema = {
     "type": "string",
@@ -155,12 +155,15 @@ _UPDATE_FIRST: dict[str, Any] = {
     "accessIPv6": types.IPV6_OR_EMPTY,
 }
 _UPDATE_219 = _UPDATE_FIRST | {"description": types.DESCRIPTION}
+_UPDATE_294 = _UPDATE_219 | {"hostname": _FQDN}
+_ZONE_OR_NULL: JsonSchema = {"oneOf": [types.NAME, {"type": "null"}]}
 UPDATE = ByVersion(
     {
         "2.1": types.within("server", body(_UPDATE_FIRST)),
         "2.19": types.within("server", body(_UPDATE_219)),
         "2.90": types.within("server", body(_UPDATE_219 | {"hostname": _HOSTNAME})),
-        "2.94": types.within("server", body(_UPDATE_219 | {"hostname": _FQDN})),
+        "2.94": types.within("server", body(_UPDATE_294)),
+        "2.104": types.within("server", body(_UPDATE_294 | {"pinned_availability_zone": _ZONE_OR_NULL})),
     }
 )
 

@@ -12,6 +12,7 @@ from nova_lite.model.flavor import Flavor
 
 View = dict[str, Any]
 EXTRA_SPECS = "os_compute_api:os-flavor-extra-specs:index"
+UNUSED = frozenset({"rxtx_factor", "OS-FLV-DISABLED:disabled"})
 NO_SWAP = ByVersion[Any]({"2.1": "", "2.75": 0})
 
 
@@ -47,9 +48,16 @@ def _full_with_specs(request: Request, flavor: Flavor) -> View:
     return view
 
 
+def _full_without_unused(request: Request, flavor: Flavor) -> View:
+    view = _full_with_specs(request, flavor)
+    return {name: value for name, value in view.items() if name not in UNUSED}
+
+
 Maker = Callable[[Request, Flavor], View]
 SHORT: ByVersion[Maker] = ByVersion({"2.1": _short, "2.55": _short_described})
-FULL: ByVersion[Maker] = ByVersion({"2.1": _full, "2.55": _full_described, "2.61": _full_with_specs})
+FULL: ByVersion[Maker] = ByVersion(
+    {"2.1": _full, "2.55": _full_described, "2.61": _full_with_specs, "2.102": _full_without_unused}
+)
 
 
 def short(request: Request, flavor: Flavor) -> View:

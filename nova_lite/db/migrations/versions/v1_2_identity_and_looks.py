@@ -22,10 +22,12 @@ def upgrade() -> None:
     op.add_column("hosts", sa.Column("look_number", sa.BigInteger(), nullable=True))
     _upgrade_access_rules()
     _upgrade_records()
+    _upgrade_creation()
 
 
 def downgrade() -> None:
     """Take it back."""
+    _downgrade_creation()
     _downgrade_records()
     _downgrade_access_rules()
     op.drop_column("hosts", "look_number")
@@ -235,3 +237,16 @@ def _downgrade_records() -> None:
         op.drop_index(name, table_name=table)
     for table in _CATALOG:
         op.drop_column(table, "extra")
+
+
+# -- creation of servers: disks and files that are asked for -------------------------------------------------------------------
+
+
+def _upgrade_creation() -> None:
+    op.add_column("servers", sa.Column("blank_disks", Json, nullable=True))
+    op.add_column("servers", sa.Column("files", Json, nullable=True))
+
+
+def _downgrade_creation() -> None:
+    op.drop_column("servers", "files")
+    op.drop_column("servers", "blank_disks")

@@ -27,6 +27,7 @@ RULES = (
     rule("os-extended-server-attributes", ADMIN, "See a server's host and the like.", "GET /servers/{server_id}"),
     rule("servers:create", MEMBER, "Create a server.", "POST /servers"),
     rule("servers:create:forced_host", ADMIN, "Create a server on a named host (zone:host).", "POST /servers"),
+    rule("servers:create:attach_volume", MEMBER, "Create a server with block devices mapped.", "POST /servers"),
     rule("servers:create:attach_network", MEMBER, "Create a server with named networks.", "POST /servers"),
     rule("servers:create:zero_disk_flavor", ADMIN, "Create a server from a flavor without a disk size.", "POST /servers"),
     rule("servers:update", MEMBER, "Change a server's name and description.", "PUT /servers/{server_id}"),

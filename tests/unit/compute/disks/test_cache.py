@@ -18,6 +18,7 @@ from nova_lite.compute.disks.cache import ImageCache
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError, run
 from nova_lite.image.client import ImageDamaged, Stopped
+from nova_lite.model.guest import SWAP, BlankDisk
 from nova_lite.model.image import ImageSource
 
 DATA = b"an image" * 1000
@@ -229,6 +230,32 @@ def test_disks_that_are_there_stay_as_they_are(cache, tmp_path):
 
     assert before == after
     assert [path.name for path, _ in before] == ["root.qcow2", "swap.raw", "config.iso"]
+
+
+@needs_qemu_img
+def test_blank_disks_that_are_asked_for_take_the_place_of_the_flavors(cache, tmp_path):
+    disks = GuestDisks(tmp_path / "disks", cache)
+    asked = (BlankDisk(size_mib=8, format="ext2"), BlankDisk(size_mib=16), BlankDisk(size_mib=4, format=SWAP))
+
+    _, *blank = disks.ensure(spec(image=source(), root_gib=1, ephemeral_gib=9, swap_mib=99, blank_disks=asked), go())
+
+    assert [(disk.path.name, disk.path.stat().st_size >> 20) for disk in blank] == [
+        ("ephemeral.raw", 8),
+        ("ephemeral1.raw", 16),
+        ("swap.raw", 4),
+    ]
+    labels = [disk.path.read_bytes()[0x478:0x488].rstrip(b"\0") for disk in blank[:2]]
+    journals = [bool(disk.path.read_bytes()[0x45C] & 4) for disk in blank[:2]]  # ext2 has none
+    assert (labels, journals) == ([b"ephemeral0", b"ephemeral1"], [False, True])
+
+
+@needs_qemu_img
+def test_no_blank_disk_is_made_when_none_is_wanted(cache, tmp_path):
+    disks = GuestDisks(tmp_path / "disks", cache)
+
+    made = disks.ensure(spec(image=source(), root_gib=1, swap_mib=99, blank_disks=()), go())
+
+    assert [disk.path.name for disk in made] == ["root.qcow2"]
 
 
 def test_a_server_without_an_image_is_refused(cache, tmp_path):
