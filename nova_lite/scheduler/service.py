@@ -7,7 +7,6 @@ from typing import Any
 
 from nova_lite.model import wire
 from nova_lite.model.placement import PlacementRequest
-from nova_lite.scheduler.pick import pick
 from nova_lite.scheduler.view import HostView
 
 
@@ -20,9 +19,5 @@ class SchedulerService:
 
     def rank(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Handle a PlacementRequest: the plain form of a Ranking."""
-        request = wire.from_plain(PlacementRequest, body)
-        ranking = pick(request, self._view.hosts())
-        if ranking.hosts:
-            self._view.promise(ranking.hosts[0], request)
-        answer: Mapping[str, Any] = wire.to_plain(ranking)
+        answer: Mapping[str, Any] = wire.to_plain(self._view.rank(wire.from_plain(PlacementRequest, body)))
         return answer
