@@ -7,7 +7,7 @@ request has: so hosts that a request names stand alone, and the rest of their gr
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable
 from typing import Any
 
 from nova_lite.model.host import Host
@@ -104,15 +104,11 @@ def _is_understood(request: PlacementRequest) -> bool:
 
 def _fixed(value: Any) -> Hashable:
     """Give something equal for equal values that can be a key."""
-    if isinstance(value, Mapping):
-        return tuple(sorted((str(name), _fixed(item)) for name, item in value.items()))
-    if isinstance(value, list | tuple):
-        return tuple(_fixed(item) for item in value)
-    if isinstance(value, set | frozenset):
-        return frozenset(_fixed(item) for item in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return tuple(_fixed(item) for item in vars(value).values())
-    return value if isinstance(value, Hashable) else repr(value)
+    try:
+        hash(value)
+    except TypeError:
+        return repr(value)
+    return value  # type: ignore[no-any-return]
 
 
 _DEFAULTS = vars(PlacementRequest(server_id="", project_id="", asked=Resources()))

@@ -8,7 +8,7 @@ the same host.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 
@@ -150,11 +150,12 @@ def _ranked(request: PlacementRequest, fitting: Sequence[Judged], limit: int) ->
         for share, value in zip(shares, values, strict=True):
             share[weigher.name] = round(weigher.multiplier * (value - low) / span, 4) if span else 0.0
     scored = [(-round(sum(share.values()), 9), number) for number, share in enumerate(shares)]
-    scored.sort(key=lambda pair: (pair[0], _lot(request.server_id, fitting[pair[1]].host.name)))
+    seed = _lot(request.server_id)
+    scored.sort(key=lambda pair: (pair[0], _lot(fitting[pair[1]].host.name, seed)))
     ranked: list[tuple[Verdict, Host]] = []
     for _, number in scored:
         group = fitting[number]
-        for name in _drawn(request.server_id, group.names, limit - len(ranked)):
+        for name in _drawn(seed, group.names, limit - len(ranked)):
             verdict = Verdict(host=name, weights=shares[number], free=free_of(group.host))
             ranked.append((verdict, group.host))
         if len(ranked) >= limit:
@@ -162,10 +163,11 @@ def _ranked(request: PlacementRequest, fitting: Sequence[Judged], limit: int) ->
     return ranked
 
 
-def _drawn(server_id: str, names: Sequence[HostName], limit: int) -> Sequence[HostName]:
-    start = _lot(server_id, names[0]) % len(names) if len(names) > 1 else 0
+def _drawn(seed: int, names: Sequence[HostName], limit: int) -> Sequence[HostName]:
+    start = _lot(names[0], seed) % len(names) if len(names) > 1 else 0
     return (*names[start : start + limit], *names[: max(0, min(start, limit - (len(names) - start)))])
 
 
-def _lot(server_id: str, host: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{server_id}/{host}".encode(), digest_size=8).digest())
+def _lot(word: str, seed: int = 0) -> int:
+    """Draw a number that is the same everywhere: it only has to spread, at little cost."""
+    return zlib.crc32(word.encode(), seed)
