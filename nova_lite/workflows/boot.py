@@ -34,7 +34,7 @@ from nova_lite.rpc.compute import EnsureGuest
 from nova_lite.rpc.port import Envelope
 from nova_lite.servers import records
 from nova_lite.workflows import delete
-from nova_lite.workflows.orders import REPEAT_S, guest_spec, head, remove_from
+from nova_lite.workflows.orders import REPEAT_S, guest_spec, head, notice_of, remove_from
 from nova_lite.workflows.ports import Ports
 
 AGAIN_S = 1.0
@@ -284,6 +284,7 @@ def mark_active(run: Run[BootParams]) -> Done:
         addresses=run.out(PortsReady).addresses,
         launched_at=run.tx.database.clock.wall(),
     )
+    records.announce(run.tx, run.params.server_id, "create.end", notice_of(run))
     _judge_hosts(run)
     return Done()
 
@@ -317,6 +318,7 @@ def mark_error(run: Run[BootParams]) -> None:
         created_at=run.tx.database.clock.wall(),
     )
     records.update(run.tx, run.params.server_id, state=ServerState.ERROR, fault=fault, addresses=())
+    records.announce(run.tx, run.params.server_id, "create.error", notice_of(run))
 
 
 def mark_cancelled(run: Run[BootParams]) -> None:
@@ -329,6 +331,7 @@ def mark_cancelled(run: Run[BootParams]) -> None:
         return
     fault = Fault(code=500, message="The build was cancelled.", details=None, created_at=run.tx.database.clock.wall())
     records.update(run.tx, run.params.server_id, state=ServerState.ERROR, fault=fault, addresses=())
+    records.announce(run.tx, run.params.server_id, "create.error", notice_of(run))
 
 
 STEPS: tuple[Step, ...] = (

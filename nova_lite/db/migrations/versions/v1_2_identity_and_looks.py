@@ -22,10 +22,12 @@ def upgrade() -> None:
     op.add_column("hosts", sa.Column("look_number", sa.BigInteger(), nullable=True))
     _upgrade_access_rules()
     _upgrade_records()
+    _add_outbox()
 
 
 def downgrade() -> None:
     """Take it back."""
+    _drop_outbox()
     _downgrade_records()
     _downgrade_access_rules()
     op.drop_column("hosts", "look_number")
@@ -235,3 +237,35 @@ def _downgrade_records() -> None:
         op.drop_index(name, table_name=table)
     for table in _CATALOG:
         op.drop_column(table, "extra")
+
+
+# -- notifications: what is to be sent, and how far usage is told --------------------------------------------------------
+
+
+def _add_outbox() -> None:
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("message_id", sa.String(length=36), nullable=False),
+        sa.Column("event_type", sa.String(length=64), nullable=False),
+        sa.Column("priority", sa.String(length=8), nullable=False),
+        sa.Column("publisher_id", sa.String(length=255), nullable=False),
+        sa.Column("payload", Json(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("taken_by", sa.String(length=128), nullable=True),
+        sa.Column("taken_until", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_outbox_message_id")),
+    )
+    op.create_table(
+        "usage_marks",
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("period_end", sa.Double(), nullable=False),
+        sa.Column("after", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_usage_marks")),
+    )
+
+
+def _drop_outbox() -> None:
+    op.drop_table("usage_marks")
+    op.drop_table("outbox")
