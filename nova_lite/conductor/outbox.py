@@ -92,8 +92,6 @@ class Outbox:
                 self._told = ""
             except errors.Unavailable as error:
                 self._say(error.message)
-            except Exception:  # a thread of the daemon: one bad row must not end it
-                LOG.exception("The outbox could not be emptied; it is tried again.")
 
     def _say(self, problem: str) -> None:
         if problem != self._told:

@@ -16,8 +16,6 @@ from oslo_config import cfg
 from nova_lite.rpc.scheduler import SchedulerClient
 from nova_lite.rpc.transport import RabbitTransport, library_url, oslo_messaging
 
-QUEUE = "watch-example"  # a queue of our own: the messages of the common one go to one reader each
-
 
 def list_hosts(url: str) -> None:
     """Ask a scheduler for the hosts; it answers from memory."""
@@ -55,12 +53,16 @@ class Watcher:
 
 
 def watch(url: str, wanted: int) -> None:
-    """Print notifications until enough have come."""
+    """Print notifications until enough have come.
+
+    From the common queue, which has what was sent before too; its messages go to one reader each. With `pool="a-name"` a
+    listener gets a queue of its own, from its start on.
+    """
     parsed = oslo_messaging.TransportURL.parse(cfg.CONF, library_url(url, connections=1))
     transport = oslo_messaging.get_notification_transport(cfg.CONF, url=parsed)
     targets = [oslo_messaging.Target(exchange="nova", topic="versioned_notifications")]
     watcher = Watcher(wanted)
-    listener = oslo_messaging.get_notification_listener(transport, targets, [watcher], executor="threading", pool=QUEUE)
+    listener = oslo_messaging.get_notification_listener(transport, targets, [watcher], executor="threading")
     listener.start()
     print("watching", flush=True)
     watcher.done.wait()
