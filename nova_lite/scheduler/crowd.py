@@ -6,7 +6,6 @@ request has: so hosts that a request names stand alone, and the rest of their gr
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Hashable, Iterable
 from typing import Any
 
@@ -24,12 +23,19 @@ UNDERSTOOD = frozenset(
 )
 
 
-@dataclasses.dataclass(frozen=True)
 class Group:
-    """Hosts that are alike: one to look at, and the names of all."""
+    """Hosts that are alike: one to look at, and the names of all.
 
-    host: Host
-    names: tuple[HostName, ...]
+    `known` is for what follows from the host and a shape of request alone: rules are asked once for each.
+    """
+
+    __slots__ = ("host", "known", "names")
+
+    def __init__(self, host: Host, names: tuple[HostName, ...]) -> None:
+        """Nothing is known yet."""
+        self.host = host
+        self.names = names
+        self.known: dict[int, Any] = {}
 
 
 class Crowd:
@@ -37,22 +43,26 @@ class Crowd:
 
     def __init__(self, hosts: Iterable[Host] = ()) -> None:
         """Begin with some hosts."""
-        self._likeness: dict[HostName, Hashable] = {}
-        self._groups: dict[Hashable, dict[HostName, Host]] = {}
+        self._likeness: dict[HostName, int] = {}
+        self._groups: dict[int, dict[HostName, Host]] = {}
+        self._made: dict[int, Group] = {}
+        self._numbers: dict[Hashable, int] = {}  # of likenesses and shapes: a number is hashed a thousand times faster
         self._facts: dict[int, tuple[object, Hashable]] = {}
         for host in hosts:
             self.put(host)
 
     def put(self, host: Host) -> None:
         """Add a host, or replace the one of its name."""
-        before, now = self._likeness.get(host.name), self._likeness_of(host)
+        before, now = self._likeness.get(host.name), self._number(self._likeness_of(host))
         if before is not None and before != now:
             group = self._groups[before]
             del group[host.name]
+            self._made.pop(before, None)
             if not group:
                 del self._groups[before]
         self._likeness[host.name] = now
         self._groups.setdefault(now, {})[host.name] = host
+        self._made.pop(now, None)
 
     def find(self, name: HostName) -> Host | None:
         """Give the host of a name, or None."""
@@ -68,11 +78,23 @@ class Crowd:
         if not _is_understood(request):
             return [Group(host, (host.name,)) for host in self.hosts()]
         apart = {HostName(name) for name in (request.host, *request.avoid) if name in self._likeness}
-        found = [Group(next(iter(group.values())), tuple(group)) for group in self._groups.values()]
+        found = [self._made.get(likeness) or self._make(likeness) for likeness in self._groups]
         if not apart:
             return found
         alone = [Group(host, (name,)) for name in sorted(apart) if (host := self.find(name)) is not None]
         return [*alone, *(rest for group in found if (rest := self._without(group, apart)) is not None)]
+
+    def shape_of(self, request: PlacementRequest) -> int:
+        """Number what rules may look at in a request: requests of one shape get the same answers of the same host."""
+        return self._number(tuple(_fixed(value) for name, value in vars(request).items() if name not in ("server_id", "count")))
+
+    def _number(self, key: Hashable) -> int:
+        return self._numbers.setdefault(key, len(self._numbers))
+
+    def _make(self, likeness: int) -> Group:
+        members = self._groups[likeness]
+        group = self._made[likeness] = Group(next(iter(members.values())), tuple(members))
+        return group
 
     def _without(self, group: Group, apart: Collection[HostName]) -> Group | None:
         names = tuple(name for name in group.names if name not in apart)

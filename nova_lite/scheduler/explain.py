@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 
 from nova_lite.model.host import Host
@@ -12,7 +13,7 @@ from nova_lite.model.resources import Resources
 
 FITTING_SHOWN = 10  # of the hosts that fit
 REFUSED_SHOWN = 64  # of the hosts that do not, when nothing fits
-REFUSED_ASIDE = 5  # the same beside hosts that fit
+REFUSED_ASIDE = 3  # the same beside hosts that fit
 EXAMPLES = 3
 REMEDIES = 5
 NO_HOST = "add a host: nova-lite host add NAME"
@@ -20,11 +21,18 @@ NO_HOST = "add a host: nova-lite host add NAME"
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """A group of hosts that are alike, and every refusal of them (their `host` is one of the group)."""
+    """A group of hosts that are alike, every refusal of them (their `host` is one of the group), or what weighers say."""
 
     host: Host
     names: Sequence[HostName]
     refusals: tuple[Refusal, ...]
+    values: tuple[float, ...] = ()
+
+    @functools.cached_property
+    def cost(self) -> tuple[int, int, float]:
+        """Compare refusals by the hardest thing to do, then by how much is to do, then by how much is missing."""
+        missing = sum((one.asked - (one.free or 0)) / one.asked for one in self.refusals if one.lacks and one.asked)
+        return max(one.effort for one in self.refusals), len(self.refusals), missing
 
 
 def explain(
@@ -59,17 +67,11 @@ def remedies(refused: Sequence[Judged]) -> tuple[str, ...]:
     if not refused:
         return (NO_HOST,)
     found: dict[str, None] = {}
-    for group in sorted(refused, key=lambda group: _cost(group.refusals)):
+    for group in sorted(refused, key=lambda group: group.cost):
         found.setdefault(_remedy(group.refusals))
         if len(found) == REMEDIES:
             break
     return tuple(found)
-
-
-def _cost(refusals: tuple[Refusal, ...]) -> tuple[int, int, float]:
-    """Compare by the hardest thing to do, then by how much is to do, then by how much is missing."""
-    missing = sum((one.asked - (one.free or 0)) / one.asked for one in refusals if one.lacks and one.asked)
-    return max(one.effort for one in refusals), len(refusals), missing
 
 
 def _remedy(refusals: tuple[Refusal, ...]) -> str:
@@ -82,7 +84,7 @@ def _remedy(refusals: tuple[Refusal, ...]) -> str:
 def _refused(refused: Iterable[Judged], limit: int) -> Iterable[Verdict]:
     """Give each host by itself while there is room; once there is none, one of each group with the number of the others."""
     left = limit
-    for group in sorted(refused, key=lambda group: _cost(group.refusals)):
+    for group in sorted(refused, key=lambda group: group.cost):
         if left <= 0:
             return
         if len(group.names) > left:
@@ -102,18 +104,21 @@ def _renamed(refusal: Refusal, name: HostName) -> str:
 
 
 def _counted(refused: Iterable[Judged]) -> tuple[ReasonCount, ...]:
-    found: dict[tuple[str, str], ReasonCount] = {}
+    found: dict[tuple[str, str], list[tuple[Refusal, Sequence[HostName]]]] = {}
     for group in refused:
         for one in group.refusals:
-            known = found.get((one.filter, one.reason))
-            names = tuple(group.names[:EXAMPLES])
-            if known is None:
-                known = ReasonCount(filter=one.filter, reason=one.reason, hosts=0, asked=one.asked, unit=one.unit)
-            most = max((free for free in (known.most_free, one.free) if free is not None), default=None)
-            found[one.filter, one.reason] = dataclasses.replace(
-                known,
-                hosts=known.hosts + len(group.names),
-                most_free=most,
-                examples=(*known.examples, *names)[:EXAMPLES],
-            )
-    return tuple(sorted(found.values(), key=lambda one: (-one.hosts, one.reason)))
+            found.setdefault((one.filter, one.reason), []).append((one, group.names))
+    return tuple(sorted((_count(pairs) for pairs in found.values()), key=lambda one: (-one.hosts, one.reason)))
+
+
+def _count(pairs: Sequence[tuple[Refusal, Sequence[HostName]]]) -> ReasonCount:
+    first = pairs[0][0]
+    return ReasonCount(
+        filter=first.filter,
+        reason=first.reason,
+        hosts=sum(len(names) for _, names in pairs),
+        asked=first.asked,
+        most_free=max((one.free for one, _ in pairs if one.free is not None), default=None),
+        unit=first.unit,
+        examples=tuple(name for _, names in pairs[:EXAMPLES] for name in names[:EXAMPLES])[:EXAMPLES],
+    )

@@ -45,7 +45,7 @@ FILTERS: tuple[Filter, ...] = (
 WEIGHERS: tuple[Weigher, ...] = (RamWeigher(), VcpuWeigher(), BuildingWeigher())
 RANKED_AT_MOST = 32
 REFUSALS_AT_MOST = 200  # in a message where nothing fits; `counts` and `sentence` speak of all hosts
-REFUSALS_ASIDE = 10  # the same where something fits
+REFUSALS_ASIDE = 5  # the same where something fits
 
 
 def pick(request: PlacementRequest, hosts: Sequence[Host]) -> Ranking:
@@ -56,7 +56,8 @@ def pick(request: PlacementRequest, hosts: Sequence[Host]) -> Ranking:
 def pick_of(request: PlacementRequest, crowd: Crowd) -> Ranking:
     """Do what `pick` does with hosts that are kept in groups."""
     groups = _without_trials(request, _with_least_bad(crowd.groups(request)))
-    judged = [Judged(group.host, group.names, _refusals(request, group.host)) for group in groups]
+    shape = crowd.shape_of(request)
+    judged = [group.known.get(shape) or _judge(request, shape, group) for group in groups]
     refused = [group for group in judged if group.refusals]
     fitting = [group for group in judged if not group.refusals]
     ranked = _ranked(request, fitting, max(RANKED_AT_MOST, request.count))
@@ -125,9 +126,13 @@ def _part(number: int, found: Sequence[tuple[Refusal, int]]) -> str:
     return f"{words} ({' '.join(filter(None, (str(first.asked), first.unit)))} asked, {most} free at most)"
 
 
-def _refusals(request: PlacementRequest, host: Host) -> tuple[Refusal, ...]:
-    """Ask every rule: the first refusal is the one that is told, all are explained."""
-    return tuple(refusal for rule in FILTERS if (refusal := rule.passes(request, host)) is not None)
+def _judge(request: PlacementRequest, shape: int, group: Group) -> Judged:
+    """Ask every rule: the first refusal is the one that is told, all are explained. What fits is weighed."""
+    host = group.host
+    refusals = tuple(refusal for rule in FILTERS if (refusal := rule.passes(request, host)) is not None)
+    values = () if refusals else tuple(weigher.weigh(request, host) for weigher in WEIGHERS)
+    judged = group.known[shape] = Judged(host, group.names, refusals, values)
+    return judged
 
 
 def _first_refusals(refused: Sequence[Judged], limit: int) -> tuple[Refusal, ...]:
@@ -143,24 +148,37 @@ def _first_refusals(refused: Sequence[Judged], limit: int) -> tuple[Refusal, ...
 
 def _ranked(request: PlacementRequest, fitting: Sequence[Judged], limit: int) -> list[tuple[Verdict, Host]]:
     """Rank hosts that fit: better groups first, in each group from a place on that the server's id draws."""
-    shares: list[dict[str, float]] = [{} for _ in fitting]
-    for weigher in WEIGHERS:
-        values = [weigher.weigh(request, group.host) for group in fitting]
-        low, span = min(values, default=0.0), max(values, default=0.0) - min(values, default=0.0)
-        for share, value in zip(shares, values, strict=True):
-            share[weigher.name] = round(weigher.multiplier * (value - low) / span, 4) if span else 0.0
-    scored = [(-round(sum(share.values()), 9), number) for number, share in enumerate(shares)]
+    scales = [_scale(weigher, [group.values[number] for group in fitting]) for number, weigher in enumerate(WEIGHERS)]
     seed = _lot(request.server_id)
-    scored.sort(key=lambda pair: (pair[0], _lot(fitting[pair[1]].host.name, seed)))
+    scored = sorted(
+        (-_score(group.values, scales), _lot(group.host.name, seed), number) for number, group in enumerate(fitting)
+    )
     ranked: list[tuple[Verdict, Host]] = []
-    for _, number in scored:
+    for _, _, number in scored:
         group = fitting[number]
+        shares = {
+            weigher.name: round((value - low) * factor, 4)
+            for weigher, value, (low, factor) in zip(WEIGHERS, group.values, scales, strict=True)
+        }
+        free = free_of(group.host)
         for name in _drawn(seed, group.names, limit - len(ranked)):
-            verdict = Verdict(host=name, weights=shares[number], free=free_of(group.host))
-            ranked.append((verdict, group.host))
+            ranked.append((Verdict(host=name, weights=shares, free=free), group.host))
         if len(ranked) >= limit:
             break
     return ranked
+
+
+def _score(values: Sequence[float], scales: Sequence[tuple[float, float]]) -> float:
+    total = 0.0
+    for value, (low, factor) in zip(values, scales, strict=True):
+        total += (value - low) * factor
+    return round(total, 9)
+
+
+def _scale(weigher: Weigher, values: Sequence[float]) -> tuple[float, float]:
+    """Give the lowest value, and what makes the span of all values the weigher's multiplier."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    return low, weigher.multiplier / (high - low) if high > low else 0.0
 
 
 def _drawn(seed: int, names: Sequence[HostName], limit: int) -> Sequence[HostName]:
