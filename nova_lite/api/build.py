@@ -50,7 +50,7 @@ def build(conf: cfg.ConfigOpts) -> Built:
     options = api_conf.read(conf)
     identity_options = identity_conf.read(conf)
     clock = SystemClock()
-    database = Database(database_conf.read(conf).url, clock)
+    database = Database(database_conf.read(conf).url, clock, announces=broker_conf.read(conf).notifications)
     known = _identity(database, daemon.state_dir, identity_options, clock)
     images = make_images(database, daemon.state_dir, image_conf.read(conf), options.own_url)
     ring, compute = _broker(broker_conf.read(conf), daemon.state_dir)

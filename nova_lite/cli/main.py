@@ -23,6 +23,7 @@ COMMANDS = {
     "broker": ("nova_lite.cli.broker", "The message broker: setup, status."),
     "operation": ("nova_lite.cli.operation", "Long operations: list, show, cancel."),
     "story": ("nova_lite.cli.story", "Tell what happened to a request, a server or an operation."),
+    "explain": ("nova_lite.cli.explain", "Say why a server got its host, or none, and what would help."),
     "policy": ("nova_lite.cli.policy", "Who may do what: list, check."),
     "config": ("nova_lite.cli.config", "Options: list, sample, reference."),
 }

@@ -12,6 +12,7 @@ from nova_lite.clock import SystemClock
 from nova_lite.conductor.differences import library
 from nova_lite.conductor.host_book import HostBook
 from nova_lite.conductor.housekeeping import Chore, Housekeeping
+from nova_lite.conductor.outbox import Notifier, Outbox
 from nova_lite.conductor.reconcilers import history
 from nova_lite.conductor.reconcilers.differences import Differences
 from nova_lite.conductor.reconcilers.lost_hosts import LostHosts
@@ -26,6 +27,7 @@ from nova_lite.conf import scheduler as scheduler_conf
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db import version
 from nova_lite.db.engine import Database
+from nova_lite.durable import facts
 from nova_lite.durable.runner import Runner
 from nova_lite.image.port import ImagePort
 from nova_lite.image.service import make_images
@@ -35,6 +37,7 @@ from nova_lite.network.port import NetworkPort
 from nova_lite.network.service import Networks
 from nova_lite.rpc import conductor as conversation
 from nova_lite.rpc.compute import ComputeClient
+from nova_lite.rpc.notifier import RabbitNotifier
 from nova_lite.rpc.port import Address, Listener, Transport
 from nova_lite.rpc.scheduler import SchedulerClient
 from nova_lite.rpc.signing import ControlSigning, read_control_key
@@ -60,6 +63,7 @@ class Doors:
     ratios: SchedulerOptions
     name: str
     store: Store | None = None
+    notifier: Notifier | None = None  # where other services are told of servers
 
 
 class Conductor:
@@ -100,6 +104,7 @@ class Conductor:
             ),
             SystemClock(),
         )
+        self._outbox = Outbox(database, doors.notifier, facts.process()) if doors.notifier is not None else None
         self._listener: Listener | None = None
 
     def start(self) -> None:
@@ -118,6 +123,8 @@ class Conductor:
         address = Address(conversation.ADDRESS.topic, self._doors.name)
         self._listener = self._doors.transport.serve(address, handlers, threads=THREADS)
         self._housekeeping.start()
+        if self._outbox is not None:
+            self._outbox.start()
 
     def stop(self) -> None:
         """Take nothing more, let each operation come to its next step border, give all leases back.
@@ -128,12 +135,15 @@ class Conductor:
         if self._listener is not None:
             self._listener.stop(LISTENER_S)
         self._housekeeping.stop(LISTENER_S)
+        if self._outbox is not None:
+            self._outbox.stop(LISTENER_S)
         self._doors.transport.close()
         self._doors.database.dispose()
 
     def alive(self) -> bool:
         """Whether runner and clockwork come round; a broker or database that is away is not this daemon's death."""
-        return self._runner.alive() and self._housekeeping.alive()
+        sending = self._outbox is None or self._outbox.alive()
+        return self._runner.alive() and self._housekeeping.alive() and sending
 
     def _beat(self) -> None:
         self._doors.database.transact(lambda tx: services.beat(tx, BINARY, self._doors.name))
@@ -142,7 +152,7 @@ class Conductor:
 def build(conf: cfg.ConfigOpts) -> Conductor:
     """Make the daemon with its real doors."""
     broker = broker_conf.read(conf)
-    database = Database(database_conf.read(conf).url)
+    database = Database(database_conf.read(conf).url, announces=broker.notifications)
 
     def host_key(name: str) -> str | None:
         with database.read() as tx:
@@ -160,6 +170,7 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
             name=socket.gethostname(),
             # With SQLite all is on one machine. Elsewhere the lock that shows a living upload may be another machine's.
             store=images.store if database.dialect == "sqlite" else None,
+            notifier=RabbitNotifier(broker.url, ca_file=broker.ca_file) if broker.notifications else None,
         )
     )
 

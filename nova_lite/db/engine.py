@@ -134,12 +134,15 @@ class Database:
         echo: bool = False,
         own_time: bool = False,
         answer_s: int = ANSWER_S,
+        announces: bool = False,
     ) -> None:
         """`url` is an SQLAlchemy URL. Nothing connects before the first use, so a process may fork after this.
 
         `answer_s` bounds the wait for a server's answer to one statement. `own_time` makes `clock` the journal's also where
-        the database has one of its own (a test's simulated clock).
+        the database has one of its own (a test's simulated clock). `announces`: changes of servers are written into the
+        outbox too, for those who listen to notifications.
         """
+        self.announces = announces
         self.clock = clock or SystemClock()
         self.engine = _make_engine(url, echo=echo, answer_s=answer_s)
         self.own_time = own_time or self.dialect == "sqlite"

@@ -280,6 +280,7 @@ class Drive:
             notes=run.notes if run is not None else (),
             host=run.host if run is not None else None,
             sent=run.commands if run is not None else (),
+            why=run.why if run is not None else None,
         )
 
 

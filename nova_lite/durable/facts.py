@@ -1,7 +1,8 @@
 """Facts for the story of an operation, kept in its row's `state`: what neither its events nor its signals tell.
 
 They are written with what is recorded anyway, so they cost no statement. Each is a plain mapping with `fact` (its kind) and
-`at` (wall clock, only shown). Nothing reads them but `nova-lite story`: a release that knows no facts drops them, no harm done.
+`at` (wall clock, only shown). Nothing reads them but `nova-lite story` and `nova-lite explain`: a release that knows no
+facts drops them, no harm done.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from nova_lite.model.ids import HostName
 
-COMMAND, LEASE, AWAY, UNDONE = "command", "lease", "away", "undone"
+COMMAND, LEASE, AWAY, UNDONE, DECISION = "command", "lease", "away", "undone", "decision"
 KEPT_AT_MOST = 60  # of an operation that goes on for ever, the first half and the newest half
 _HOST = socket.gethostname()[:80]
 
@@ -58,6 +59,24 @@ def with_outage(facts: Facts, step: str, what: str, since: float, wall: float) -
 def with_undone(facts: Facts, step: str, result: Mapping[str, Any], wall: float) -> Facts:
     """Note a step's result that is about to be forgotten, because it is undone or done anew."""
     return _kept((*facts, {"fact": UNDONE, "at": wall, "step": step, **result}))
+
+
+def with_decision(facts: Facts, place: Fact, why: Mapping[str, Any], wall: float) -> Facts:
+    """Note why a step decided what it did. Only the last decision of an attempt counts: a step may ask again and again.
+
+    `place`: the step and turn.
+    """
+    others = tuple(known for known in facts if known["fact"] != DECISION or known["turn"] != place["turn"])
+    return _kept((*others, {"fact": DECISION, "at": wall, "why": _without_blanks(why), **place}))
+
+
+def _without_blanks(plain: Any) -> Any:
+    """Leave out what is not there: most fields of most refusals."""
+    if isinstance(plain, Mapping):
+        return {
+            name: _without_blanks(item) for name, item in plain.items() if item not in (None, "", [], {}) and item is not False
+        }
+    return [_without_blanks(item) for item in plain] if isinstance(plain, list) else plain
 
 
 def _kept(facts: Facts) -> Facts:

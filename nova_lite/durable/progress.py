@@ -110,6 +110,7 @@ class Moment:
     notes: tuple[str, ...] = ()
     host: HostName | None = None
     sent: tuple[tuple[HostName, str], ...] = ()  # commands to hosts, by name
+    why: Mapping[str, Any] | None = None  # the plain form of what the call says of its decision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -298,10 +299,12 @@ def _thawed(progress: Progress, moment: Moment) -> Progress:
 
 
 def _told(progress: Progress, moment: Moment) -> Progress:
-    """Note the commands that a call has sent."""
-    if not moment.sent:
+    """Note the commands that a call has sent, and why it decided what it did."""
+    if not moment.sent and moment.why is None:
         return progress
     known, step = progress.state.facts, step_of(moment.workflow, progress).name
+    if moment.why is not None:
+        known = facts.with_decision(known, {"step": step, "turn": progress.turn}, moment.why, moment.wall)
     place = {"step": step, "unwinding": progress.unwinding, "attempt": progress.attempt, "turn": progress.turn}
     for host, name in moment.sent:
         known = facts.with_command(known, place, host, name, moment.wall)

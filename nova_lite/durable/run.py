@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from nova_lite.db.engine import Tx
@@ -62,6 +62,7 @@ class LeasedRun(Run[P]):
         self.notes: tuple[str, ...] = ()
         self.host: HostName | None = None
         self.commands: tuple[tuple[HostName, str], ...] = ()
+        self.why: Mapping[str, Any] | None = None
         self._lease = lease
         self._progress = progress
         self._ring = ring
@@ -112,6 +113,10 @@ class LeasedRun(Run[P]):
     def sent(self, host: HostName, command: str) -> None:
         """Say that a host was sent a command, for the operation's story."""
         self.commands = (*self.commands, (host, command))
+
+    def explain(self, why: object) -> None:
+        """Say why the step decides what it does: a frozen dataclass, kept with the operation (bounded by its maker)."""
+        self.why = wire.to_plain(why)
 
     def ring(self, operation_id: OperationId) -> None:
         """Tell the runners that another operation is due: at once, or when the open transaction has been committed."""

@@ -251,6 +251,9 @@ class Run(Generic[P]):
         """Say what is going on, for this step's event (shown by the API and the operator's command)."""
         raise NotImplementedError
 
+    def explain(self, why: object) -> None:
+        """Say why the step decides what it does: a frozen dataclass, kept with the operation (bounded by its maker)."""
+
     def sent(self, host: HostName, command: str) -> None:
         """Say that a host was sent a command, for the operation's story."""
         raise NotImplementedError

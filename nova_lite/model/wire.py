@@ -15,12 +15,15 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_PLAIN = frozenset({str, int, float, bool})
 
 
 def to_plain(value: object) -> Any:
     """Give the JSON form of a dataclass, an enum, a tuple, a mapping or a plain value."""
+    if value is None or type(value) in _PLAIN:
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {name: to_plain(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -36,6 +39,11 @@ def from_plain(kind: type[T], plain: Any) -> T:
     Raises: ValueError when the value does not fit the type hints.
     """
     return typing.cast(T, _build(kind, plain))
+
+
+@functools.cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @functools.cache
@@ -83,7 +91,7 @@ def _build_optional(kind: Any, plain: Any) -> Any:
 def _build_dataclass(kind: Any, plain: Any) -> Any:
     _expect(plain, Mapping, kind)
     hints = _hints(kind)
-    known = {field.name for field in dataclasses.fields(kind)}
+    known = _names(kind)
     try:
         return kind(**{name: _build(hints[name], item) for name, item in plain.items() if name in known})
     except TypeError as error:

@@ -46,7 +46,9 @@ class Scheduler:
         version.require(self._database)
         service = SchedulerService(HostView(self._read_hosts, SystemClock()))
         address = Address(conversation.ADDRESS.topic, self._name)
-        self._listener = self._transport.serve(address, {"rank": service.rank}, threads=THREADS)
+        self._listener = self._transport.serve(
+            address, {"rank": service.rank, "list_hosts": service.list_hosts}, threads=THREADS
+        )
         self._beats.start()
 
     def stop(self) -> None:

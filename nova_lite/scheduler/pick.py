@@ -1,18 +1,22 @@
 """Choosing: a function from a request and hosts to a ranking. It reads nothing and writes nothing.
 
-The same request over the same hosts gives the same ranking; ties are broken by the server's id, so that many
-schedulers with the same view do not all send their servers to the same host.
+Hosts that no rule can tell apart are looked at once (crowd.py). The same request over the same hosts gives the same
+ranking; ties are broken by the server's id, so that many schedulers with the same view do not all send their servers to
+the same host.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 
 from nova_lite.model.host import Host
-from nova_lite.model.placement import PlacementRequest, Ranking, Refusal
+from nova_lite.model.ids import HostName
+from nova_lite.model.placement import PlacementRequest, Ranking, Refusal, Verdict
+from nova_lite.scheduler.crowd import Crowd, Group
+from nova_lite.scheduler.explain import Judged, explain, free_of
 from nova_lite.scheduler.filters.disk import DiskFilter
 from nova_lite.scheduler.filters.image import ImageFilter
 from nova_lite.scheduler.filters.port import Filter
@@ -40,88 +44,148 @@ FILTERS: tuple[Filter, ...] = (
 )
 WEIGHERS: tuple[Weigher, ...] = (RamWeigher(), VcpuWeigher(), BuildingWeigher())
 RANKED_AT_MOST = 32
-REFUSALS_AT_MOST = 200  # in a message; `counts` and `sentence` speak of all hosts
+REFUSALS_AT_MOST = 200  # in a message where nothing fits; `counts` and `sentence` speak of all hosts
+REFUSALS_ASIDE = 5  # the same where something fits
 
 
 def pick(request: PlacementRequest, hosts: Sequence[Host]) -> Ranking:
     """Rank the hosts that fit, best first, and say why each other one fell out."""
-    fitting: list[Host] = []
-    refusals: list[Refusal] = []
-    hosts = _without_trials(request, _with_least_bad(hosts))
-    for host in hosts:
-        refusal = _first_refusal(request, host)
-        if refusal is None:
-            fitting.append(host)
-        else:
-            refusals.append(refusal)
-    ranked = _ranked(request, fitting)[: max(RANKED_AT_MOST, request.count)]
+    return pick_of(request, Crowd(hosts))
+
+
+def pick_of(request: PlacementRequest, crowd: Crowd) -> Ranking:
+    """Do what `pick` does with hosts that are kept in groups."""
+    groups = _without_trials(request, _with_least_bad(crowd.groups(request)))
+    shape = crowd.shape_of(request)
+    judged = [group.known.get(shape) or _judge(request, shape, group) for group in groups]
+    refused = [group for group in judged if group.refusals]
+    fitting = [group for group in judged if not group.refusals]
+    ranked = _ranked(request, fitting, max(RANKED_AT_MOST, request.count))
+    counts: Counter[str] = Counter()
+    for group in refused:
+        counts[group.refusals[0].reason] += len(group.names)
     return Ranking(
-        hosts=tuple(host.name for host in ranked),
-        on_trial=tuple(host.name for host in ranked if host.on_trial),
-        refusals=tuple(refusals[:REFUSALS_AT_MOST]),
-        hosts_seen=len(hosts),
-        counts=dict(Counter(refusal.reason for refusal in refusals)),
-        sentence="" if fitting else explain(refusals),
-        passing=any(refusal.passing for refusal in refusals),
+        hosts=tuple(verdict.host for verdict, _ in ranked),
+        on_trial=tuple(verdict.host for verdict, host in ranked if host.on_trial),
+        refusals=_first_refusals(refused, REFUSALS_ASIDE if fitting else REFUSALS_AT_MOST),
+        hosts_seen=sum(len(group.names) for group in judged),
+        counts=dict(counts),
+        sentence="" if fitting else sentence(refused),
+        passing=any(group.refusals[0].passing for group in refused),
+        explanation=explain(request, [rule.name for rule in FILTERS], judged, [verdict for verdict, _ in ranked]),
     )
 
 
-def _with_least_bad(hosts: Sequence[Host]) -> Sequence[Host]:
+def _with_least_bad(groups: list[Group]) -> list[Group]:
     """Keep in use those that failed least when all hosts that could work are set aside: a bad image must not stop a cloud."""
-    working = [host for host in hosts if host.enabled and host.up]
+    working = [group.host for group in groups if group.host.enabled and group.host.up]
     if not working or any(host.set_aside_s is None for host in working):
-        return hosts
+        return groups
     least = min(host.failed_in_row for host in working)
-    spared = {host.name for host in working if host.failed_in_row == least}
-    return [dataclasses.replace(host, set_aside_s=None, failed_in_row=0) if host.name in spared else host for host in hosts]
+    return [
+        _changed(group, set_aside_s=None, failed_in_row=0)
+        if group.host.enabled and group.host.up and group.host.failed_in_row == least
+        else group
+        for group in groups
+    ]
 
 
-def _without_trials(request: PlacementRequest, hosts: Sequence[Host]) -> Sequence[Host]:
+def _without_trials(request: PlacementRequest, groups: list[Group]) -> list[Group]:
     """Let no request of many servers be the one that tries a host out, as long as another host could work."""
-    if request.count == 1 or all(host.on_trial for host in hosts if host.enabled and host.up and host.set_aside_s is None):
-        return hosts
-    return [dataclasses.replace(host, set_aside_s=0.0) if host.on_trial else host for host in hosts]
+    if request.count == 1:
+        return groups
+    hosts = [group.host for group in groups]
+    if all(host.on_trial for host in hosts if host.enabled and host.up and host.set_aside_s is None):
+        return groups
+    return [_changed(group, set_aside_s=0.0) if group.host.on_trial else group for group in groups]
 
 
-def explain(refusals: Sequence[Refusal]) -> str:
-    """Say in one sentence why no host fits: "4 hosts: 3 lack memory (512 MiB asked, 320 free at most), 1 is disabled"."""
-    if not refusals:
-        return "No compute host has joined this cloud yet."
-    groups: dict[str, list[Refusal]] = {}
-    for refusal in refusals:
-        groups.setdefault(refusal.reason, []).append(refusal)
-    parts = [_part(group) for group in sorted(groups.values(), key=lambda group: (-len(group), group[0].reason))]
-    noun = "host" if len(refusals) == 1 else "hosts"
-    return f"{len(refusals)} {noun}: {', '.join(parts)}"
+def _changed(group: Group, **fields: float | None) -> Group:
+    return Group(dataclasses.replace(group.host, **fields), group.names)  # type: ignore[arg-type]
 
 
-def _part(group: Sequence[Refusal]) -> str:
-    first = group[0]
-    words = f"{len(group)} {first.reason if len(group) == 1 else first.plural}"
+def sentence(refused: Sequence[Judged]) -> str:
+    """Say in words without a host's name why none fits: "of 4 hosts 3 lack memory (512 MiB asked, ...)"."""
+    if not refused:
+        return "no compute host has joined this cloud yet"
+    reasons: dict[str, list[tuple[Refusal, int]]] = {}
+    for group in refused:
+        reasons.setdefault(group.refusals[0].reason, []).append((group.refusals[0], len(group.names)))
+    sized = [(sum(count for _, count in found), found) for found in reasons.values()]
+    parts = [_part(number, found) for number, found in sorted(sized, key=lambda pair: (-pair[0], pair[1][0][0].reason))]
+    total = sum(number for number, _ in sized)
+    return f"of {total} {'host' if total == 1 else 'hosts'} {', '.join(parts)}"
+
+
+def _part(number: int, found: Sequence[tuple[Refusal, int]]) -> str:
+    first = found[0][0]
+    words = f"{number} {first.reason if number == 1 else first.plural}"
     if first.lacks is None:
         return words
-    most = max(refusal.free or 0 for refusal in group)
+    most = max(refusal.free or 0 for refusal, _ in found)
     return f"{words} ({' '.join(filter(None, (str(first.asked), first.unit)))} asked, {most} free at most)"
 
 
-def _first_refusal(request: PlacementRequest, host: Host) -> Refusal | None:
-    for rule in FILTERS:
-        refusal = rule.passes(request, host)
-        if refusal is not None:
-            return refusal
-    return None
+def _judge(request: PlacementRequest, shape: int, group: Group) -> Judged:
+    """Ask every rule: the first refusal is the one that is told, all are explained. What fits is weighed."""
+    host = group.host
+    refusals = tuple(refusal for rule in FILTERS if (refusal := rule.passes(request, host)) is not None)
+    values = () if refusals else tuple(weigher.weigh(request, host) for weigher in WEIGHERS)
+    judged = group.known[shape] = Judged(host, group.names, refusals, values)
+    return judged
 
 
-def _ranked(request: PlacementRequest, hosts: Sequence[Host]) -> list[Host]:
-    scores = dict.fromkeys((host.name for host in hosts), 0.0)
-    for weigher in WEIGHERS:
-        values = [weigher.weigh(request, host) for host in hosts]
-        low, span = min(values, default=0.0), max(values, default=0.0) - min(values, default=0.0)
-        if span:
-            for host, value in zip(hosts, values, strict=True):
-                scores[host.name] += weigher.multiplier * (value - low) / span
-    return sorted(hosts, key=lambda host: (-round(scores[host.name], 9), _lot(request.server_id, host.name)))
+def _first_refusals(refused: Sequence[Judged], limit: int) -> tuple[Refusal, ...]:
+    """Give each host's first refusal, of the first so many hosts."""
+    found: list[Refusal] = []
+    for group in refused:
+        for name in group.names[: limit - len(found)]:
+            found.append(group.refusals[0] if name == group.host.name else dataclasses.replace(group.refusals[0], host=name))
+        if len(found) >= limit:
+            break
+    return tuple(found)
 
 
-def _lot(server_id: str, host: str) -> bytes:
-    return hashlib.blake2b(f"{server_id}/{host}".encode(), digest_size=8).digest()
+def _ranked(request: PlacementRequest, fitting: Sequence[Judged], limit: int) -> list[tuple[Verdict, Host]]:
+    """Rank hosts that fit: better groups first, in each group from a place on that the server's id draws."""
+    scales = [_scale(weigher, [group.values[number] for group in fitting]) for number, weigher in enumerate(WEIGHERS)]
+    seed = _lot(request.server_id)
+    scored = sorted(
+        (-_score(group.values, scales), _lot(group.host.name, seed), number) for number, group in enumerate(fitting)
+    )
+    ranked: list[tuple[Verdict, Host]] = []
+    for _, _, number in scored:
+        group = fitting[number]
+        shares = {
+            weigher.name: round((value - low) * factor, 4)
+            for weigher, value, (low, factor) in zip(WEIGHERS, group.values, scales, strict=True)
+        }
+        free = free_of(group.host)
+        for name in _drawn(seed, group.names, limit - len(ranked)):
+            ranked.append((Verdict(host=name, weights=shares, free=free), group.host))
+        if len(ranked) >= limit:
+            break
+    return ranked
+
+
+def _score(values: Sequence[float], scales: Sequence[tuple[float, float]]) -> float:
+    total = 0.0
+    for value, (low, factor) in zip(values, scales, strict=True):
+        total += (value - low) * factor
+    return round(total, 9)
+
+
+def _scale(weigher: Weigher, values: Sequence[float]) -> tuple[float, float]:
+    """Give the lowest value, and what makes the span of all values the weigher's multiplier."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    return low, weigher.multiplier / (high - low) if high > low else 0.0
+
+
+def _drawn(seed: int, names: Sequence[HostName], limit: int) -> Sequence[HostName]:
+    start = _lot(names[0], seed) % len(names) if len(names) > 1 else 0
+    return (*names[start : start + limit], *names[: max(0, min(start, limit - (len(names) - start)))])
+
+
+def _lot(word: str, seed: int = 0) -> int:
+    """Draw a number that is the same everywhere: it only has to spread, at little cost."""
+    return zlib.crc32(word.encode(), seed)

@@ -13,8 +13,10 @@ from nova_lite import errors
 from nova_lite.clock import Clock
 from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName
-from nova_lite.model.placement import PlacementRequest
+from nova_lite.model.placement import PlacementRequest, Ranking
 from nova_lite.model.resources import Resources
+from nova_lite.scheduler.crowd import Crowd
+from nova_lite.scheduler.pick import pick_of
 
 FRESH_S = 1.0
 USABLE_S = 10.0  # without the database a ranking is still given from a view this old
@@ -28,45 +30,53 @@ class HostView:
         self._read_hosts = read_hosts
         self._clock = clock
         self._lock = threading.Lock()
-        self._hosts: tuple[Host, ...] = ()
+        self._crowd = Crowd()
         self._read_at: float | None = None
-        self._promised: dict[HostName, list[Resources]] = {}
 
-    def hosts(self) -> tuple[Host, ...]:
-        """Give the hosts, read anew when older than a second.
+    def rank(self, request: PlacementRequest) -> Ranking:
+        """Rank the hosts, and count the best as promised: the next request sees it.
 
         Raises: Unavailable when the database does not answer and the view is older than 10 seconds.
         """
         with self._lock:
-            if self._age() > FRESH_S:
-                self._refresh()
-            return tuple(self._with_promises(host) for host in self._hosts)
+            self._keep_fresh()
+            ranking = pick_of(request, self._crowd)
+            if ranking.hosts:
+                self._promise(ranking.hosts[0], request)
+            return ranking
+
+    def hosts(self) -> tuple[Host, ...]:
+        """Give the hosts, read anew when older than a second. Raises: Unavailable, as `rank`."""
+        with self._lock:
+            self._keep_fresh()
+            return self._crowd.hosts()
 
     def promise(self, host: HostName, request: PlacementRequest) -> None:
         """Count what was handed out on a host until the next reading shows it."""
         with self._lock:
-            self._promised.setdefault(host, []).append(request.asked)
+            self._promise(host, request)
+
+    def _promise(self, name: HostName, request: PlacementRequest) -> None:
+        host = self._crowd.find(name)
+        if host is None:
+            return
+        used = Resources(
+            vcpus=host.used.vcpus + request.asked.vcpus,
+            ram_mib=host.used.ram_mib + request.asked.ram_mib,
+            disk_gib=host.used.disk_gib + request.asked.disk_gib,
+        )
+        self._crowd.put(dataclasses.replace(host, used=used, building=host.building + 1))
 
     def _age(self) -> float:
         return float("inf") if self._read_at is None else self._clock.monotonic() - self._read_at
 
-    def _refresh(self) -> None:
+    def _keep_fresh(self) -> None:
+        if self._age() <= FRESH_S:
+            return
         try:
-            self._hosts = tuple(self._read_hosts())
+            self._crowd = Crowd(self._read_hosts())
         except errors.Unavailable:
             if self._age() > USABLE_S:
                 raise
             return
         self._read_at = self._clock.monotonic()
-        self._promised.clear()
-
-    def _with_promises(self, host: Host) -> Host:
-        promised = self._promised.get(host.name)
-        if not promised:
-            return host
-        used = Resources(
-            vcpus=host.used.vcpus + sum(amount.vcpus for amount in promised),
-            ram_mib=host.used.ram_mib + sum(amount.ram_mib for amount in promised),
-            disk_gib=host.used.disk_gib + sum(amount.disk_gib for amount in promised),
-        )
-        return dataclasses.replace(host, used=used, building=host.building + len(promised))

@@ -20,6 +20,8 @@ from nova_lite.model.server import (
     ServerState,
     TaskState,
 )
+from nova_lite.servers import notices
+from nova_lite.servers.notices import Notice
 
 _COMPUTED = ("live", "host_up")  # in a Server, but in no column
 _POWER_STATES = {state.value: state for state in PowerState}
@@ -37,11 +39,20 @@ def update(tx: Tx, server_id: str, **columns: Any) -> None:
 
     Raises: NotFound when there is no such row.
     """
+    before = get(tx, server_id, include_deleted=True) if tx.database.announces else None
     values = {"updated_at": tx.database.clock.wall(), **_columns(columns)}
     if "flavor" in columns:
         values["flavor_id"] = columns["flavor"].id
     if not queries.update_server(tx, server_id, values):
         raise no_server(server_id)
+    if before is not None:
+        notices.write_update(tx, before, get(tx, server_id, include_deleted=True))
+
+
+def announce(tx: Tx, server_id: str, event: str, notice: Notice) -> None:
+    """Tell other services that something happened to a server, as it stands now; nothing where none listen."""
+    if tx.database.announces:
+        notices.write(tx, get(tx, server_id, include_deleted=True), event, notice)
 
 
 def get(tx: Tx, server_id: str, *, project_id: str | None = None, include_deleted: bool = False) -> Server:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 from nova_lite import errors
 from nova_lite.durable.workflow import (
@@ -33,7 +34,7 @@ from nova_lite.rpc.compute import EnsureGuest
 from nova_lite.rpc.port import Envelope
 from nova_lite.servers import records
 from nova_lite.workflows import delete
-from nova_lite.workflows.orders import REPEAT_S, guest_spec, head, remove_from
+from nova_lite.workflows.orders import REPEAT_S, guest_spec, head, notice_of, remove_from
 from nova_lite.workflows.ports import Ports
 
 AGAIN_S = 1.0
@@ -101,6 +102,8 @@ def choose_hosts(run: Run[BootParams]) -> Done | Wait:
         if refused is not None:
             raise StepFailed(refused)
     ranking = ports.scheduler.rank(request_of(run.params, run.project_id, run.hosts_tried), Envelope(request_id=run.request_id))
+    if ranking.explanation is not None:
+        run.explain(ranking.explanation)
     if not ranking.hosts:
         if may_change(ranking, run.time_left_s):
             return Wait(AGAIN_S)
@@ -122,15 +125,24 @@ def may_change(ranking: Ranking, time_left_s: float) -> bool:
 
 
 def no_host(ranking: Ranking, tried: Mapping[HostName, str]) -> StepFailed:
-    """Make the fault of a request that fits nowhere: a sentence or two for the user, each host for the operator.
+    """Make the fault of a request that fits nowhere: a sentence without host names for the user, each host for the operator.
 
     `tried` are the hosts on which it failed, each with its reason; users are told the last one.
     """
     details = "\n".join(
         f"{refusal.host}: {tried.get(refusal.host, refusal.detail or refusal.reason)}" for refusal in ranking.refusals
     )
-    why = f" The last attempt: {list(tried.values())[-1]}" if tried else ""
-    return StepFailed(f"No host can take the server. {ranking.sentence}.{why}".replace("..", "."), details=details or None)
+    said = ranking.sentence
+    if tried:
+        said += f"; the last attempt: {_without_names(list(tried.values())[-1], tried)}"
+    return StepFailed(f"No host can take the server: {said.rstrip('.')}.", details=details or None)
+
+
+def _without_names(reason: str, hosts: Iterable[HostName]) -> str:
+    """Keep from the user which hosts there are."""
+    for host in hosts:
+        reason = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", "the host", reason)
+    return reason
 
 
 def request_of(params: BootParams, project_id: str, avoid: tuple[HostName, ...] = ()) -> PlacementRequest:
@@ -241,7 +253,7 @@ def ensure_guest(run: Run[BootParams]) -> Done | Wait:
         return Done()
     standing = ports.hosts.look(host)
     if standing is None or standing.lost:
-        raise Back("claim_host", f"Host {host} was lost while it built the server.", host=host)
+        raise Back("claim_host", "The host was lost while it built the server.", host=host)
     with ports.database.read() as tx:
         server = records.get(tx, run.params.server_id)
     image = None
@@ -272,6 +284,7 @@ def mark_active(run: Run[BootParams]) -> Done:
         addresses=run.out(PortsReady).addresses,
         launched_at=run.tx.database.clock.wall(),
     )
+    records.announce(run.tx, run.params.server_id, "create.end", notice_of(run))
     _judge_hosts(run)
     return Done()
 
@@ -305,6 +318,7 @@ def mark_error(run: Run[BootParams]) -> None:
         created_at=run.tx.database.clock.wall(),
     )
     records.update(run.tx, run.params.server_id, state=ServerState.ERROR, fault=fault, addresses=())
+    records.announce(run.tx, run.params.server_id, "create.error", notice_of(run))
 
 
 def mark_cancelled(run: Run[BootParams]) -> None:
@@ -317,6 +331,7 @@ def mark_cancelled(run: Run[BootParams]) -> None:
         return
     fault = Fault(code=500, message="The build was cancelled.", details=None, created_at=run.tx.database.clock.wall())
     records.update(run.tx, run.params.server_id, state=ServerState.ERROR, fault=fault, addresses=())
+    records.announce(run.tx, run.params.server_id, "create.error", notice_of(run))
 
 
 STEPS: tuple[Step, ...] = (

@@ -43,6 +43,8 @@ def choose_for_all(run: Run[BootManyParams]) -> Done | Wait:
     """Ask the scheduler once for all. Raises: StepFailed when no host fits even one; Unavailable."""
     ports: Ports = run.ports
     ranking = ports.scheduler.rank(run.params.request, Envelope(request_id=run.request_id))
+    if ranking.explanation is not None:
+        run.explain(ranking.explanation)
     if not ranking.hosts:
         if may_change(ranking, run.time_left_s):
             return Wait(AGAIN_S)
@@ -62,7 +64,7 @@ def claim_for_all(run: Run[BootManyParams]) -> Done:
         raise Back("choose_for_all", f"Only {len(placed)} of {len(waiting)} servers fit.")
     for member in waiting:
         if member.server_id not in placed:
-            _refuse(run.tx, member, f"{len(placed)} of {len(waiting)} servers fit on the hosts; this one did not.")
+            _refuse(run.tx, member, f"{len(placed)} of {len(waiting)} servers fit on the hosts, this one did not.")
     for operation_id in journal.release(run.tx, run.operation_id):
         run.ring(operation_id)
     return Done()
@@ -90,7 +92,7 @@ def _place(run: Run[BootManyParams], members: list[Member], hosts: list[HostName
 
 
 def _refuse(tx: Tx, member: Member, message: str) -> None:
-    journal.send_signal(tx, member.operation_id, "no_room", {"message": f"No host can take the server. {message}"})
+    journal.send_signal(tx, member.operation_id, "no_room", {"message": f"No host can take the server: {message}"})
 
 
 def refuse_all(run: Run[BootManyParams]) -> None:

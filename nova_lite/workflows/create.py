@@ -10,9 +10,10 @@ from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
 from nova_lite.model.ids import OperationId, ProjectId, ServerId
 from nova_lite.model.placement import PlacementRequest
-from nova_lite.model.server import Server
+from nova_lite.model.server import Server, TaskState
 from nova_lite.quota import usage
 from nova_lite.servers import records
+from nova_lite.servers.notices import Notice
 from nova_lite.workflows import books
 from nova_lite.workflows.boot import BOOT, BootParams, request_of
 from nova_lite.workflows.boot_many import BOOT_MANY, RESERVATION, BootManyParams, Member
@@ -39,8 +40,12 @@ def accept(desk: Desk, context: Context, order: CreateOrder) -> tuple[ServerId, 
 def _accept(desk: Desk, tx: Tx, context: Context, order: CreateOrder) -> tuple[ServerId, ...]:
     project_id = order.servers[0].project_id
     servers = _reserve(tx, project_id, order)
+    notice = Notice(
+        user_id=context.user_id, project_id=project_id, request_id=context.request_id, task=TaskState.SCHEDULING.value
+    )
     for server in servers:
         records.insert(tx, server)
+        records.announce(tx, server.id, "create.start", notice)
     if len(servers) == 1:
         desk.ring_after(tx, _boot(tx, context, servers[0], order))
     else:

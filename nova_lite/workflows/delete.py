@@ -15,9 +15,10 @@ from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, OperationId, ProjectId, ServerId
 from nova_lite.model.server import Server, ServerState, TaskState
 from nova_lite.servers import records
+from nova_lite.servers.notices import Notice
 from nova_lite.workflows import books
 from nova_lite.workflows.desk import SERVER, Desk
-from nova_lite.workflows.orders import remove_from
+from nova_lite.workflows.orders import notice_of, remove_from
 from nova_lite.workflows.ports import Ports
 
 CHILDREN_S = 5.0  # the last one wakes us; this is the fallback
@@ -66,6 +67,7 @@ def close_books(run: Run[DeleteParams]) -> Done:
         addresses=(),
         terminated_at=run.tx.database.clock.wall(),
     )
+    records.announce(run.tx, run.params.server_id, "delete.end", notice_of(run))
     return Done()
 
 
@@ -123,7 +125,7 @@ def begin_after(run: Run[Any]) -> None:
 
 def begin(tx: Tx, server: Server, *, user_id: str | None, request_id: str | None) -> OperationId:
     """Accept the end of a server that no operation is on. Raises: Conflict when one is."""
-    return journal.accept(
+    operation_id = journal.accept(
         tx,
         journal.NewOperation(
             workflow=DELETE,
@@ -136,3 +138,6 @@ def begin(tx: Tx, server: Server, *, user_id: str | None, request_id: str | None
             ends=True,
         ),
     )
+    notice = Notice(user_id=user_id, project_id=server.project_id, request_id=request_id, task=TaskState.DELETING.value)
+    records.announce(tx, server.id, "delete.start", notice)
+    return operation_id

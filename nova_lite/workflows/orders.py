@@ -10,6 +10,7 @@ from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.image import ImageSource
 from nova_lite.model.server import Server
 from nova_lite.rpc.compute import CommandHead, RemoveGuest
+from nova_lite.servers.notices import Notice
 from nova_lite.workflows.ports import HostStanding, Ports
 
 REPEAT_S = 30.0  # a command unanswered for so long is sent again; the engine doubles it to 5 minutes
@@ -88,3 +89,14 @@ def remove_from(run: Run[Any], host: HostName) -> Done | Wait:
     ports.compute.remove_guest(host, RemoveGuest(head=head(run, standing)))
     run.sent(host, "remove_guest")
     return Wait(REPEAT_S, host)
+
+
+def notice_of(run: Run[Any]) -> Notice:
+    """Give what a notification says of the operation: who began it, and what it failed of."""
+    failure = run.failure
+    return Notice(
+        user_id=run.user_id or None,
+        project_id=run.project_id or None,
+        request_id=run.request_id or None,
+        fault=(failure.step, failure.message) if failure is not None else None,
+    )

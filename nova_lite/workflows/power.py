@@ -15,9 +15,10 @@ from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.server import ServerState, TaskState
 from nova_lite.rpc.compute import CommandHead, EnsurePower, Power, RebootGuest
 from nova_lite.servers import records, rules
+from nova_lite.servers.notices import Notice
 from nova_lite.workflows import delete
 from nova_lite.workflows.desk import SERVER, Desk
-from nova_lite.workflows.orders import REPEAT_S, head
+from nova_lite.workflows.orders import REPEAT_S, head, notice_of
 from nova_lite.workflows.ports import Ports
 
 GRACEFUL_S = 60.0  # how long a guest may take to shut itself down before the plug is pulled
@@ -74,26 +75,39 @@ def reboot(run: Run[PowerParams]) -> Done | Wait:
     )
 
 
-def mark_active(run: Run[PowerParams]) -> Done:
-    """Settle the server as ACTIVE; a fault of earlier is forgotten."""
-    _settle(run.tx, run.params.server_id, ServerState.ACTIVE, PowerState.RUNNING)
-    return Done()
+# What a settled server is after the verb, and what other services are told of it.
+ACTIVE = (ServerState.ACTIVE, PowerState.RUNNING)
+STOPPED = (ServerState.STOPPED, PowerState.SHUTDOWN)
+EVENTS = {"start": "power_on", "stop": "power_off", "reboot": "reboot", "reboot_hard": "reboot"}
 
 
-def mark_stopped(run: Run[PowerParams]) -> Done:
-    """Settle the server as SHUTOFF."""
-    _settle(run.tx, run.params.server_id, ServerState.STOPPED, PowerState.SHUTDOWN)
-    return Done()
+def _settling(event: str, state: tuple[ServerState, PowerState]) -> Callable[[Run[PowerParams]], Done]:
+    def settle(run: Run[PowerParams]) -> Done:
+        """Settle the server; a fault of earlier is forgotten."""
+        server_id = run.params.server_id
+        records.update(run.tx, server_id, state=state[0], power_state=state[1], fault=None)
+        records.announce(run.tx, server_id, f"{event}.end", notice_of(run))
+        return Done()
+
+    return settle
 
 
-def _settle(tx: Tx, server_id: ServerId, state: ServerState, power_state: PowerState) -> None:
-    records.update(tx, server_id, state=state, power_state=power_state, fault=None)
+def _telling_failure(event: str) -> Callable[[Run[PowerParams]], None]:
+    def tell(run: Run[PowerParams]) -> None:
+        """Tell other services; the server is as it was, and the reason stands in its events."""
+        records.announce(run.tx, run.params.server_id, f"{event}.error", notice_of(run))
+
+    return tell
 
 
 def _workflow(
-    name: str, step: str, act: Callable[[Run[PowerParams]], Done | Wait], mark: str, shown_as: TaskState
+    name: str,
+    step: str,
+    act: Callable[[Run[PowerParams]], Done | Wait],
+    state: tuple[ServerState, PowerState],
+    shown_as: TaskState,
 ) -> Workflow[PowerParams]:
-    settle = {"mark_active": mark_active, "mark_stopped": mark_stopped}[mark]
+    mark = "mark_active" if state is ACTIVE else "mark_stopped"
     return Workflow(
         name=name,
         version=1,
@@ -101,16 +115,17 @@ def _workflow(
         steps=(
             # No undo: a guest that was turned on or off by half is told by the power-state reconciler.
             Outside(step, act, None, shown_as, minutes(5)),
-            Record(mark, settle, None, shown_as, seconds(60)),
+            Record(mark, _settling(EVENTS[name], state), None, shown_as, seconds(60)),
         ),
+        on_failure=_telling_failure(EVENTS[name]),
         on_delete=delete.begin_after,
     )
 
 
-START = _workflow("start", "power_on", power_on, "mark_active", TaskState.POWERING_ON)
-STOP = _workflow("stop", "power_off", power_off, "mark_stopped", TaskState.POWERING_OFF)
-REBOOT = _workflow("reboot", "reboot_guest", reboot, "mark_active", TaskState.REBOOTING)
-REBOOT_HARD = _workflow("reboot_hard", "reboot_guest", reboot, "mark_active", TaskState.REBOOTING_HARD)
+START = _workflow("start", "power_on", power_on, ACTIVE, TaskState.POWERING_ON)
+STOP = _workflow("stop", "power_off", power_off, STOPPED, TaskState.POWERING_OFF)
+REBOOT = _workflow("reboot", "reboot_guest", reboot, ACTIVE, TaskState.REBOOTING)
+REBOOT_HARD = _workflow("reboot_hard", "reboot_guest", reboot, ACTIVE, TaskState.REBOOTING_HARD)
 
 
 def accept_start(desk: Desk, context: Context, server_id: ServerId) -> None:
@@ -147,4 +162,11 @@ def _accept(desk: Desk, tx: Tx, context: Context, verb: tuple[Workflow[PowerPara
             request_id=context.request_id,
         ),
     )
+    notice = Notice(
+        user_id=context.user_id,
+        project_id=server.project_id,
+        request_id=context.request_id,
+        task=workflow.steps[0].shown_as,
+    )
+    records.announce(tx, server_id, f"{EVENTS[workflow.name]}.start", notice)
     desk.ring_after(tx, operation)

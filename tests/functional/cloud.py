@@ -56,12 +56,14 @@ class Cloud:
         url: str | None = None,
         schema: Callable[[Database], object] | None = None,
         clock_of: Callable[[str], Clock] = lambda daemon: SystemClock(),
+        announces: bool = False,
     ) -> None:
         """`url` is an empty database, an SQLite file by default; `schema` makes its tables, the migrations by default.
 
         `clock_of` gives each daemon (api, conductor, scheduler, a host's name) a clock of its own.
         """
         self._clock_of = clock_of
+        self._announces = announces
         self.folder = folder
         self.url = url or f"sqlite:///{folder}/nova-lite.db"
         self.broker = LocalBroker()
@@ -98,7 +100,7 @@ class Cloud:
     # -- parts ---------------------------------------------------------------------------------------------------------
 
     def _database(self, clock: Clock) -> Database:
-        database = Database(self.url, clock)
+        database = Database(self.url, clock, announces=self._announces)
         self._closing.callback(database.dispose)
 
         @sa.event.listens_for(database.engine, "before_cursor_execute")

@@ -125,7 +125,7 @@ def test_when_every_host_was_at_fault_the_last_reason_is_told(cloud):
 
     shown = cloud.wait_for(server_id, "ERROR")
     assert shown["fault"]["message"].startswith(
-        "No host can take the server. 2 hosts: 2 were tried and failed. The last attempt:"
+        "No host can take the server: of 2 hosts 2 were tried and failed; the last attempt:"
     )
     assert "is broken." in shown["fault"]["message"]
     assert everything_left(cloud) == NOTHING
@@ -152,7 +152,7 @@ def test_no_room_is_explained_in_one_sentence(cloud):
     server_id = cloud.boot(cloud.image())
 
     shown = cloud.wait_for(server_id, "ERROR")
-    expected = "No host can take the server. 2 hosts: 2 lack memory (128 MiB asked, 100 free at most)."
+    expected = "No host can take the server: of 2 hosts 2 lack memory (128 MiB asked, 100 free at most)."
     assert shown["fault"]["message"] == expected
 
 

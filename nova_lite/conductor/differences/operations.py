@@ -7,6 +7,7 @@ from typing import Any
 
 from nova_lite.conductor.differences.kind import Difference, Kind
 from nova_lite.db import differences as queries
+from nova_lite.db import outbox
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
 from nova_lite.model.server import Fault, ServerState
@@ -17,6 +18,7 @@ CHECK = "operations"
 BY_ITSELF = "`nova-lite doctor --repair`; a conductor does it within two minutes"
 # Where nobody knows under which fence a lost operation last commanded, commands go on far above it (ENGINE.md, Commands).
 FENCE_LEAP = 1_000_000
+OUTBOX_S = 120.0  # longer than a dead conductor is waited for
 
 
 def _unserved(tx: Tx) -> Iterator[Difference]:
@@ -30,6 +32,15 @@ def _overdue(tx: Tx) -> Iterator[Difference]:
         away = f"; {one.away} does not answer" if one.away else ""
         problem = f"{one.workflow} of {one.subject_id} is late by {one.late_s:.0f} s in step {one.step}{away}."
         yield Difference(check=CHECK, subject=one.id, problem=problem, help=f"nova-lite operation show {one.id}")
+
+
+def _stuck_outbox(tx: Tx) -> Iterator[Difference]:
+    count, oldest = outbox.standing(tx)
+    age_s = 0.0 if oldest is None else tx.database.clock.wall() - oldest
+    if age_s > OUTBOX_S:
+        problem = f"{count} notifications wait, the oldest for {age_s:.0f} s."
+        remedy = "does the broker take them, and is [broker] notifications on for the conductors?"
+        yield Difference(check=CHECK, subject="outbox", problem=problem, help=remedy)
 
 
 def _dead_subjects(tx: Tx) -> Iterator[Difference]:
@@ -154,5 +165,6 @@ _FIND = {
 KINDS = (
     Kind(name="unserved", meaning="an operation that is due and that no conductor takes", find=_unserved, repair=None),
     Kind(name="overdue", meaning="a step past its deadline that goes on none the less", find=_overdue, repair=None),
+    Kind(name="stuck_outbox", meaning="notifications that nobody sends", find=_stuck_outbox, repair=None),
     *(Kind(name=name, meaning=MEANINGS[name], find=find, repair=REPAIRS[name]) for name, find in _FIND.items()),
 )

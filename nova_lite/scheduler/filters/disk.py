@@ -17,4 +17,4 @@ class DiskFilter:
         free = host.limit.disk_gib - host.used.disk_gib
         if request.asked.disk_gib <= free:
             return None
-        return lacks(self.name, host, "disk", asked=request.asked.disk_gib, free=free, unit="GiB")
+        return lacks(self.name, host, "disk", asked=request.asked.disk_gib, free=free, unit="GiB", limit=host.limit.disk_gib)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nova_lite.model.host import Host
-from nova_lite.model.placement import PlacementRequest, Refusal
+from nova_lite.model.placement import Effort, PlacementRequest, Refusal
 from nova_lite.scheduler.filters.port import refuse
 
 ARCHITECTURE_NAMES = {"amd64": "x86_64", "x86-64": "x86_64", "i386": "i686", "x86": "i686", "arm64": "aarch64"}
@@ -21,14 +21,20 @@ class ImageFilter:
         properties = request.image_properties
         wanted = properties.get("hw_architecture") or properties.get("architecture")
         if wanted and ARCHITECTURE_NAMES.get(wanted.lower(), wanted.lower()) not in host.facts.architectures:
-            return refuse(self.name, host, f"cannot run {wanted} images", f"cannot run {wanted} images")
+            return self._refuse(
+                host, (f"cannot run {wanted} images", f"cannot run {wanted} images"), f"that runs {wanted} images"
+            )
         kind = properties.get("img_hv_type") or properties.get("hypervisor_type")
         if kind and not _has(kind, _kinds(host)):
-            return refuse(self.name, host, f"is not a {kind} host", f"are not {kind} hosts")
+            return self._refuse(host, (f"is not a {kind} host", f"are not {kind} hosts"), f"of type {kind}")
         mode = properties.get("hw_vm_mode") or properties.get("vm_mode")
         if mode and not _has(mode, host.facts.virt_modes):
-            return refuse(self.name, host, f"does not offer mode {mode}", f"do not offer mode {mode}")
+            return self._refuse(host, (f"does not offer mode {mode}", f"do not offer mode {mode}"), f"with mode {mode}")
         return None
+
+    def _refuse(self, host: Host, words: tuple[str, str], wanted: str) -> Refusal:
+        remedy = f"add a host {wanted}, or use another image"
+        return refuse(self.name, host, *words, remedy=remedy, effort=Effort.CHANGE)
 
 
 def _kinds(host: Host) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from nova_lite.model.host import Host
-from nova_lite.model.placement import PlacementRequest, Refusal
+from nova_lite.model.placement import Effort, PlacementRequest, Refusal
 
 
 class Filter(Protocol):
@@ -17,8 +17,13 @@ class Filter(Protocol):
         """Give None when the host may take the server, else why not."""
 
 
-def lacks(filter_name: str, host: Host, what: str, *, asked: int, free: int, unit: str) -> Refusal:
-    """Make the refusal of a host on which an amount is missing."""
+def lacks(filter_name: str, host: Host, what: str, *, asked: int, free: int, unit: str, limit: int | None = None) -> Refusal:
+    """Make the refusal of a host on which an amount is missing; `limit` is all that it can ever offer, where that is known."""
+    free = max(0, free)
+    unit_of = f"{unit} of {what}" if unit else what
+    remedy, effort = f"free {asked - free} {unit_of} on {host.name}", Effort.ROOM
+    if limit is not None and asked > limit:
+        remedy, effort = f"add a host that offers {asked} {unit_of}, or ask for less", Effort.CHANGE
     return Refusal(
         host=host.name,
         filter=filter_name,
@@ -26,11 +31,14 @@ def lacks(filter_name: str, host: Host, what: str, *, asked: int, free: int, uni
         plural=f"lack {what}",
         lacks=what,
         asked=asked,
-        free=max(0, free),
+        free=free,
         unit=unit,
+        remedy=remedy,
+        effort=effort,
+        limit=limit,
     )
 
 
-def refuse(filter_name: str, host: Host, reason: str, plural: str, *, passing: bool = False, detail: str = "") -> Refusal:
-    """Make any other refusal; the words follow "1 host" and "3 hosts"."""
-    return Refusal(host=host.name, filter=filter_name, reason=reason, plural=plural, passing=passing, detail=detail)
+def refuse(filter_name: str, host: Host, reason: str, plural: str, **more: Any) -> Refusal:
+    """Make any other refusal; the words follow "1 host" and "3 hosts". `more` are further fields of it."""
+    return Refusal(host=host.name, filter=filter_name, reason=reason, plural=plural, **more)

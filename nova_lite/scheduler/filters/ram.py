@@ -17,4 +17,4 @@ class RamFilter:
         free = host.limit.ram_mib - host.used.ram_mib
         if request.asked.ram_mib <= free:
             return None
-        return lacks(self.name, host, "memory", asked=request.asked.ram_mib, free=free, unit="MiB")
+        return lacks(self.name, host, "memory", asked=request.asked.ram_mib, free=free, unit="MiB", limit=host.limit.ram_mib)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_lite.model.host import Host
-from nova_lite.model.placement import PlacementRequest, Refusal
+from nova_lite.model.placement import Effort, PlacementRequest, Refusal
 from nova_lite.scheduler.filters.port import refuse
 
 
@@ -17,4 +17,6 @@ class SetAsideFilter:
         if host.why_aside is None or request.host == host.name:
             return None
         plural = "are set aside after failed builds"
-        return refuse(self.name, host, "is set aside after failed builds", plural, detail=host.why_aside)
+        remedy = f"mend what failed on {host.name}, then: nova-lite host enable {host.name}"
+        reason, effort = "is set aside after failed builds", Effort.MEND
+        return refuse(self.name, host, reason, plural, detail=host.why_aside, remedy=remedy, effort=effort)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nova_lite.model.host import Host
-from nova_lite.model.placement import PlacementRequest, Refusal
+from nova_lite.model.placement import Effort, PlacementRequest, Refusal
 from nova_lite.scheduler.filters.port import refuse
 
 SILENT_S = 600.0  # after a silence as long as that nobody waits for the host: it is no broker that was away
@@ -17,13 +19,23 @@ class StateFilter:
     def passes(self, request: PlacementRequest, host: Host) -> Refusal | None:
         """Look at what the operator said, then at the host's heartbeat, then at its tombstones."""
         if not host.enabled:
-            return refuse(self.name, host, "is disabled", "are disabled")
+            remedy = f"enable {host.name}: nova-lite host enable {host.name}"
+            detail = host.disabled_reason or ""
+            return refuse(self.name, host, "is disabled", "are disabled", detail=detail, remedy=remedy, effort=Effort.COMMAND)
         if not host.up:
-            return refuse(self.name, host, "is down", "are down", passing=_may_be_back(host))
+            return refuse(self.name, host, "is down", "are down", passing=_may_be_back(host), **_way_up(host))
         if host.tombstones:
-            return refuse(self.name, host, "is cleaning up after an outage", "are cleaning up after an outage", passing=True)
+            remedy = f"wait until {host.name} has removed what it owes"
+            reason, plural = "is cleaning up after an outage", "are cleaning up after an outage"
+            return refuse(self.name, host, reason, plural, passing=True, remedy=remedy, effort=Effort.WAIT)
         return None
 
 
 def _may_be_back(host: Host) -> bool:
     return not host.forced_down and host.last_seen_age_s is not None and host.last_seen_age_s < SILENT_S
+
+
+def _way_up(host: Host) -> dict[str, Any]:
+    if host.forced_down:
+        return {"remedy": f"take back that {host.name} is forced down", "effort": Effort.COMMAND, "detail": "forced down"}
+    return {"remedy": f"start nova-lite-compute on {host.name}", "effort": Effort.MEND}

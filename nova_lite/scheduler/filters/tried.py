@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_lite.model.host import Host
-from nova_lite.model.placement import PlacementRequest, Refusal
+from nova_lite.model.placement import Effort, PlacementRequest, Refusal
 from nova_lite.scheduler.filters.port import refuse
 
 
@@ -16,4 +16,5 @@ class TriedFilter:
         """Look the host up in the request's list."""
         if host.name not in request.avoid:
             return None
-        return refuse(self.name, host, "was tried and failed", "were tried and failed")
+        remedy = f"mend what failed on {host.name}, then create the server anew"
+        return refuse(self.name, host, "was tried and failed", "were tried and failed", remedy=remedy, effort=Effort.MEND)

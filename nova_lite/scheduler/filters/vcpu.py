@@ -17,4 +17,4 @@ class VcpuFilter:
         free = host.limit.vcpus - host.used.vcpus
         if request.asked.vcpus <= free:
             return None
-        return lacks(self.name, host, "vCPUs", asked=request.asked.vcpus, free=free, unit="")
+        return lacks(self.name, host, "vCPUs", asked=request.asked.vcpus, free=free, unit="", limit=host.limit.vcpus)

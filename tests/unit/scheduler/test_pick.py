@@ -59,14 +59,14 @@ def test_the_sentence_counts_each_reason_and_tells_the_missing_amount():
     ranking = pick(request(), hosts)
 
     assert ranking.hosts == ()
-    assert ranking.sentence == "4 hosts: 3 lack memory (512 MiB asked, 320 free at most), 1 is disabled"
+    assert ranking.sentence == "of 4 hosts 3 lack memory (512 MiB asked, 320 free at most), 1 is disabled"
     assert ranking.counts == {"lacks memory": 3, "is disabled": 1}
 
 
 def test_one_host_is_spoken_of_in_the_singular():
     ranking = pick(request(), [host("a", up=False)])
 
-    assert ranking.sentence == "1 host: 1 is down"
+    assert ranking.sentence == "of 1 host 1 is down"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_refusal_that_may_be_over_in_a_moment_says_so(fields, passing):
 
 
 def test_without_hosts_the_sentence_says_so():
-    assert pick(request(), []).sentence == "No compute host has joined this cloud yet."
+    assert pick(request(), []).sentence == "no compute host has joined this cloud yet"
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,13 @@ def upgrade() -> None:
     _upgrade_access_rules()
     _upgrade_records()
     _upgrade_creation()
+    _add_outbox()
 
 
 def downgrade() -> None:
     """Take it back."""
     _downgrade_creation()
+    _drop_outbox()
     _downgrade_records()
     _downgrade_access_rules()
     op.drop_column("hosts", "look_number")
@@ -250,3 +252,35 @@ def _upgrade_creation() -> None:
 def _downgrade_creation() -> None:
     op.drop_column("servers", "files")
     op.drop_column("servers", "blank_disks")
+
+
+# -- notifications: what is to be sent, and how far usage is told --------------------------------------------------------
+
+
+def _add_outbox() -> None:
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("message_id", sa.String(length=36), nullable=False),
+        sa.Column("event_type", sa.String(length=64), nullable=False),
+        sa.Column("priority", sa.String(length=8), nullable=False),
+        sa.Column("publisher_id", sa.String(length=255), nullable=False),
+        sa.Column("payload", Json(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("taken_by", sa.String(length=128), nullable=True),
+        sa.Column("taken_until", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_outbox_message_id")),
+    )
+    op.create_table(
+        "usage_marks",
+        sa.Column("name", sa.String(length=16), nullable=False),
+        sa.Column("period_end", sa.Double(), nullable=False),
+        sa.Column("after", sa.String(length=36), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_usage_marks")),
+    )
+
+
+def _drop_outbox() -> None:
+    op.drop_table("usage_marks")
+    op.drop_table("outbox")
