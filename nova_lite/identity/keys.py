@@ -6,11 +6,11 @@ import base64
 import dataclasses
 import json
 import logging
-import os
 import secrets
 from pathlib import Path
 
 from nova_lite import errors
+from nova_lite.rpc.files import write_secret
 
 LOG = logging.getLogger(__name__)
 FILE = "tokens.json"
@@ -79,15 +79,8 @@ def read(path: Path) -> list[Key]:
 
 def _write(path: Path, keys: list[Key]) -> None:
     """Replace the file at once, readable by its owner only."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     entries = [{"id": key.id, "secret": base64.b64encode(key.secret).decode(), "signs_from": key.signs_from} for key in keys]
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        json.dump({"keys": entries}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_secret(path, json.dumps({"keys": entries}, indent=1).encode("ascii"))
 
 
 class KeyRing:
