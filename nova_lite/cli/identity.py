@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pwd
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,25 +47,42 @@ def command() -> None:
 @command.command("rotate-keys")
 @click.pass_obj
 def rotate_keys(files: tuple[Path, ...]) -> None:
-    """Sign tokens with a new key from ten seconds on. Nobody has to log in again, and nothing has to be restarted.
+    """Sign tokens with a new key from ten seconds on, and seal stored credentials with a new one.
 
-    Old keys check tokens until the last one signed with them has expired. With several control machines: rotate on one,
-    then copy keys/tokens.json to the others within these ten seconds, or rotate where the folder is shared.
+    Nobody has to log in again, and nothing has to be restarted. Old keys check tokens until the last one signed with them has
+    expired. With several control machines: rotate on one, then copy keys/tokens.json and keys/credentials.json to the others
+    within these ten seconds, or rotate where the folder is shared.
     """
     from nova_lite.clock import SystemClock
+    from nova_lite.db import version
     from nova_lite.identity import keys
+    from nova_lite.identity.vault import Vault, vault_file
 
     installation = Installation(files)
     _need_embedded(installation, "Keystone signs the tokens; rotate there: keystone-manage fernet_rotate")
-    path = keys.key_file(installation.daemon.state_dir)
+    state_dir, clock = installation.daemon.state_dir, SystemClock()
+    path = keys.key_file(state_dir)
     before = {key.id for key in keys.read(path)}
-    keys.rotate(path, SystemClock().wall(), installation.identity.token_lifetime_s)
+    version.require(installation.database)
+    keys.ensure_keys(vault_file(state_dir), clock.wall())
+    sealed = Vault(vault_file(state_dir), clock).rotate(installation.database)
+    keys.rotate(path, clock.wall(), installation.identity.token_lifetime_s)
     after = {key.id for key in keys.read(path)}
-    click.echo(
-        f"The key {''.join(after - before)} signs from {keys.LEAD_S:.0f} s on; {len(after & before)} older keys still check."
-    )
+    fresh = "".join(after - before)
+    _note_rotation(installation, fresh)
+    click.echo(f"The key {fresh} signs from {keys.LEAD_S:.0f} s on; {len(after & before)} older keys still check.")
     for key_id in sorted(before - after):
         click.echo(f"The key {key_id} is gone: its last token has expired.")
+    click.echo(f"Stored credentials sealed anew: {sealed}.")
+
+
+def _note_rotation(installation: Installation, key_id: str) -> None:
+    """Write into the audit log that an operator on this machine changed the keys."""
+    from nova_lite.identity import audit
+
+    operator = audit.Initiator(name=os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name)
+    event = audit.Event(action="rotated.key", outcome=audit.SUCCESS, initiator=operator, target_kind="key", target_id=key_id)
+    audit.AuditLog(installation.daemon.log_dir / audit.FILE).write(event)
 
 
 @command.command()
