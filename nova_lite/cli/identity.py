@@ -116,35 +116,58 @@ def register(files: tuple[Path, ...], cloud: str | None) -> None:
 @command.command("import")
 @click.option("--from-keystone", "url", help="Read a Keystone's API, as its administrator: all but passwords and secrets.")
 @click.option("--database", "database_url", help="Read a Keystone's database, as SQLAlchemy names it; passwords come along.")
+@click.option(
+    "--credential-keys",
+    type=click.Path(path_type=Path),
+    help="With --database: a copy of Keystone's [credential] key_repository, to open what users keep there (EC2, TOTP).",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @cloud_option
 @json_option
 @click.pass_obj
 def take_over(
-    files: tuple[Path, ...], url: str | None, database_url: str | None, dry_run: bool, cloud: str | None, as_json: bool
+    files: tuple[Path, ...],
+    url: str | None,
+    database_url: str | None,
+    credential_keys: Path | None,
+    dry_run: bool,
+    cloud: str | None,
+    as_json: bool,
 ) -> None:
     """Take over what a Keystone knows. What is here already stays as it is; may be repeated."""
+    from nova_lite.clock import SystemClock
     from nova_lite.db import version
-    from nova_lite.identity import importing
+    from nova_lite.identity import importing, keys
+    from nova_lite.identity.vault import Vault, vault_file
 
     if (url is None) == (database_url is None):
         raise click.UsageError("Give one of --from-keystone and --database.")
+    if credential_keys is not None and database_url is None:
+        raise click.UsageError("--credential-keys goes with --database: Keystone's API gives credentials as they are.")
     installation = Installation(files)
     _need_embedded(installation, "users are Keystone's already")
     version.require(installation.database)
-    records = _read(installation, url, database_url, cloud)
-    _tell(importing.run(installation.database, records, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
-
-
-def _read(installation: Installation, url: str | None, database_url: str | None, cloud: str | None) -> Records:
     now = installation.database.clock.wall()
     if database_url is not None:
-        from nova_lite.db import foreign_keystone
+        records = _read_database(database_url, now, credential_keys)
+    else:
+        from nova_lite.identity import keystone_records
 
-        return foreign_keystone.read(database_url, now)
-    from nova_lite.identity import keystone_records
+        records = keystone_records.read(_administrator(cloud, str(url).rstrip("/"), None), now)
+    path = vault_file(installation.daemon.state_dir)
+    keys.ensure_keys(path, now)
+    report = importing.run(installation.database, records, Vault(path, SystemClock()), dry_run=dry_run)
+    _tell(report, dry_run=dry_run, as_json=as_json)
 
-    return keystone_records.read(_administrator(cloud, str(url).rstrip("/"), None), now)
+
+def _read_database(url: str, now: float, credential_keys: Path | None) -> Records:
+    from nova_lite.db import foreign_keystone
+    from nova_lite.identity import foreign_secrets
+
+    keys = [] if credential_keys is None else foreign_secrets.read_keys(credential_keys)
+    records = foreign_keystone.read(url, now)
+    foreign_secrets.open_stored(records, keys)
+    return records
 
 
 def _tell(report: Report, *, dry_run: bool, as_json: bool) -> None:
