@@ -16,6 +16,12 @@ OPTIONS = (
         "By default what `nova-lite up` or `nova-lite broker setup` wrote to keys/broker.url in state_dir.",
     ),
     cfg.StrOpt("ca_file", help="Certificates of the authorities that amqps:// trusts. By default the system's."),
+    cfg.BoolOpt(
+        "notifications",
+        default=False,
+        help="Whether logins and changes in Identity are told on RabbitMQ, as Keystone does: exchange keystone, topic "
+        "notifications. Somebody has to take them from their queue, else it grows.",
+    ),
 )
 
 
@@ -26,6 +32,7 @@ class BrokerOptions:
     url: str
     url_file: Path
     ca_file: str | None = None
+    notifications: bool = False
 
     def __repr__(self) -> str:
         """Show no password."""
@@ -39,4 +46,4 @@ def read(conf: cfg.ConfigOpts) -> BrokerOptions:
     url = group.url or ""
     if not url and url_file.is_file():
         url = url_file.read_text(encoding="utf-8").strip()
-    return BrokerOptions(url=url, url_file=url_file, ca_file=group.ca_file or None)
+    return BrokerOptions(url=url, url_file=url_file, ca_file=group.ca_file or None, notifications=group.notifications)
