@@ -242,5 +242,5 @@ def test_import_tells_when_keystone_does_not_answer(call, monkeypatch):
     answer = call("identity", "import", "--from-keystone", "http://127.0.0.1:9/v3", "--dry-run")
 
     assert answer.exit_code == 1
-    assert "does not answer" in answer.output
+    assert "http://127.0.0.1:9/v3 does not answer: no connection can be made." in answer.output
     assert "secret-word" not in answer.output
