@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
-Figures = dict[str, tuple[float, str, str]]  # name -> (value, unit, aim)
+Figures = dict[str, tuple[Any, ...]]  # name -> (value, unit, aim), and Keystone's value where it was measured beside ours
 
 
 def load(path: Path) -> Any:
@@ -51,17 +51,33 @@ def main() -> int:
         Console(stderr=True).print(f"[dim]{name}: {time.monotonic() - started:.0f} s[/dim]")
     show(figures)
     if arguments.json:
-        plain = {name: {"value": value, "unit": unit, "aim": aim} for name, (value, unit, aim) in figures.items()}
+        names = ("value", "unit", "aim", "keystone")
+        plain = {name: dict(zip(names, figure, strict=False)) for name, figure in figures.items()}
         arguments.json.write_text(json.dumps(plain, indent=2) + "\n")
     return 0
 
 
 def show(figures: Figures) -> None:
     """Print the table."""
-    table = Table("figure", "value", "unit", "aim")
-    for name, (value, unit, aim) in figures.items():
-        table.add_row(name, f"{value:,.2f}".rstrip("0").rstrip("."), unit, aim)
-    Console().print(table)
+    beside = any(len(figure) > 3 for figure in figures.values())
+    table = Table("figure", "value", "unit", *(("Keystone", "times") if beside else ()), "aim")
+    for name, (value, unit, aim, *other) in figures.items():
+        row = [text_of(value), unit]
+        if beside:
+            row += [text_of(other[0]), times_of(value, other[0])] if other else ["", ""]
+        table.add_row(name, *row, aim)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def text_of(value: float) -> str:
+    """Write a figure with as many decimals as say something."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def times_of(one: float, other: float) -> str:
+    """Say how many times the smaller figure the greater is; whichever way is better is seen from what it is of."""
+    least = min(one, other)
+    return f"{max(one, other) / least:.1f} x" if least > 0 else ""
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ MESSAGES_NOT_SENT = Counter("nova_lite_messages_not_sent", "Messages that the br
 MESSAGES_HANDLED = Counter("nova_lite_messages_handled", "Messages whose handler ran, by its end.", ["method", "outcome"])
 MESSAGES_REFUSED = Counter("nova_lite_messages_refused", "Messages dropped before any handler saw them.", ["reason"])
 DOORBELLS_LOST = Counter("nova_lite_doorbells_lost", "Doorbells dropped because the broker was slow or away.")
+NOTIFICATIONS_SENT = Counter("nova_lite_notifications_sent", "Notifications that the broker took from this process.")
+NOTIFICATIONS_LOST = Counter("nova_lite_notifications_lost", "Notifications dropped because the broker was slow or away.")
 LISTENER_RESTARTS = Counter("nova_lite_listener_restarts", "Rebuilt receiving connections.")
 OPERATIONS_ENDED = Counter(
     "nova_lite_operations_ended", "Operations that ended, by workflow and outcome.", ["workflow", "outcome"]

@@ -10,11 +10,12 @@ import pytest
 from real import databases
 
 HERE = Path(__file__).parent
+ONLY_WITH_ALL = {"systemd": "boots a container with systemd", "long": "takes minutes"}
 ENGINES = {"sqlite": (), "postgres": (pytest.mark.postgres,), "mariadb": (pytest.mark.mariadb,)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="Also run what boots a container with systemd.")
+    parser.addoption("--all", action="store_true", help="Also run what takes minutes or boots a container with systemd.")
     parser.addoption(
         "--databases",
         default=os.environ.get("TEST_DATABASES", "sqlite"),
@@ -53,7 +54,7 @@ def mariadb() -> Iterator[databases.Server]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--all"):
         return
-    left_out = [item for item in items if item.get_closest_marker("systemd")]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in ONLY_WITH_ALL)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
@@ -62,8 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.getoption("--all"):
         return
-    files = sorted(path for path in HERE.rglob("test_*.py") if "mark.systemd" in path.read_text(encoding="utf-8"))
-    for path in files:
-        terminalreporter.write_line(
-            f"LEFT OUT {path.relative_to(HERE.parent)}: boots a container with systemd; ./run-tests --all"
-        )
+    for path in sorted(HERE.rglob("test_*.py")):
+        text = path.read_text(encoding="utf-8")
+        for why in (why for name, why in ONLY_WITH_ALL.items() if f"mark.{name}" in text):
+            terminalreporter.write_line(f"LEFT OUT {path.relative_to(HERE.parent)}: {why}; ./run-tests --all")

@@ -21,15 +21,19 @@ from nova_lite.conf import identity as identity_conf
 from nova_lite.conf import image as image_conf
 from nova_lite.db.engine import Database
 from nova_lite.identity.audit import FILE as AUDIT_FILE
-from nova_lite.identity.audit import AuditLog
+from nova_lite.identity.audit import Audit, AuditLog
+from nova_lite.identity.keys import key_file, require_keys
+from nova_lite.identity.notifications import Notified
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.port import TokenChecker
 from nova_lite.identity.service import Identity, make_identity
+from nova_lite.identity.vault import vault_file
 from nova_lite.image.service import make_images
 from nova_lite.model.ids import OperationId
 from nova_lite.network.service import Networks
 from nova_lite.rpc.compute import ComputeClient
 from nova_lite.rpc.conductor import ConductorClient
+from nova_lite.rpc.notifications import Notifications
 from nova_lite.rpc.signing import ControlSigning, ensure_control_key
 from nova_lite.rpc.transport import RabbitTransport
 from nova_lite.runtime.doorbell import DoorbellSender
@@ -53,7 +57,8 @@ def build(conf: cfg.ConfigOpts) -> Built:
     database = Database(database_conf.read(conf).url, clock, announces=broker_conf.read(conf).notifications)
     known = _identity(database, daemon.state_dir, identity_options, clock)
     images = make_images(database, daemon.state_dir, image_conf.read(conf), options.own_url)
-    ring, compute = _broker(broker_conf.read(conf), daemon.state_dir)
+    broker = broker_conf.read(conf)
+    ring, compute = _broker(broker, daemon.state_dir)
     parts = Parts(
         database=database,
         tokens=known.tokens,
@@ -64,7 +69,7 @@ def build(conf: cfg.ConfigOpts) -> Built:
         transfers=Transfers(options.threads // 2),
         identity=known.embedded,
         auth_url=known.auth_url,
-        audit=AuditLog(daemon.log_dir / AUDIT_FILE),
+        audit=_audit(AuditLog(daemon.log_dir / AUDIT_FILE), broker),
         desk=Desk(database=database, ring=ring),
         images=images,
         network=Networks(database),
@@ -86,6 +91,8 @@ class _Known:
 def _identity(database: Database, state_dir: Path, options: identity_conf.IdentityOptions, clock: Clock) -> _Known:
     """Choose by the configuration. Raises: ConfigError."""
     if options.keystone is None:
+        for file in (key_file(state_dir), vault_file(state_dir)):
+            require_keys(file)
         embedded = make_identity(database, state_dir, options, clock)
         return _Known(tokens=embedded.tokens, embedded=embedded, start=(embedded.tokens.start,))
     if not options.keystone.password:
@@ -108,6 +115,15 @@ def _broker(options: broker_conf.BrokerOptions, state_dir: Path) -> tuple[Callab
     signing = ControlSigning(ensure_control_key(state_dir / "keys"), lambda _host: None)
     transport = RabbitTransport(options.url, signing=signing, ca_file=options.ca_file)
     return DoorbellSender(ConductorClient(transport)).ring, ComputeClient(transport)
+
+
+def _audit(log: AuditLog, options: broker_conf.BrokerOptions) -> Audit:
+    """Give the log alone, or with notifications. Raises: ConfigError when they are wanted and there is no broker."""
+    if not options.notifications:
+        return log
+    if not options.url:
+        raise errors.ConfigError("[broker] notifications: there is no broker; [broker] url says where it is.")
+    return Notified(log, Notifications(options.url, ca_file=options.ca_file).send)
 
 
 def _no_ring(_operation_id: OperationId) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pwd
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,25 +47,42 @@ def command() -> None:
 @command.command("rotate-keys")
 @click.pass_obj
 def rotate_keys(files: tuple[Path, ...]) -> None:
-    """Sign tokens with a new key from ten seconds on. Nobody has to log in again, and nothing has to be restarted.
+    """Sign tokens with a new key from ten seconds on, and seal stored credentials with a new one.
 
-    Old keys check tokens until the last one signed with them has expired. With several control machines: rotate on one,
-    then copy keys/tokens.json to the others within these ten seconds, or rotate where the folder is shared.
+    Nobody has to log in again, and nothing has to be restarted. Old keys check tokens until the last one signed with them has
+    expired. With several control machines: rotate on one, then copy keys/tokens.json and keys/credentials.json to the others
+    within these ten seconds, or rotate where the folder is shared.
     """
     from nova_lite.clock import SystemClock
+    from nova_lite.db import version
     from nova_lite.identity import keys
+    from nova_lite.identity.vault import Vault, vault_file
 
     installation = Installation(files)
     _need_embedded(installation, "Keystone signs the tokens; rotate there: keystone-manage fernet_rotate")
-    path = keys.key_file(installation.daemon.state_dir)
+    state_dir, clock = installation.daemon.state_dir, SystemClock()
+    path = keys.key_file(state_dir)
     before = {key.id for key in keys.read(path)}
-    keys.rotate(path, SystemClock().wall(), installation.identity.token_lifetime_s)
+    version.require(installation.database)
+    keys.ensure_keys(vault_file(state_dir), clock.wall())
+    sealed = Vault(vault_file(state_dir), clock).rotate(installation.database)
+    keys.rotate(path, clock.wall(), installation.identity.token_lifetime_s)
     after = {key.id for key in keys.read(path)}
-    click.echo(
-        f"The key {''.join(after - before)} signs from {keys.LEAD_S:.0f} s on; {len(after & before)} older keys still check."
-    )
+    fresh = "".join(after - before)
+    _note_rotation(installation, fresh)
+    click.echo(f"The key {fresh} signs from {keys.LEAD_S:.0f} s on; {len(after & before)} older keys still check.")
     for key_id in sorted(before - after):
         click.echo(f"The key {key_id} is gone: its last token has expired.")
+    click.echo(f"Stored credentials sealed anew: {sealed}.")
+
+
+def _note_rotation(installation: Installation, key_id: str) -> None:
+    """Write into the audit log that an operator on this machine changed the keys."""
+    from nova_lite.identity import audit
+
+    operator = audit.Initiator(name=os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name)
+    event = audit.Event(action="rotated.key", outcome=audit.SUCCESS, initiator=operator, target_kind="key", target_id=key_id)
+    audit.AuditLog(installation.daemon.log_dir / audit.FILE).write(event)
 
 
 @command.command()
@@ -104,35 +122,58 @@ def register(files: tuple[Path, ...], cloud: str | None) -> None:
     show_envvar=True,
     help="Read a Keystone's database, as SQLAlchemy names it; passwords come along.",
 )
+@click.option(
+    "--credential-keys",
+    type=click.Path(path_type=Path),
+    help="With --database: a copy of Keystone's [credential] key_repository, to open what users keep there (EC2, TOTP).",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @cloud_option
 @json_option
 @click.pass_obj
 def take_over(
-    files: tuple[Path, ...], url: str | None, database_url: str | None, dry_run: bool, cloud: str | None, as_json: bool
+    files: tuple[Path, ...],
+    url: str | None,
+    database_url: str | None,
+    credential_keys: Path | None,
+    dry_run: bool,
+    cloud: str | None,
+    as_json: bool,
 ) -> None:
     """Take over what a Keystone knows. What is here already stays as it is; may be repeated."""
+    from nova_lite.clock import SystemClock
     from nova_lite.db import version
-    from nova_lite.identity import importing
+    from nova_lite.identity import importing, keys
+    from nova_lite.identity.vault import Vault, vault_file
 
     if (url is None) == (database_url is None):
         raise click.UsageError("Give one of --from-keystone and --database.")
+    if credential_keys is not None and database_url is None:
+        raise click.UsageError("--credential-keys goes with --database: Keystone's API gives credentials as they are.")
     installation = Installation(files)
     _need_embedded(installation, "users are Keystone's already")
     version.require(installation.database)
-    records = _read(installation, url, database_url, cloud)
-    _tell(importing.run(installation.database, records, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
-
-
-def _read(installation: Installation, url: str | None, database_url: str | None, cloud: str | None) -> Records:
     now = installation.database.clock.wall()
     if database_url is not None:
-        from nova_lite.db import foreign_keystone
+        records = _read_database(database_url, now, credential_keys)
+    else:
+        from nova_lite.identity import keystone_records
 
-        return foreign_keystone.read(database_url, now)
-    from nova_lite.identity import keystone_records
+        records = keystone_records.read(_administrator(cloud, str(url).rstrip("/"), None), now)
+    path = vault_file(installation.daemon.state_dir)
+    keys.ensure_keys(path, now)
+    report = importing.run(installation.database, records, Vault(path, SystemClock()), dry_run=dry_run)
+    _tell(report, dry_run=dry_run, as_json=as_json)
 
-    return keystone_records.read(_administrator(cloud, str(url).rstrip("/"), None), now)
+
+def _read_database(url: str, now: float, credential_keys: Path | None) -> Records:
+    from nova_lite.db import foreign_keystone
+    from nova_lite.identity import foreign_secrets
+
+    keys = [] if credential_keys is None else foreign_secrets.read_keys(credential_keys)
+    records = foreign_keystone.read(url, now)
+    foreign_secrets.open_stored(records, keys)
+    return records
 
 
 def _tell(report: Report, *, dry_run: bool, as_json: bool) -> None:

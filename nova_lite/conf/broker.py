@@ -19,8 +19,9 @@ OPTIONS = (
     cfg.BoolOpt(
         "notifications",
         default=False,
-        help="Tell other services what happens to servers: versioned notifications in Nova's form, on the topic "
-        "versioned_notifications of the exchange nova. Set it alike for the api and the conductors.",
+        help="Tell other services on RabbitMQ what happens: to servers in Nova's form (exchange nova, topic "
+        "versioned_notifications), in Identity as Keystone does (exchange keystone, topic notifications). Somebody has to "
+        "take them from their queues, else those grow. Set it alike for the api and the conductors.",
     ),
 )
 
@@ -46,4 +47,4 @@ def read(conf: cfg.ConfigOpts) -> BrokerOptions:
     url = group.url or ""
     if not url and url_file.is_file():
         url = url_file.read_text(encoding="utf-8").strip()
-    return BrokerOptions(url=url, url_file=url_file, ca_file=group.ca_file or None, notifications=bool(group.notifications))
+    return BrokerOptions(url=url, url_file=url_file, ca_file=group.ca_file or None, notifications=group.notifications)

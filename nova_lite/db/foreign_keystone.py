@@ -13,7 +13,9 @@ from sqlalchemy import exc
 
 from nova_lite import errors
 from nova_lite.model import identity
+from nova_lite.model.delegation import StoredCredential
 from nova_lite.model.imported import Records, parents_first
+from nova_lite.model.limits import Limit, RegisteredLimit
 
 ROOT_DOMAIN, NO_DOMAIN = "<<keystone.domain.root>>", "<<null>>"
 NEEDED = ("project", "user", "local_user", "password", "role", "assignment")
@@ -30,10 +32,18 @@ USER_OPTIONS = {
     "MFAR": "multi_factor_auth_rules",
     "MFAE": "multi_factor_auth_enabled",
 }
+# tables whose rows stay behind -> what they are
+NOT_TAKEN = {
+    "trust": "trusts",
+    "consumer": "OAuth consumers",
+    "policy": "policies",
+    "endpoint_group": "endpoint groups",
+    "project_endpoint": "endpoints of single projects",
+}
 
 
 def read(url: str, now: float) -> Records:
-    """Read everything. `now` is when records without a date were made.
+    """Read everything. `now` is when records without a date were made. Blobs of stored credentials are as they are there.
 
     Raises: ConfigError for a URL that is none, or a database that is no Keystone's; Unavailable when it does not answer.
     """
@@ -66,7 +76,6 @@ class _Reader:
     def read(self) -> Records:
         records = Records()
         records.projects = parents_first(list(self._projects()))
-        records.tags = self._gathered("project_tag", "project_id", "name")
         records.users = list(self._users(records))
         records.groups = [
             identity.Group(
@@ -87,8 +96,21 @@ class _Reader:
         ]
         records.implications = [(row["prior_role_id"], row["implied_role_id"]) for row in self._rows("implied_role")]
         records.assignments = list(self._assignments(records))
+        records.access_rules = [_access_rule(row) for row in self._rows("access_rule")]
         records.credentials = list(self._credentials(records))
+        records.stored = [
+            StoredCredential(
+                id=row["id"],
+                user_id=row["user_id"],
+                project_id=row["project_id"],
+                type=row["type"],
+                blob=row.get("encrypted_blob") or "",
+            )
+            for row in self._rows("credential")
+        ]
         self._read_catalog(records)
+        self._read_limits(records)
+        self._note_what_stays(records)
         return records
 
     def _rows(self, name: str) -> Iterator[dict[str, Any]]:
@@ -106,6 +128,7 @@ class _Reader:
         return dict(found)
 
     def _projects(self) -> Iterator[identity.Project]:
+        tags = self._gathered("project_tag", "project_id", "name")
         for row in self._rows("project"):
             if row["id"] == ROOT_DOMAIN:
                 continue
@@ -118,7 +141,7 @@ class _Reader:
                 is_domain=is_domain,
                 description=row["description"],
                 enabled=bool(row["enabled"]),
-                extra=_extra(row),
+                extra=_extra(row) | ({"tags": sorted(tags[row["id"]])} if row["id"] in tags else {}),
                 created_at=self._now,
             )
 
@@ -175,7 +198,7 @@ class _Reader:
             if row["project_id"] is None:
                 records.left.append(f"Application credential {row['id']} is not for a project.")
                 continue
-            own = [rules[one] for one in chosen.get(row["internal_id"], ()) if one in rules]
+            own = [_access_rule(rules[one]) for one in chosen.get(row["internal_id"], ()) if one in rules]
             yield identity.ApplicationCredential(
                 id=row["id"],
                 name=row["name"],
@@ -186,10 +209,7 @@ class _Reader:
                 expires_at=_micros(row["expires_at"]),
                 unrestricted=bool(row["unrestricted"]),
                 roles=roles.get(row["internal_id"], []),
-                access_rules=[
-                    {"id": one["external_id"], "service": one["service"], "method": one["method"], "path": one["path"]}
-                    for one in own
-                ]
+                access_rules=[{"id": one.id, "service": one.service, "method": one.method, "path": one.path} for one in own]
                 or None,
                 created_at=self._now,
             )
@@ -220,6 +240,43 @@ class _Reader:
             )
             for row in self._rows("endpoint")
         ]
+
+    def _read_limits(self, records: Records) -> None:
+        registered = {row["id"]: row for row in self._rows("registered_limit")}
+        records.registered_limits = [
+            RegisteredLimit(
+                id=row["id"],
+                service_id=row["service_id"] or "",
+                region_id=row["region_id"] or "",
+                resource_name=row["resource_name"],
+                default_limit=row["default_limit"],
+                description=row["description"],
+            )
+            for row in registered.values()
+        ]
+        records.limits = [
+            Limit(
+                id=row["id"],
+                registered_limit_id=row["registered_limit_id"],
+                project_id=row["project_id"] or "",
+                domain_id=row["domain_id"] or "",
+                resource_limit=row["resource_limit"],
+                description=row["description"],
+            )
+            for row in self._rows("limit")
+        ]
+
+    def _note_what_stays(self, records: Records) -> None:
+        for table, what in NOT_TAKEN.items():
+            count = sum(1 for row in self._rows(table) if row.get("deleted_at") is None)
+            if count:
+                records.left.append(f"Not taken over: {what} ({count}).")
+
+
+def _access_rule(row: dict[str, Any]) -> identity.AccessRule:
+    return identity.AccessRule(
+        id=row["external_id"], user_id=row["user_id"], service=row["service"], method=row["method"], path=row["path"]
+    )
 
 
 def _extra(row: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Rows(Generic[T]):
         self.noun = noun
         self._make = make
         self._columns = [table.c[field.name] for field in dataclasses.fields(make)]  # type: ignore[arg-type]
+        self._queries: dict[tuple[tuple[str, bool, bool], ...], sa.Select[Any]] = {}
 
     def find(self, tx: Tx, key: str) -> T | None:
         """Read one by id."""
@@ -53,11 +54,25 @@ class Rows(Generic[T]):
 
     def list_by(self, tx: Tx, **equal: Any) -> list[T]:
         """List those that have these values, by name where there is one. A list of values means any of them."""
+        given = {name: list(value) if isinstance(value, tuple | set) else value for name, value in equal.items()}
+        shape = tuple((name, isinstance(value, list), value is None) for name, value in given.items())
+        query = self._queries.get(shape)
+        if query is None:
+            query = self._queries[shape] = self._query(shape)
+        return [self._make(**row) for row in tx.execute(query, given).mappings()]
+
+    def _query(self, shape: tuple[tuple[str, bool, bool], ...]) -> sa.Select[Any]:
+        """Write the query for some columns once: building it costs as much as running it."""
         query = sa.select(*self._columns).order_by(self.table.c.get("name", self.table.primary_key.columns[0]))
-        for name, value in equal.items():
+        for name, several, nothing in shape:
             column = self.table.c[name]
-            query = query.where(column.in_(value) if isinstance(value, list | tuple | set) else column == value)
-        return [self._make(**row) for row in tx.execute(query).mappings()]
+            if nothing:
+                query = query.where(column.is_(None))
+            elif several:
+                query = query.where(column.in_(sa.bindparam(name, expanding=True, type_=column.type)))
+            else:
+                query = query.where(column == sa.bindparam(name, type_=column.type))
+        return query
 
     def insert(self, tx: Tx, item: T) -> T:
         """Add one. Raises: Conflict when its id or name is taken."""

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 
 import orjson
 
+from nova_lite.rpc.files import give_to_owner_of
+
 LOG = logging.getLogger(__name__)
 FILE = "audit.log"
 TYPE = "http://schemas.dmtf.org/cloud/audit/1.0/event"
@@ -91,6 +93,8 @@ class AuditLog:
     def _append(self, line: bytes) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            if os.fstat(descriptor).st_size == 0:
+                give_to_owner_of(self._path.parent, descriptor)
             os.write(descriptor, line)
         finally:
             os.close(descriptor)
@@ -130,7 +134,7 @@ def _initiator(who: Initiator) -> dict[str, Any]:
         "project_id": who.project_id,
         "domain_id": _cut(who.domain_id),
         "request_id": who.request_id,
-        "host": {"address": who.address},
+        "host": None if who.address is None else {"address": who.address},
     }
     return {name: value for name, value in said.items() if value is not None}
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
-import logging
-import os
 import secrets
 from pathlib import Path
 
 from nova_lite import errors
+from nova_lite.rpc.files import write_secret
 
-LOG = logging.getLogger(__name__)
 FILE = "tokens.json"
 LEAD_S = 10.0  # a new key is known everywhere before it signs
 EXPIRED_S = 172_800.0  # so long services may still look at an expired token: what it began has not ended
@@ -34,17 +32,18 @@ def key_file(state_dir: Path) -> Path:
 
 
 def ensure_keys(path: Path, now: float) -> None:
-    """Make the file with one key when it is missing. May be repeated, by several processes at the same time too."""
-    if path.exists():
-        return
-    fresh = _written(path, [_new_key(now)])
-    try:
-        os.link(fresh, path)  # unless another process was first: what it has signed or sealed must stay good
-        LOG.warning("There were no keys in %s: new ones are made, and what was signed or sealed before is lost.", path)
-    except FileExistsError:
-        return
-    finally:
-        fresh.unlink()
+    """Make the file with one key when it is missing. May be repeated, by several processes at the same time too.
+
+    The first one's stays: what it has signed or sealed meanwhile must be good.
+    """
+    if not path.exists():
+        _write(path, [_new_key(now)], replace=False)
+
+
+def require_keys(path: Path) -> None:
+    """Raises: ConfigError when the file is missing: new keys would end all tokens, or lose what is sealed."""
+    if not path.exists():
+        raise errors.ConfigError(f"The keys in {path} are missing. Bring them back, or have `nova-lite up` make new ones.")
 
 
 def rotate(path: Path, now: float, token_lifetime_s: float) -> None:
@@ -84,22 +83,10 @@ def read(path: Path) -> list[Key]:
     return sorted(keys, key=lambda key: key.signs_from, reverse=True)
 
 
-def _write(path: Path, keys: list[Key]) -> None:
-    """Replace the file at once."""
-    _written(path, keys).replace(path)
-
-
-def _written(path: Path, keys: list[Key]) -> Path:
-    """Write keys into a new file beside `path`, readable by its owner only; give where that is."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _write(path: Path, keys: list[Key], *, replace: bool = True) -> None:
+    """Write the file at once, readable by its owner only; with `replace` off one that is there stays."""
     entries = [{"id": key.id, "secret": base64.b64encode(key.secret).decode(), "signs_from": key.signs_from} for key in keys]
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        json.dump({"keys": entries}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    return fresh
+    write_secret(path, json.dumps({"keys": entries}, indent=1).encode("ascii"), replace=replace)
 
 
 class KeyRing:

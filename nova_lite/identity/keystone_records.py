@@ -1,4 +1,4 @@
-"""Reads a Keystone through its API, as its administrator: all but passwords and secrets, which it does not give away."""
+"""Reads a Keystone through its API, as its administrator: all but passwords and secrets of application credentials."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 from nova_lite.identity.outside import Outside
 from nova_lite.model import identity
+from nova_lite.model.delegation import StoredCredential
 from nova_lite.model.imported import Records, parents_first
+from nova_lite.model.limits import Limit, RegisteredLimit
 
 SHOWN = {"links", "id", "name", "domain_id", "enabled", "description", "options", "tags"}
 OF_PROJECTS = SHOWN | {"parent_id", "is_domain"}
@@ -18,14 +20,14 @@ OF_USERS = (SHOWN | {"default_project_id", "password_expires_at"}) - {"descripti
 def read(admin: Outside, now: float) -> Records:
     """Read everything. `now` is when the records were made: Keystone does not say it. Raises: Forbidden; Unavailable."""
     records = Records()
-    projects = list(admin.list("projects"))
     records.projects = parents_first(
-        [_domain(one, now) for one in admin.list("domains")] + [_project(one, now) for one in projects]
+        [_domain(one, now) for one in admin.list("domains")] + [_project(one, now) for one in admin.list("projects")]
     )
-    records.tags = {one["id"]: one["tags"] for one in projects if one.get("tags")}
     records.users = [_user(one, now) for one in admin.list("users")]
     if records.users:
-        records.left.append("Passwords: Keystone's API does not give them away; --database takes them over.")
+        records.left.append(
+            "Passwords and application credentials: Keystone's API does not give them away; --database takes them over."
+        )
     records.groups = [
         identity.Group(
             id=one["id"], name=one["name"], domain_id=one["domain_id"], description=one.get("description"), extra=_extra(one)
@@ -42,12 +44,27 @@ def read(admin: Outside, now: float) -> Records:
         for implied in one["implies"]
     ]
     records.assignments = [_assignment(one) for one in admin.list("role_assignments")]
+    records.stored = [
+        StoredCredential(
+            id=one["id"], user_id=one["user_id"], project_id=one.get("project_id"), type=one["type"], blob=one["blob"]
+        )
+        for one in admin.list("credentials")
+    ]
     _read_catalog(admin, records)
+    _read_limits(admin, records)
+    given = sum(1 for _ in admin.list("trusts", "OS-TRUST/trusts"))
+    if given:
+        records.left.append(f"Not taken over: trusts ({given}).")
     return records
 
 
 def _extra(one: dict[str, Any], shown: set[str] = SHOWN) -> dict[str, Any]:
     return {name: value for name, value in one.items() if name not in shown}
+
+
+def _extra_of_project(one: dict[str, Any]) -> dict[str, Any]:
+    tags = {"tags": sorted(one["tags"])} if one.get("tags") else {}
+    return _extra(one, OF_PROJECTS) | tags
 
 
 def _domain(one: dict[str, Any], now: float) -> identity.Project:
@@ -58,7 +75,7 @@ def _domain(one: dict[str, Any], now: float) -> identity.Project:
         is_domain=True,
         description=one.get("description"),
         enabled=one["enabled"],
-        extra=_extra(one, OF_PROJECTS),
+        extra=_extra_of_project(one),
         created_at=now,
     )
 
@@ -71,7 +88,7 @@ def _project(one: dict[str, Any], now: float) -> identity.Project:
         parent_id=one.get("parent_id") or one["domain_id"],
         description=one.get("description"),
         enabled=one["enabled"],
-        extra=_extra(one, OF_PROJECTS),
+        extra=_extra_of_project(one),
         created_at=now,
     )
 
@@ -143,4 +160,30 @@ def _read_catalog(admin: Outside, records: Records) -> None:
             enabled=one["enabled"],
         )
         for one in admin.list("endpoints")
+    ]
+
+
+def _read_limits(admin: Outside, records: Records) -> None:
+    records.registered_limits = [
+        RegisteredLimit(
+            id=one["id"],
+            service_id=one["service_id"],
+            region_id=one.get("region_id") or "",
+            resource_name=one["resource_name"],
+            default_limit=one["default_limit"],
+            description=one.get("description"),
+        )
+        for one in admin.list("registered_limits")
+    ]
+    known = {(one.service_id, one.region_id, one.resource_name): one.id for one in records.registered_limits}
+    records.limits = [
+        Limit(
+            id=one["id"],
+            registered_limit_id=known.get((one["service_id"], one.get("region_id") or "", one["resource_name"]), ""),
+            project_id=one.get("project_id") or "",
+            domain_id=one.get("domain_id") or "",
+            resource_limit=one["resource_limit"],
+            description=one.get("description"),
+        )
+        for one in admin.list("limits")
     ]

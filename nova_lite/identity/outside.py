@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from keystoneauth1.identity import v3
 from nova_lite import errors
 from nova_lite.conf.identity import KeystoneOptions
 
+logging.getLogger("keystoneauth.session").setLevel(logging.ERROR)  # its warnings are of tries that we tell the end of
 TIMEOUT_S = 30
 MOST_PAGES = 10_000
 
@@ -34,7 +36,7 @@ class Outside:
         except exceptions.Unauthorized as error:
             raise errors.Unauthorized(f"Keystone at {self.auth_url} refuses the login.") from error
         except exceptions.ClientException as error:
-            raise errors.Unavailable(f"Keystone at {self.auth_url} does not answer: {error}") from error
+            raise errors.Unavailable(f"Keystone at {self.auth_url} does not answer: {_reason(error)}.") from error
 
     def roles(self) -> set[str]:
         """Give the names of the roles we have where we logged in. Raises: as `log_in`."""
@@ -98,7 +100,22 @@ class Outside:
         except exceptions.Unauthorized as error:
             raise errors.Unauthorized(f"Keystone at {self.auth_url} refuses the login.") from error
         except exceptions.ClientException as error:
-            raise errors.Unavailable(f"Keystone at {self.auth_url} does not answer: {error}") from error
+            raise errors.Unavailable(f"Keystone at {self.auth_url} does not answer: {_reason(error)}.") from error
+
+
+def _reason(error: exceptions.ClientException) -> str:
+    """Say in a few words what the library tells with whole tracebacks of addresses."""
+    if isinstance(error, exceptions.SSLError):
+        return "its certificate is not trusted, and ca_file may name who signed it"
+    if isinstance(error, exceptions.ConnectTimeout):
+        return f"nothing came within {TIMEOUT_S} seconds"
+    if isinstance(error, exceptions.ConnectFailure):
+        return "no connection can be made"
+    if isinstance(error, exceptions.DiscoveryFailure):
+        return "no Identity API of version 3 is found there"
+    if isinstance(error, exceptions.HttpError):
+        return f"it says {error.http_status}"
+    return str(error)
 
 
 def of_service_user(options: KeystoneOptions) -> Outside:

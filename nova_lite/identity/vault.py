@@ -43,6 +43,7 @@ class Vault:
 
     def seal(self, secret: str, row_id: str) -> str:
         """Give what may be written into the row."""
+        self._ring.refresh()  # what is sealed with a key that a rotation has dropped since would be lost
         key = self._ring.signing(self._clock.wall())
         nonce = os.urandom(NONCE)
         sealed = AESGCM(key.secret).encrypt(nonce, secret.encode(), row_id.encode())

@@ -17,6 +17,7 @@ def write_secret(path: Path, content: bytes, *, replace: bool = True) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:
         with os.fdopen(handle, "wb") as stream:
+            give_to_owner_of(path.parent, stream.fileno())
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
@@ -33,3 +34,10 @@ def write_secret(path: Path, content: bytes, *, replace: bool = True) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def give_to_owner_of(folder: Path, handle: int) -> None:
+    """Let a file that root makes belong to whom its folder belongs: the daemons that read it run as another user."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(handle, owner.st_uid, owner.st_gid)

@@ -39,7 +39,7 @@ from nova_lite.rpc.trouble import Limited, Trouble
 sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]
 backend.init_backend(backend.BackendType.THREADING)
 
-import oslo_messaging as oslo_messaging  # noqa: E402, PLC0414 (others take it from here: the order matters)
+import oslo_messaging as oslo_messaging  # noqa: E402, PLC0414  # others take it from here, never before this is done
 
 LOG = logging.getLogger(__name__)
 EXCHANGE = "amq.topic"  # exists in every vhost, is durable, and no host can delete it

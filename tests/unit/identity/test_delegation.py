@@ -17,7 +17,7 @@ from nova_lite.identity.factors import MoreFactorsNeeded
 from nova_lite.identity.login import Attempt
 from nova_lite.identity.projects import new_id
 from nova_lite.identity.throttle import PASSCODES, Throttle
-from nova_lite.identity.vault import vault_file
+from nova_lite.identity.vault import Vault, vault_file
 from nova_lite.model.delegation import Consumer, StoredCredential, Trust
 from nova_lite.model.identity import Assignment, Project, Target, User
 
@@ -207,6 +207,18 @@ def test_a_sealed_blob_does_not_open_in_another_row(cloud):
     for wrong in (sealed, "s1.none.AAAA", sealed[:-8] + "AAAAAAA=", "garbage"):
         with pytest.raises(errors.Unavailable):
             cloud.identity.vault.open(wrong, "another")
+
+
+def test_another_process_seals_with_the_newest_key_after_a_rotation(cloud):
+    other = Vault(vault_file(cloud.folder), cloud.clock)
+    other.seal("before", "one")
+    for _ in range(2):
+        cloud.clock.sleep(1)
+        cloud.identity.vault.rotate(cloud.database)
+
+    sealed = other.seal("after", "two")
+
+    assert Vault(vault_file(cloud.folder), cloud.clock).open(sealed, "two") == "after"
 
 
 def test_rotation_seals_anew_and_drops_keys_that_are_not_needed(cloud):

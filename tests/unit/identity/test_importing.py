@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 import sqlalchemy as sa
+from cryptography.fernet import Fernet
 
 from nova_lite import errors
-from nova_lite.db import foreign_keystone
+from nova_lite.db import delegation, foreign_keystone, limits
 from nova_lite.db import identity as db
-from nova_lite.identity import importing, roles
+from nova_lite.identity import foreign_secrets, importing, roles
+from nova_lite.identity.stored_credentials import get_key_pair, key_pair_id
+from nova_lite.model.delegation import StoredCredential
 from nova_lite.model.identity import (
+    AccessRule,
     ApplicationCredential,
     Assignment,
     CatalogEndpoint,
@@ -24,6 +29,7 @@ from nova_lite.model.identity import (
     User,
 )
 from nova_lite.model.imported import Records, parents_first
+from nova_lite.model.limits import Limit, RegisteredLimit
 
 PBKDF2 = "$pbkdf2-sha512$1000$1Q4Gb55gEnC5+/QCw/sQdA$AAAAAAAAAAAAAAAAAAAAAA"
 
@@ -73,7 +79,7 @@ def records():
 
 @pytest.fixture
 def take_over(cloud):
-    return lambda records, dry_run=False: importing.run(cloud.database, records, dry_run=dry_run)
+    return lambda records, dry_run=False: importing.run(cloud.database, records, cloud.identity.vault, dry_run=dry_run)
 
 
 def test_everything_is_added_with_its_relations(cloud, records, take_over):
@@ -140,10 +146,145 @@ def test_password_of_an_unknown_algorithm_is_left_out(cloud, records, take_over)
         assert db.USERS.get(tx, "u-alice").password_hash is None
 
 
-def test_credential_with_access_rules_is_left_alone(cloud, records, take_over):
-    records.credentials[0] = dataclasses.replace(records.credentials[0], access_rules=[{"path": "/v2.1/servers"}])
+def with_rule(records, **fields):
+    """Let the user's credential have an access rule."""
+    rule = AccessRule(**{"id": "a-1", "user_id": "u-alice", "service": "compute", "method": "GET", "path": "/v2.1/**"} | fields)
+    shown = {"id": rule.id, "service": rule.service, "method": rule.method, "path": rule.path}
+    records.access_rules.append(rule)
+    records.credentials[0] = dataclasses.replace(records.credentials[0], access_rules=[shown])
+
+
+def test_access_rules_come_with_their_credential(cloud, records, take_over):
+    with_rule(records)
+
+    assert take_over(records).left == []
+
+    with cloud.database.read() as tx:
+        assert db.ACCESS_RULES.get(tx, "a-1").path == "/v2.1/**"
+        assert db.CREDENTIALS.get(tx, "c-1").access_rules[0]["id"] == "a-1"
+
+
+def test_access_rule_that_is_here_is_the_same_rule(cloud, records, take_over):
+    take_over(dataclasses.replace(records, credentials=[]))
+    ours = AccessRule(id="a-ours", user_id="u-alice", service="compute", method="GET", path="/v2.1/**")
+    cloud.transact(lambda tx: db.ACCESS_RULES.insert(tx, ours))
+    with_rule(records)
+
+    report = take_over(records)
+
+    assert report.counts["access rules"].there == 1
+    with cloud.database.read() as tx:
+        assert db.CREDENTIALS.get(tx, "c-1").access_rules[0]["id"] == "a-ours"
+
+
+@pytest.mark.parametrize("fields", [{"user_id": "u-nobody"}, {"path": "/" + "x" * 2048}])
+def test_credential_whose_access_rules_do_not_fit_is_left_alone(records, take_over, fields):
+    with_rule(records, **fields)
 
     assert take_over(records).counts["application credentials"].left == 1
+
+
+def stored(key, **fields):
+    return StoredCredential(**{"id": key, "user_id": "u-alice", "type": "cert", "blob": "secret"} | fields)
+
+
+def key_pair(**fields):
+    blob = json.dumps({"access": "a" * 32, "secret": "s" * 32} | fields)
+    return stored(key_pair_id("a" * 32), project_id="p-top", type="ec2", blob=blob)
+
+
+def test_what_users_keep_is_sealed_here_and_opens(cloud, records, take_over):
+    records.stored = [stored("k-1"), key_pair()]
+
+    report = take_over(records)
+
+    assert (report.counts["credentials"].added, report.left) == (2, [])
+    with cloud.database.read() as tx:
+        kept = delegation.CREDENTIALS.get(tx, "k-1")
+        assert get_key_pair(tx, cloud.identity.vault, "a" * 32).secret == "s" * 32
+    assert "secret" not in kept.blob
+    assert cloud.identity.vault.open(kept.blob, "k-1") == "secret"
+    assert take_over(records).added == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        stored("k-1", user_id="u-nobody"),
+        stored("k-1", project_id="p-none"),
+        stored("k-1", type="ec2", blob="no JSON"),
+        dataclasses.replace(key_pair(), id="k-1"),
+        key_pair(trust_id="t-1"),
+    ],
+)
+def test_credential_that_could_not_be_used_here_is_told_and_left(records, take_over, wrong):
+    records.stored = [wrong]
+
+    report = take_over(records)
+
+    assert report.counts["credentials"].left == len(report.left) == 1
+    assert "secret" not in report.left[0]
+
+
+def test_limits_of_a_service_of_our_type_are_our_services(cloud, records, take_over):
+    with cloud.database.read() as tx:
+        ours = db.SERVICES.find_by(tx, type="compute")
+    records.services.append(CatalogService(id="s-nova", type="compute", name="nova"))
+    records.registered_limits = [
+        RegisteredLimit(id="l-1", service_id="s-nova", resource_name="servers", default_limit=10),
+        RegisteredLimit(id="l-2", service_id="s-none", resource_name="servers", default_limit=10),
+    ]
+    records.limits = [
+        Limit(id="m-1", registered_limit_id="l-1", project_id="p-top", resource_limit=5),
+        Limit(id="m-2", registered_limit_id="l-2", project_id="p-top", resource_limit=5),
+        Limit(id="m-3", registered_limit_id="l-1", project_id="p-none", resource_limit=5),
+    ]
+
+    report = take_over(records)
+
+    assert (report.counts["registered limits"].added, report.counts["registered limits"].left) == (1, 1)
+    assert (report.counts["limits"].added, report.counts["limits"].left) == (1, 2)
+    with cloud.database.read() as tx:
+        assert limits.REGISTERED.get(tx, "l-1").service_id == ours.id
+    assert take_over(records).added == 0
+
+
+def test_credentials_open_with_keystones_keys_and_are_told_without(tmp_path):
+    old, new = Fernet.generate_key(), Fernet.generate_key()
+    (tmp_path / "0").write_bytes(old)
+    (tmp_path / "1").write_bytes(new)
+
+    def read():
+        return Records(stored=[stored("k-1", blob=Fernet(old).encrypt(b"secret").decode())])
+
+    opened, closed = read(), read()
+    foreign_secrets.open_stored(opened, foreign_secrets.read_keys(tmp_path))
+    foreign_secrets.open_stored(closed, [])
+
+    assert [one.blob for one in opened.stored] == ["secret"]
+    assert closed.stored == []
+    assert "--credential-keys" in closed.left[0]
+
+
+def test_key_pair_is_taken_out_of_keystones_second_wrapping():
+    inner = json.dumps({"access": "a", "secret": "s"})
+    records = Records(
+        stored=[stored("k-1", type="ec2", blob=Fernet(foreign_secrets.NULL_KEY).encrypt(json.dumps(inner).encode()).decode())]
+    )
+
+    foreign_secrets.open_stored(records, [])
+
+    assert records.stored[0].blob == inner
+
+
+@pytest.mark.parametrize("name", ["missing", "empty", "wrong"])
+def test_folder_without_keystones_keys_is_refused(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "wrong").mkdir()
+    (tmp_path / "wrong" / "0").write_text("no key")
+
+    with pytest.raises(errors.ConfigError, match="--credential-keys"):
+        foreign_secrets.read_keys(tmp_path / name)
 
 
 def test_service_of_a_type_that_is_here_is_left_with_its_endpoints(cloud, records, take_over):

@@ -163,15 +163,14 @@ def test_a_start_with_keys_that_cannot_be_used_ends_with_a_sentence_that_names_t
     assert str(cloud.keys) in refused.value.message
 
 
-def test_missing_keys_are_made_anew_and_that_is_told(cloud, caplog):
-    token, _ = cloud.log_in()
+def test_missing_keys_are_named_with_what_brings_them_back(cloud):
+    keys.require_keys(cloud.keys)
     cloud.keys.unlink()
 
-    again = make_identity(cloud.database, cloud.folder, IdentityOptions(), cloud.clock)
+    with pytest.raises(errors.ConfigError, match="are missing.*nova-lite up") as refused:
+        keys.require_keys(cloud.keys)
 
-    assert "new ones are made" in caplog.text
-    with pytest.raises(errors.Unauthorized):
-        again.tokens.check(token, "req-1")
+    assert str(cloud.keys) in refused.value.message
 
 
 def test_every_process_takes_a_new_key_up_without_a_restart_and_keeps_the_old_one(cloud):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
@@ -135,3 +136,13 @@ def test_a_secret_file_is_replaced_whole(tmp_path):
 
     assert path.read_bytes() == b"new"
     assert [entry.name for entry in tmp_path.iterdir()] == ["secret"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_secret_that_root_writes_belongs_to_whom_the_folder_belongs(tmp_path):
+    os.chown(tmp_path, 65534, 65534)
+
+    write_secret(tmp_path / "key", b"new")
+
+    assert (tmp_path / "key").stat().st_uid == 65534
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600

@@ -16,19 +16,20 @@ from nova_lite.model.identity import ROOT, Target
 def show(tx: Tx, claims: Claims, *, with_catalog: bool) -> dict[str, Any]:
     """Give the body of a token: names of domains, ids of roles and the catalog are read, the rest is in the token."""
     user = db.USERS.find(tx, claims.user_id)
+    domains = _domains(tx, claims)
     view: dict[str, Any] = {
         "methods": list(claims.methods),
         "user": {
             "id": claims.user_id,
             "name": claims.user_name,
-            "domain": _domain(tx, claims.user_domain_id),
+            "domain": domains[claims.user_domain_id],
             "password_expires_at": time_text(user.password_expires_at) if user else None,
         },
         "audit_ids": list(dict.fromkeys((claims.audit_ids[0], claims.audit_ids[-1]))),
         "expires_at": time_text(claims.expires_at),
         "issued_at": time_text(claims.issued_at),
     }
-    view |= _scope(tx, claims)
+    view |= _scope(claims, domains)
     if claims.scope is not None:
         view["roles"] = _roles(tx, claims)
         if with_catalog:
@@ -51,14 +52,16 @@ def _delegation(tx: Tx, claims: Claims) -> dict[str, Any]:
     return {"OS-TRUST:trust": trust | {"impersonation": claims.user_id == trustor}}
 
 
-def _domain(tx: Tx, domain_id: str | None) -> dict[str, Any]:
-    found = db.PROJECTS.find(tx, domain_id) if domain_id else None
-    return {"id": domain_id, "name": found.name if found else domain_id}
+def _domains(tx: Tx, claims: Claims) -> dict[str | None, dict[str, Any]]:
+    """Show the domains of the user and of the project: mostly one."""
+    ids = {claims.user_domain_id, claims.scope_domain_id}
+    names = {found.id: found.name for found in db.PROJECTS.list_by(tx, id=[key for key in ids if key])}
+    return {key: {"id": key, "name": names.get(key or "", key)} for key in ids}
 
 
-def _scope(tx: Tx, claims: Claims) -> dict[str, Any]:
+def _scope(claims: Claims, domains: dict[str | None, dict[str, Any]]) -> dict[str, Any]:
     if claims.scope == Target.PROJECT:
-        project = {"id": claims.scope_id, "name": claims.scope_name, "domain": _domain(tx, claims.scope_domain_id)}
+        project = {"id": claims.scope_id, "name": claims.scope_name, "domain": domains[claims.scope_domain_id]}
         return {"project": project, "is_domain": False}
     if claims.scope == Target.DOMAIN:
         return {"domain": {"id": claims.scope_id, "name": claims.scope_name}}
