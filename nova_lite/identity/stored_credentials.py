@@ -74,15 +74,16 @@ def opened(vault: Vault, credential: StoredCredential) -> StoredCredential:
 
 
 def update(tx: Tx, vault: Vault, credential_id: str, blob: str) -> StoredCredential:
-    """Change the blob. Raises: NotFound; BadRequest when it would be no key pair, or one that says more than before."""
+    """Change the blob; a key pair is still found by the access key that it was made with, of which its id is the hash.
+
+    Raises: NotFound; BadRequest when it would be no key pair, or one that says more than before.
+    """
     present = opened(vault, db.CREDENTIALS.get(tx, credential_id))
     if present.type.lower() == EC2:
         before, after = read_blob(present.blob), read_blob(blob)
         for name in FIXED:
             if before.get(name) != after.get(name):
                 raise errors.BadRequest(f"{name} can not be updated for credential")
-        if before["access"] != after["access"]:
-            raise errors.BadRequest("The access key can not be updated for credential")
     db.CREDENTIALS.update(tx, credential_id, blob=vault.seal(blob, credential_id))
     return dataclasses.replace(present, blob=blob)
 
