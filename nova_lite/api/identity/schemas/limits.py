@@ -59,3 +59,10 @@ _FILTERS = {
 _GROUP = {"name": NAME, "description": DESCRIPTION, "filters": _FILTERS}
 CREATE_GROUP = wrapped("endpoint_group", _GROUP, required=("name", "filters"), extra=False)
 UPDATE_GROUP = wrapped("endpoint_group", _GROUP, extra=False)
+# Which groups and options there are, the rules say, for the original refuses others with 403.
+DOMAIN_CONFIG = {
+    "type": "object",
+    "properties": {"config": {"type": "object"}},
+    "required": ["config"],
+    "additionalProperties": False,
+}
