@@ -50,10 +50,10 @@ _FILTERS = {
     "type": "object",
     "properties": {
         "service_id": ID,
-        "region_id": {"type": "string", "minLength": 1, "maxLength": 255},
+        "region_id": {"type": ["string", "null"], "minLength": 1, "maxLength": 255},
         "interface": {"enum": ["public", "internal", "admin"]},
+        "enabled": {"type": "boolean"},
     },
-    "minProperties": 1,
     "additionalProperties": False,
 }
 _GROUP = {"name": NAME, "description": DESCRIPTION, "filters": _FILTERS}
