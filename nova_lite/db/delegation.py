@@ -1,4 +1,4 @@
-"""Queries on stored credentials, trusts, and OAuth consumers and tokens."""
+"""Queries on stored credentials, trusts, OAuth consumers and tokens, and configurations of domains."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from nova_lite.db.tables.identity import users
 from nova_lite.model import delegation as model
 
 CREDENTIALS = Rows(tables.credentials, model.StoredCredential, "credential")
+DOMAIN_CONFIGS = Rows(tables.domain_configs, model.DomainConfig, "domain configuration")
 TRUSTS = Rows(tables.trusts, model.Trust, "trust")
 CONSUMERS = Rows(tables.oauth_consumers, model.Consumer, "consumer")
 REQUEST_TOKENS = Rows(tables.oauth_request_tokens, model.RequestToken, "request token")
@@ -18,6 +19,7 @@ ACCESS_TOKENS = Rows(tables.oauth_access_tokens, model.AccessToken, "access toke
 NONCES = Rows(tables.oauth_nonces, model.Nonce, "nonce")
 SEALED = (
     (tables.credentials, "blob"),
+    (tables.domain_configs, "content"),
     (tables.oauth_consumers, "secret"),
     (tables.oauth_request_tokens, "secret"),
     (tables.oauth_access_tokens, "secret"),
@@ -80,7 +82,8 @@ def forget_user(tx: Tx, user_id: str) -> None:
 
 
 def forget_project(tx: Tx, project_id: str) -> None:
-    """Remove what was given in a project; its tokens are ended by the caller."""
+    """Remove what was given in a project, and a domain's configuration; its tokens are ended by the caller."""
+    DOMAIN_CONFIGS.delete_by(tx, id=project_id)
     CREDENTIALS.delete_by(tx, project_id=project_id)
     ACCESS_TOKENS.delete_by(tx, project_id=project_id)
     REQUEST_TOKENS.delete_by(tx, project_id=project_id)

@@ -31,8 +31,5 @@ def forget_endpoint(tx: Tx, endpoint_id: str) -> None:
 
 
 def forget_service(tx: Tx, service_id: str) -> None:
-    """Remove what speaks of a service that goes."""
-    for registered in REGISTERED.list_by(tx, service_id=service_id):
-        LIMITS.delete_by(tx, registered_limit_id=registered.id)
-    REGISTERED.delete_by(tx, service_id=service_id)
+    """Remove what speaks of a service that goes. Its limits stay, for their own owner to remove, as in Keystone."""
     ASSOCIATIONS.delete_by(tx, service_id=service_id)

@@ -18,18 +18,19 @@ INTERFACES = ("public", "internal", "admin")
 def show(tx: Tx, project_id: str | None) -> list[dict[str, Any]]:
     """Give the catalog as tokens show it: enabled services with their enabled endpoints.
 
-    Where endpoints were chosen for the project, only those are shown. URLs may hold `$(project_id)s`; such endpoints are
-    left out of tokens without a project.
+    Where endpoints were chosen for the project, only those are shown, and only their services; elsewhere services without
+    endpoints too, as in Keystone. URLs may hold `$(project_id)s`; such endpoints are left out of tokens without a project.
     """
+    chosen = {endpoint.id for endpoint in endpoint_filter.chosen_for(tx, project_id)} if project_id else set()
     endpoints: dict[str, list[dict[str, Any]]] = {}
-    for endpoint in endpoint_filter.visible(tx, project_id, db.ENDPOINTS.list_by(tx, enabled=True)):
+    for endpoint in db.ENDPOINTS.list_by(tx, enabled=True):
         url = _filled(endpoint.url, project_id)
-        if url is not None:
+        if url is not None and (not chosen or endpoint.id in chosen):
             endpoints.setdefault(endpoint.service_id, []).append(_entry(endpoint, url))
     return [
-        {"id": service.id, "type": service.type, "name": service.name, "endpoints": endpoints[service.id]}
+        {"id": service.id, "type": service.type, "name": service.name, "endpoints": endpoints.get(service.id, [])}
         for service in db.SERVICES.list_by(tx, enabled=True)
-        if service.id in endpoints
+        if not chosen or service.id in endpoints
     ]
 
 

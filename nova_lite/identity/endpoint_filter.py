@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from nova_lite import errors
 from nova_lite.db import identity
 from nova_lite.db import limits as db
@@ -29,19 +27,13 @@ def groups_of(tx: Tx, project_id: str) -> list[EndpointGroup]:
 
 
 def chosen_for(tx: Tx, project_id: str) -> list[CatalogEndpoint]:
-    """List the endpoints that were chosen for a project, one by one or in groups."""
+    """List the endpoints that were chosen for a project, one by one or in groups; its catalog shows all when there are none."""
     groups = groups_of(tx, project_id)
     ids = {each.endpoint_id for each in db.PROJECT_ENDPOINTS.list_by(tx, project_id=project_id)}
     if not groups and not ids:
         return []
     every = identity.ENDPOINTS.list_by(tx)
     return [endpoint for endpoint in every if endpoint.id in ids or any(matches(group, endpoint) for group in groups)]
-
-
-def visible(tx: Tx, project_id: str | None, endpoints: Iterable[CatalogEndpoint]) -> list[CatalogEndpoint]:
-    """Leave out the endpoints that a project's catalog does not show; all are shown when none were chosen for it."""
-    chosen = {endpoint.id for endpoint in chosen_for(tx, project_id)} if project_id else set()
-    return [endpoint for endpoint in endpoints if not chosen or endpoint.id in chosen]
 
 
 def add_endpoint(tx: Tx, project_id: str, endpoint_id: str) -> None:

@@ -80,7 +80,7 @@ def opened(vault: Vault, credential: StoredCredential) -> StoredCredential:
 
 
 def update(tx: Tx, vault: Vault, credential_id: str, blob: str) -> StoredCredential:
-    """Change the blob; tokens of a key pair end.
+    """Change the blob; tokens of a key pair end. It is still found by the access key it was made with: its id is the hash.
 
     Raises: NotFound; BadRequest when it would be no key pair, or one that says more than before.
     """
@@ -90,8 +90,6 @@ def update(tx: Tx, vault: Vault, credential_id: str, blob: str) -> StoredCredent
         for name in FIXED:
             if before.get(name) != after.get(name):
                 raise errors.BadRequest(f"{name} can not be updated for credential")
-        if before["access"] != after["access"]:
-            raise errors.BadRequest("The access key can not be updated for credential")
         revocations.revoke(tx, revocations.KEY_PAIR, credential_id)
     db.CREDENTIALS.update(tx, credential_id, blob=vault.seal(blob, credential_id))
     return dataclasses.replace(present, blob=blob)

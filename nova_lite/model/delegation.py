@@ -22,6 +22,14 @@ class StoredCredential:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class DomainConfig:
+    """The configuration of a domain, whose `id` it has. `content` is sealed."""
+
+    id: str
+    content: str = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Trust:
     """Leave of one user (trustor) for another (trustee) to use some of its roles in a project. `roles` are ids.
 

@@ -14,6 +14,7 @@ from nova_lite.db.flavors import Row
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.ids import FlavorId
 
+LONGEST_DESCRIPTION = 65_535  # bytes; the API counts characters, of which some have four
 DEFAULTS = (
     # id, name, vCPUs, RAM in MiB, disk in GiB
     ("1", "m1.tiny", 1, 128, 1),
@@ -89,7 +90,8 @@ def list_page(tx: Tx, wanted: FlavorQuery) -> list[Flavor]:
 
 
 def create(tx: Tx, flavor: Flavor) -> None:
-    """Add a flavor. Raises: Conflict when its id or name is taken."""
+    """Add a flavor. Raises: Conflict when its id or name is taken; BadRequest for a description that is too long."""
+    _check_description(flavor.description)
     values = {**vars(flavor), "extra_specs": dict(flavor.extra_specs), "created_at": tx.database.clock.wall()}
     queries.insert_flavor(tx, values)
 
@@ -101,9 +103,15 @@ def delete(tx: Tx, flavor_id: str) -> None:
 
 
 def describe(tx: Tx, flavor_id: str, description: str | None) -> None:
-    """Change the description. Raises: NotFound."""
+    """Change the description. Raises: NotFound; BadRequest when it is too long."""
+    _check_description(description)
     if not queries.update_flavor(tx, flavor_id, description=description, updated_at=tx.database.clock.wall()):
         raise no_flavor(flavor_id)
+
+
+def _check_description(description: str | None) -> None:
+    if description is not None and len(description.encode()) > LONGEST_DESCRIPTION:
+        raise errors.BadRequest(f"The description is longer than {LONGEST_DESCRIPTION} bytes.")
 
 
 def set_extra_specs(tx: Tx, flavor_id: str, specs: Mapping[str, str]) -> None:

@@ -7,15 +7,10 @@ and X) only the refusals are looked at, so that not everything it speaks of has 
 
 from __future__ import annotations
 
-import falcon.testing
-import orjson
 import pytest
 from conformance import exceptions, tables
-from conformance.examples import body_of
+from conformance.asking import good_request
 from conformance.tables import Known
-from conformance.world import World
-
-from nova_lite.api.microversion import parse, show
 
 BROKEN = ("nobody", "forged", "expired")
 CALLERS = (*BROKEN, "reader", "other", "member", "manager", "admin", "auditor", "service")
@@ -56,32 +51,11 @@ def expected(known: Known, caller: str) -> bool:
     return caller == "other" and line.access in ("reader", "member") and not owned
 
 
-def ask(world: World, known: Known, caller: str) -> falcon.testing.Result:
-    """Send one request."""
-    route, service = known.route, known.service
-    headers = {"X-Subject-Token": world.tokens["member"]}
-    version = (0, 0)
-    if service.versions is not None:
-        version = parse(route.max_version) if route.max_version else service.versions.most
-        headers["OpenStack-API-Version"] = f"{service.name} {show(version)}"
-    if caller != "nobody":
-        headers["X-Auth-Token"] = world.tokens[caller]
-    things = exceptions.things(world.ids, service.name, route)
-    query = exceptions.QUERIES.get((service.name, route.path), "").format_map(things)
-    body = exceptions.body(world.ids, service.name, route)
-    body = body_of(route, version) if body is None else body
-    content = b"\0" * 512 if route.raw else None if body is None else orjson.dumps(body)
-    if content is not None:
-        headers["Content-Type"] = route.media[0]
-    path = service.root + route.path.format_map(things)
-    return world.client.simulate_request(route.method, path, query_string=query, headers=headers, body=content)
-
-
 @pytest.mark.parametrize("known", tables.known_routes(), ids=str)
 def test_who_is_let_through(world, known):
     wrong = []
     for caller in CALLERS:
-        got = ask(world, known, caller)
+        got = good_request(world, known, caller).send(world)
         through = got.status_code not in REFUSALS
         if through and known.route.method not in READS:
             world.put_back()

@@ -17,6 +17,8 @@ from nova_lite.identity import catalog
 from nova_lite.identity.projects import new_id
 from nova_lite.model.identity import CatalogEndpoint, CatalogService, Region
 
+LONGEST_ID = 255  # of a region; others are made here
+
 
 def list_regions(request: Request) -> Answer:
     """GET /regions."""
@@ -42,6 +44,8 @@ def create_region(request: Request) -> Answer:
     named = request.params.get("region_id")
     if named and body.get("id") not in (None, named):
         raise errors.BadRequest("The region's id in the body is not the one in the path.")
+    if named and len(named) > LONGEST_ID:
+        raise errors.BadRequest(f"A region's id has at most {LONGEST_ID} characters.")
     columns, extra = split(body, REGION)
     columns["description"] = columns.get("description") or ""
     region = Region(id=named or body.get("id") or uuid.uuid4().hex, extra=merged({}, extra), **columns)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from nova_lite.api.identity import auth, ec2, endpoint_filter, limits, not_offered, oauth, policies, stored_credentials, trusts
+from nova_lite.api.identity import (
+    auth,
+    domain_config,
+    ec2,
+    endpoint_filter,
+    limits,
+    not_offered,
+    oauth,
+    policies,
+    stored_credentials,
+    trusts,
+)
 from nova_lite.api.identity.schemas import delegation as delegation_schemas
 from nova_lite.api.identity.schemas import limits as limit_schemas
 from nova_lite.api.route import Route
@@ -194,7 +205,6 @@ POLICIES = (
 
 _FEDERATION = "/OS-FEDERATION"
 _PROTOCOLS = _FEDERATION + "/identity_providers/{idp_id}/protocols"
-_CONFIG = "/domains/{domain_id}/config"
 
 
 def _things(several: str, one: str, every: str, single: str) -> tuple[Route, ...]:
@@ -240,20 +250,31 @@ NOT_OFFERED = (
     Route("GET", _FEDERATION + "/projects", auth.list_projects, rule="identity:get_auth_projects"),
     Route("POST", "/OS-OAUTH2/token", not_offered.refuse_oauth2, token=False, kept=False),
     Route("GET", "/OS-REVOKE/events", not_offered.list_events, rule="identity:list_revoke_events"),
-    Route("GET", "/domains/config/default", not_offered.show_default_config, rule="identity:get_domain_config_default"),
-    Route("GET", "/domains/config/{group}/default", not_offered.show_default_config, rule="identity:get_domain_config_default"),
-    Route(
-        "GET",
-        "/domains/config/{group}/{option}/default",
-        not_offered.show_default_config,
-        rule="identity:get_domain_config_default",
-    ),
-    Route("PUT", _CONFIG, not_offered.refuse_config, rule="identity:create_domain_config"),
+)
+
+_CONFIG = "/domains/{domain_id}/config"
+_DEFAULT_RULE = "identity:get_domain_config_default"
+_PLACES = ("", "/{group}", "/{group}/{option}")
+DOMAIN_CONFIG = (
+    Route("GET", "/domains/config/default", domain_config.show_default, rule=_DEFAULT_RULE),
+    Route("GET", "/domains/config/{group}/default", domain_config.show_default, rule=_DEFAULT_RULE),
+    Route("GET", "/domains/config/{group}/{option}/default", domain_config.show_default, rule=_DEFAULT_RULE),
+    Route("PUT", _CONFIG, domain_config.replace_config, rule="identity:create_domain_config", body=limit_schemas.DOMAIN_CONFIG),
     *(
-        Route(method, _CONFIG + place, not_offered.show_no_config, rule=f"identity:{verb}_domain_config")
-        for place in ("", "/{group}", "/{group}/{option}")
-        for method, verb in (("GET", "get"), ("PATCH", "update"), ("DELETE", "delete"))
+        route
+        for path in (_CONFIG + place for place in _PLACES)
+        for route in (
+            Route("GET", path, domain_config.show_config, rule="identity:get_domain_config", by_handler=True),
+            Route(
+                "PATCH",
+                path,
+                domain_config.update_config,
+                rule="identity:update_domain_config",
+                body=limit_schemas.DOMAIN_CONFIG,
+            ),
+            Route("DELETE", path, domain_config.remove_config, rule="identity:delete_domain_config"),
+        )
     ),
 )
 
-EXTENSIONS: tuple[Route, ...] = (*CREDENTIALS, *LIMITS, *OAUTH, *TRUSTS, *FILTERS, *POLICIES, *NOT_OFFERED)
+EXTENSIONS: tuple[Route, ...] = (*CREDENTIALS, *LIMITS, *OAUTH, *TRUSTS, *FILTERS, *POLICIES, *NOT_OFFERED, *DOMAIN_CONFIG)

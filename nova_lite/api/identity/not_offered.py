@@ -1,6 +1,6 @@
 """What this cloud leaves out of Identity, answered as a Keystone answers that was not set up for it.
 
-Federation, LDAP for single domains, OAuth 2: lists are empty, what is looked for is not found, what would set it up is
+Federation, OAuth 2: lists are empty, what is looked for is not found, what would set it up is
 refused with a sentence. Nothing here answers 5xx, which clients would take for an outage.
 """
 
@@ -11,11 +11,8 @@ from nova_lite.api.identity.lists import answer_list
 from nova_lite.api.identity.views.records import time_text
 from nova_lite.api.route import Answer, Handler, Request
 from nova_lite.db import identity as db
-from nova_lite.identity import projects
 
 NO_FEDERATION = "This cloud offers no federation: users log in by password, application credential, TOTP, trust or OAuth 1."
-NO_DOMAIN_CONFIG = "This cloud keeps the users of all domains in its own database: domains have no configuration."
-DEFAULTS = {"identity": {"driver": "sql"}}
 # How kinds of revocations read as events; grants are kept as hashes, and cannot be told.
 EVENT_FIELDS = {
     "audit_id": "audit_id",
@@ -54,31 +51,6 @@ def refuse_oauth2(request: Request) -> Answer:
         return Answer(status=401, body=words, headers={"WWW-Authenticate": 'Basic realm="OAuth 2.0"'})
     request.parts.tokens.check(request.headers["X-AUTH-TOKEN"], request.context.request_id)
     return Answer(status=400, body={"error": "unsupported_grant_type", "error_description": NO_FEDERATION})
-
-
-def show_no_config(request: Request) -> Answer:
-    """GET, PATCH and DELETE of what a domain's configuration would hold. Raises: NotFound."""
-    with request.parts.database.read() as tx:
-        projects.get_domain(tx, request.params["domain_id"])
-    raise errors.NotFound(f"Could not find the domain's configuration. {NO_DOMAIN_CONFIG}")
-
-
-def refuse_config(request: Request) -> Answer:
-    """PUT /domains/{domain_id}/config. Raises: NotFound for the domain; Forbidden."""
-    with request.parts.database.read() as tx:
-        projects.get_domain(tx, request.params["domain_id"])
-    raise errors.Forbidden(NO_DOMAIN_CONFIG)
-
-
-def show_default_config(request: Request) -> Answer:
-    """GET /domains/config/default, of a group or an option. Raises: Forbidden for one there is not, as the original."""
-    group, option = request.params.get("group"), request.params.get("option")
-    if group is None:
-        return Answer(body={"config": DEFAULTS})
-    found = DEFAULTS.get(group)
-    if found is None or (option is not None and option not in found):
-        raise errors.Forbidden(f"Invalid domain specific configuration. {NO_DOMAIN_CONFIG}")
-    return Answer(body={"config": {group: found} if option is None else {option: found[option]}})
 
 
 def list_events(request: Request) -> Answer:

@@ -1,4 +1,6 @@
-"""What lets somebody act for another, or by something else than a password: credentials, trusts, OAuth consumers and tokens."""
+"""What lets somebody act for another, or by something else than a password: credentials, trusts, OAuth consumers and tokens;
+and the configurations of domains, which hold a password too.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,13 @@ credentials = sa.Table(
     sa.Column("type", sa.String(255), nullable=False),
     sa.Column("blob", long_text(), nullable=False),
     sa.Column("last_step", sa.BigInteger, nullable=False, default=0),  # of TOTP: no passcode of it or before is taken again
+)
+
+domain_configs = sa.Table(
+    "domain_configs",  # kept for clients; nothing here obeys them
+    METADATA,
+    sa.Column("id", sa.String(64), primary_key=True),  # the domain's
+    sa.Column("content", long_text(), nullable=False),  # sealed
 )
 
 trusts = sa.Table(

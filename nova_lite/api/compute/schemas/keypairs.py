@@ -12,7 +12,7 @@ _TYPE: JsonSchema = {"enum": ["ssh", "x509"]}
 _KEY: JsonSchema = {"type": "string", "minLength": 1, "maxLength": 16384}
 _PLAIN_NAME: JsonSchema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^ ](.*[^ ])?$"}
 _WIDER_NAME: JsonSchema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[a-zA-Z0-9@._ \-]+$"}
-_USER: JsonSchema = {"type": "string", "minLength": 1, "maxLength": 255}
+_USER: JsonSchema = {"type": "string", "minLength": 1, "maxLength": 64}
 
 
 def _create(properties: dict[str, Any], *required: str) -> JsonSchema:

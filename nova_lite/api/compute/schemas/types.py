@@ -40,7 +40,7 @@ METADATA: JsonSchema = {
     "additionalProperties": False,
 }
 TAG: JsonSchema = {"type": "string", "minLength": 1, "maxLength": 60, "pattern": "^[^,/]*$"}
-PROJECT_ID: JsonSchema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[a-zA-Z0-9\-]*$"}
+PROJECT_ID: JsonSchema = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"^[a-zA-Z0-9\-]*$"}
 HOST: JsonSchema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[a-zA-Z0-9\-._]*$"}
 NOTHING: JsonSchema = {}  # a value that does not matter, mostly null
 

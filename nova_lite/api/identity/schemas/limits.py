@@ -50,12 +50,19 @@ _FILTERS = {
     "type": "object",
     "properties": {
         "service_id": ID,
-        "region_id": {"type": "string", "minLength": 1, "maxLength": 255},
+        "region_id": {"type": ["string", "null"], "minLength": 1, "maxLength": 255},
         "interface": {"enum": ["public", "internal", "admin"]},
+        "enabled": {"type": "boolean"},
     },
-    "minProperties": 1,
     "additionalProperties": False,
 }
 _GROUP = {"name": NAME, "description": DESCRIPTION, "filters": _FILTERS}
 CREATE_GROUP = wrapped("endpoint_group", _GROUP, required=("name", "filters"), extra=False)
 UPDATE_GROUP = wrapped("endpoint_group", _GROUP, extra=False)
+# Which groups and options there are, the rules say, for the original refuses others with 403.
+DOMAIN_CONFIG = {
+    "type": "object",
+    "properties": {"config": {"type": "object"}},
+    "required": ["config"],
+    "additionalProperties": False,
+}

@@ -7,7 +7,7 @@ from nova_lite.api.validate import JsonSchema
 ID = {"type": "string", "minLength": 1, "maxLength": 64}
 NAME = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"\S"}
 SHORT_NAME = {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"\S"}
-DESCRIPTION = {"type": ["string", "null"], "maxLength": 65535}
+DESCRIPTION = {"type": ["string", "null"], "maxLength": 16_383}  # of up to 4 bytes each: what MariaDB's TEXT takes
 BOOLEAN = {"type": "boolean"}
 OPTION = {"type": ["boolean", "null"]}
 OPTIONS = {"type": "object", "properties": {"immutable": OPTION}, "additionalProperties": False}

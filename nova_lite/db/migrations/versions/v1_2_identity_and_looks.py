@@ -46,6 +46,7 @@ def downgrade() -> None:
     op.drop_table("oauth_request_tokens")
     op.drop_table("oauth_consumers")
     op.drop_table("trusts")
+    op.drop_table("domain_configs")
     op.drop_table("credentials")
 
 
@@ -65,6 +66,16 @@ def _add_delegation() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_credentials")),
     )
     op.create_index(op.f("ix_credentials_user_id"), "credentials", ["user_id"], unique=False)
+    op.create_table(
+        "domain_configs",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column(
+            "content",
+            sa.Text().with_variant(mysql.MEDIUMTEXT(), "mariadb").with_variant(mysql.MEDIUMTEXT(), "mysql"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_domain_configs")),
+    )
     op.create_table(
         "trusts",
         sa.Column("id", sa.String(length=64), nullable=False),

@@ -32,10 +32,5 @@ RULES = (
         ("service_providers", "service_provider"),
         (_FEDERATION + "/service_providers", _FEDERATION + "/service_providers/{service_provider_id}"),
     ),
-    rule("get_domain_config", ADMIN, "GET", "/domains/{domain_id}/config", "Show a domain's configuration."),
-    rule("create_domain_config", ADMIN, "PUT", "/domains/{domain_id}/config", "Set a domain's configuration."),
-    rule("update_domain_config", ADMIN, "PATCH", "/domains/{domain_id}/config", "Change a domain's configuration."),
-    rule("delete_domain_config", ADMIN, "DELETE", "/domains/{domain_id}/config", "Remove a domain's configuration."),
-    rule("get_domain_config_default", ADMIN, "GET", "/domains/config/default", "Show what holds without one."),
     rule("list_revoke_events", _SERVICE, "GET", "/OS-REVOKE/events", "List what was revoked."),
 )
