@@ -21,6 +21,7 @@ class CredentialOrder:
     roles: ids or names; None: all that it has in the project
     secret: None: make one
     access_rules: each has an id, or service, method and path; None: every request may be made
+    within: the names of the roles that the caller's token has, beyond which none is given; None: no such bound
     """
 
     user_id: str
@@ -32,6 +33,7 @@ class CredentialOrder:
     expires_at: float | None = None
     unrestricted: bool = False
     access_rules: tuple[dict[str, Any], ...] | None = None
+    within: frozenset[str] | None = None
 
 
 def create(database: Database, order: CredentialOrder) -> tuple[ApplicationCredential, list[Role], str]:
@@ -46,7 +48,8 @@ def create(database: Database, order: CredentialOrder) -> tuple[ApplicationCrede
     secret_hash = passwords.make_hash(secret)
 
     def work(tx: Tx) -> tuple[ApplicationCredential, list[Role]]:
-        chosen = _chosen(_held(tx, order.user_id, order.project_id), order.roles)
+        held = _held(tx, order.user_id, order.project_id)
+        chosen = _chosen([role for role in held if order.within is None or role.name in order.within], order.roles)
         credential = ApplicationCredential(
             id=uuid.uuid4().hex,
             name=order.name,
@@ -60,7 +63,8 @@ def create(database: Database, order: CredentialOrder) -> tuple[ApplicationCrede
             roles=[role.id for role in chosen],
             access_rules=_access_rules(tx, order),
         )
-        return db.CREDENTIALS.insert(tx, credential), chosen
+        db.CREDENTIALS.insert(tx, credential)
+        return credential, roles_of(tx, credential)
 
     return (*database.transact(work), secret)
 
@@ -94,8 +98,8 @@ def _chosen(held: list[Role], asked: tuple[str, ...] | None) -> list[Role]:
 
 
 def roles_of(tx: Tx, credential: ApplicationCredential) -> list[Role]:
-    """List the roles a credential gives now: those it was made with that its user still has."""
-    granted = set(credential.roles)
+    """List the roles a credential gives now: those it was made with and what they imply, as far as its user still has them."""
+    granted = roles.expand(tx, credential.roles)
     return [role for role in _held(tx, credential.user_id, credential.project_id) if role.id in granted]
 
 

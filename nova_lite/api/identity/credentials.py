@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 from nova_lite import errors
+from nova_lite.api.identity.delegated import refuse_for_credentials
 from nova_lite.api.identity.lists import answer_list, exact
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
@@ -13,9 +14,10 @@ from nova_lite.identity import credentials
 from nova_lite.identity.credentials import CredentialOrder
 
 
-def _user_id(request: Request) -> str:
+def _user_id(request: Request, *, change: bool = False) -> str:
     user_id = request.params["user_id"]
     request.enforce(target={"target.user.id": user_id})
+    refuse_for_credentials(request, change=change)
     return user_id
 
 
@@ -50,8 +52,7 @@ def show_credential(request: Request) -> Answer:
 
 def create_credential(request: Request) -> Answer:
     """POST /users/{user_id}/application_credentials: the secret is shown this once."""
-    user_id = _user_id(request)
-    _refuse_credential_token(request)
+    user_id = _user_id(request, change=True)
     project_id = request.context.project_id
     if project_id is None:
         raise errors.BadRequest("An application credential needs a token of a project.")
@@ -67,27 +68,16 @@ def create_credential(request: Request) -> Answer:
         expires_at=read_time(body.get("expires_at")),
         unrestricted=bool(body.get("unrestricted")),
         access_rules=tuple(body["access_rules"]) if body.get("access_rules") else None,
+        within=request.context.roles,
     )
     record, held, secret = credentials.create(request.parts.database, order)
     view = records.credential(request, record, held) | {"secret": secret}
     return Answer(status=201, body={"application_credential": view})
 
 
-def _refuse_credential_token(request: Request) -> None:
-    """A token of a restricted application credential may neither make nor delete others. Raises: Forbidden."""
-    claims = request.parts.identity.tokens.read(request.headers.get("X-AUTH-TOKEN", ""))
-    if claims.application_credential_id is None:
-        return
-    with request.parts.database.read() as tx:
-        used = db.CREDENTIALS.find(tx, claims.application_credential_id)
-    if used is None or not used.unrestricted:
-        raise errors.Forbidden("A restricted application credential cannot manage application credentials.")
-
-
 def delete_credential(request: Request) -> Answer:
     """DELETE /users/{user_id}/application_credentials/{application_credential_id}."""
-    user_id = _user_id(request)
-    _refuse_credential_token(request)
+    user_id = _user_id(request, change=True)
     credential_id = request.params["application_credential_id"]
     request.parts.database.transact(lambda tx: credentials.delete(tx, user_id, credential_id))
     request.parts.identity.tokens.catch_up()
