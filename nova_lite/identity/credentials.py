@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from nova_lite import errors
@@ -101,6 +102,14 @@ def roles_of(tx: Tx, credential: ApplicationCredential) -> list[Role]:
     """List the roles a credential gives now: those it was made with and what they imply, as far as its user still has them."""
     granted = roles.expand(tx, credential.roles)
     return [role for role in _held(tx, credential.user_id, credential.project_id) if role.id in granted]
+
+
+def roles_given(tx: Tx, found: Sequence[ApplicationCredential]) -> list[list[Role]]:
+    """List the roles that each of several credentials was made with, and what they imply, by name. Two statements."""
+    every = db.ROLES.list_by(tx) if found else []
+    implications = db.implications(tx) if found else []
+    granted = [roles.spread(implications, each.roles) for each in found]
+    return [[role for role in every if role.id in ids and not role.domain_id] for ids in granted]
 
 
 def get(tx: Tx, user_id: str, credential_id: str) -> ApplicationCredential:

@@ -37,7 +37,10 @@ def list_credentials(request: Request) -> Answer:
     user_id = _user_id(request)
     with request.parts.database.read() as tx:
         found = db.CREDENTIALS.list_by(tx, user_id=user_id, **exact(request, "name"))
-        views = [records.credential(request, each, credentials.roles_of(tx, each)) for each in found]
+        views = [
+            records.credential(request, each, held)
+            for each, held in zip(found, credentials.roles_given(tx, found), strict=True)
+        ]
     return answer_list(request, "application_credentials", views)
 
 
@@ -46,7 +49,7 @@ def show_credential(request: Request) -> Answer:
     user_id = _user_id(request)
     with request.parts.database.read() as tx:
         found = credentials.get(tx, user_id, request.params["application_credential_id"])
-        view = records.credential(request, found, credentials.roles_of(tx, found))
+        view = records.credential(request, found, credentials.roles_given(tx, [found])[0])
     return Answer(body={"application_credential": view})
 
 
