@@ -143,3 +143,29 @@ def test_a_query_that_looks_like_sql_finds_nothing(ask):
         found = ask("GET", path + "x' OR '1'='1")
         assert found.status_code == 200
         assert next(iter(value for value in found.json.values() if isinstance(value, list))) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("lt:2000-01-01T00:00:10Z", ["early"]),
+        ("lte:2000-01-01T00:00:10Z", ["early", "middle"]),
+        ("gt:2000-01-01T00:00:10Z", ["late"]),
+        ("gte:2000-01-01T00:00:10Z", ["late", "middle"]),
+        ("eq:2000-01-01T00:00:10Z", ["middle"]),
+        ("2000-01-01T00:00:10Z", ["middle"]),
+        ("neq:2000-01-01T00:00:10Z", ["early", "late"]),
+    ],
+)
+@pytest.mark.parametrize("path", ["/users", "/groups/{crew}/users"])
+def test_users_are_found_by_when_their_password_expires(ask, database, path, asked, found):
+    crew = ask("POST", "/groups", {"group": {"name": "crew"}}).json["group"]["id"]
+    for seconds, name in enumerate(("early", "middle", "late")):
+        user_id = ask("POST", "/users", {"user": {"name": name}}).json["user"]["id"]
+        ask("PUT", f"/groups/{crew}/users/{user_id}")
+        moment = 946684800.0 + seconds * 10
+        database.transact(lambda tx, user_id=user_id, moment=moment: db.USERS.update(tx, user_id, password_expires_at=moment))
+
+    got = ask("GET", f"{path.format(crew=crew)}?password_expires_at={asked}")
+
+    assert [user["name"] for user in got.json["users"]] == found
