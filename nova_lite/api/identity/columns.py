@@ -24,9 +24,9 @@ def split(
 
 
 def merged(before: Mapping[str, Any] | None, extra: dict[str, Any]) -> dict[str, Any]:
-    """Give the extra fields after a change; null takes one away, and `options` are changed one by one."""
+    """Give the extra fields after a change, null ones too; `options` are changed one by one."""
     known = dict(before or {})
-    changed = {name: value for name, value in (known | extra).items() if value is not None}
+    changed = known | extra
     if "options" in extra:
         changed["options"] = immutable.merged(immutable.options_of(known), extra["options"] or {})
     if "tags" in extra:
