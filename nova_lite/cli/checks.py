@@ -126,7 +126,8 @@ def differences(installation: Installation) -> Iterator[Finding]:
     with installation.database.read() as tx:
         if version.refusal_of(version.current(tx)):
             return  # said by the check of the database
-    for _, one in library.find(installation.database, library.all_kinds(store_of(installation))):
+    kinds = library.all_kinds(store_of(installation), projects_here=installation.identity.keystone is None)
+    for _, one in library.find(installation.database, kinds):
         yield Finding(check=one.check, subject=one.subject, problem=one.problem, help=one.help, repair=one.repair)
 
 

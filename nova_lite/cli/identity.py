@@ -41,7 +41,7 @@ cloud_option = click.option(
 
 @click.group()
 def command() -> None:
-    """Users and projects: rotate-keys, register, import."""
+    """Users and projects: rotate-keys, withdraw, register, import."""
 
 
 @command.command("rotate-keys")
@@ -83,6 +83,34 @@ def _note_rotation(installation: Installation, key_id: str) -> None:
     operator = audit.Initiator(name=os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name)
     event = audit.Event(action="rotated.key", outcome=audit.SUCCESS, initiator=operator, target_kind="key", target_id=key_id)
     audit.AuditLog(installation.daemon.log_dir / audit.FILE).write(event)
+
+
+@command.command()
+@click.argument("user")
+@click.argument("role")
+@click.option("--domain", default="Default", show_default=True, help="Name of the domain that the user and the project are in.")
+@click.option("--project", help="Take the role away on this project, by its name; else it is on the domain.")
+@click.option("--system", is_flag=True, help="Take the role away on the whole system.")
+@click.option("--force", is_flag=True, help="Do it even when nobody is left who administers the cloud.")
+@click.pass_obj
+def withdraw(
+    files: tuple[Path, ...], user: str, role: str, domain: str, project: str | None, system: bool, force: bool
+) -> None:
+    """Take a ROLE away from a USER, both by name. Its tokens with the role end within a second.
+
+    The API refuses to take away the last administrator; with --force this does it. `nova-lite up` gives admin the role again.
+    """
+    from nova_lite.db import version
+    from nova_lite.identity import withdrawing
+
+    if project is not None and system:
+        raise click.UsageError("Give one of --project and --system.")
+    installation = Installation(files)
+    _need_embedded(installation, "take the role away there: openstack role remove")
+    version.require(installation.database)
+    place = withdrawing.Place(domain=domain, project=project, system=system)
+    withdrawing.withdraw(installation.database, user, role, place, force=force)
+    click.echo(f"{user} has the role {role} no more on {place}.")
 
 
 @command.command()

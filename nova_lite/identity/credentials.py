@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from nova_lite import errors
@@ -19,9 +20,9 @@ class CredentialOrder:
     """What a user asks for.
 
     roles: ids or names; None: all that it has in the project
-    at_most: names of the roles that it may choose of, those of the token it asks with; None: any that it has
     secret: None: make one
     access_rules: each has an id, or service, method and path; None: every request may be made
+    within: the names of the roles that the caller's token has, beyond which none is given; None: no such bound
     """
 
     user_id: str
@@ -30,10 +31,10 @@ class CredentialOrder:
     description: str | None = None
     secret: str | None = dataclasses.field(default=None, repr=False)
     roles: tuple[str, ...] | None = None
-    at_most: frozenset[str] | None = None
     expires_at: float | None = None
     unrestricted: bool = False
     access_rules: tuple[dict[str, Any], ...] | None = None
+    within: frozenset[str] | None = None
 
 
 def create(database: Database, order: CredentialOrder) -> tuple[ApplicationCredential, list[Role], str]:
@@ -49,8 +50,7 @@ def create(database: Database, order: CredentialOrder) -> tuple[ApplicationCrede
 
     def work(tx: Tx) -> tuple[ApplicationCredential, list[Role]]:
         held = _held(tx, order.user_id, order.project_id)
-        within = held if order.at_most is None else [role for role in held if role.name in order.at_most]
-        chosen = _chosen(within, order.roles)
+        chosen = _chosen([role for role in held if order.within is None or role.name in order.within], order.roles)
         credential = ApplicationCredential(
             id=uuid.uuid4().hex,
             name=order.name,
@@ -64,7 +64,8 @@ def create(database: Database, order: CredentialOrder) -> tuple[ApplicationCrede
             roles=[role.id for role in chosen],
             access_rules=_access_rules(tx, order),
         )
-        return db.CREDENTIALS.insert(tx, credential), chosen
+        db.CREDENTIALS.insert(tx, credential)
+        return credential, roles_of(tx, credential)
 
     return (*database.transact(work), secret)
 
@@ -98,9 +99,17 @@ def _chosen(held: list[Role], asked: tuple[str, ...] | None) -> list[Role]:
 
 
 def roles_of(tx: Tx, credential: ApplicationCredential) -> list[Role]:
-    """List the roles a credential gives now: those it was made with that its user still has."""
-    granted = set(credential.roles)
+    """List the roles a credential gives now: those it was made with and what they imply, as far as its user still has them."""
+    granted = roles.expand(tx, credential.roles)
     return [role for role in _held(tx, credential.user_id, credential.project_id) if role.id in granted]
+
+
+def roles_given(tx: Tx, found: Sequence[ApplicationCredential]) -> list[list[Role]]:
+    """List the roles that each of several credentials was made with, and what they imply, by name. Two statements."""
+    every = db.ROLES.list_by(tx) if found else []
+    implications = db.implications(tx) if found else []
+    granted = [roles.spread(implications, each.roles) for each in found]
+    return [[role for role in every if role.id in ids and not role.domain_id] for ids in granted]
 
 
 def get(tx: Tx, user_id: str, credential_id: str) -> ApplicationCredential:

@@ -56,8 +56,13 @@ def as_given(tx: Tx, question: Question) -> list[Held]:
 def worked_out(tx: Tx, question: Question) -> list[Held]:
     """List what users effectively hold. A fixed number of statements, whatever the number of assignments.
 
-    Only global roles count, as in tokens; the system's are left out unless it is asked for.
+    Only global roles count, as in tokens; the system's are left out unless it is asked for. Raises: NotFound for a user or
+    project that does not exist.
     """
+    if question.actor_kind == Actor.USER:
+        records.USERS.get(tx, str(question.actor_id))
+    if question.target_kind == Target.PROJECT:
+        records.PROJECTS.get(tx, str(question.target_id))
     kinds, targets = _asked_targets(tx, question)
     if question.target_kind is None:
         kinds = (Target.PROJECT, Target.DOMAIN)

@@ -221,17 +221,14 @@ class Login:
     def _by_token(self, token: str) -> Proof:
         self._tokens.refresh()  # else a token that ended a moment ago would live on in this one
         earlier = self._tokens.read(token)
-        if earlier.trust or earlier.access_token_id or NOT_LOGGED_IN_BY in earlier.methods:
-            raise errors.Forbidden("A token of a trust, of OAuth, or of an EC2 key pair makes no others.")
+        if earlier.is_delegated:
+            raise errors.Forbidden("A token that was given by delegation (a trust, OAuth, a credential) makes no others.")
         with self._database.read() as tx:
             user = db.USERS.find(tx, earlier.user_id)
-            credential = None
-            if earlier.application_credential_id:
-                credential = db.CREDENTIALS.find(tx, earlier.application_credential_id)
-        if user is None or (earlier.application_credential_id and credential is None):
+        if user is None:
             raise errors.Unauthorized
         methods = tuple(dict.fromkeys((*earlier.methods, "token")))
-        return Proof(user=user, methods=methods, earlier=earlier, credential=credential)
+        return Proof(user=user, methods=methods, earlier=earlier)
 
     def _by_credential(self, body: dict[str, Any], address: str) -> Proof:
         who = f"credential {body.get('id') or _user_key(body.get('user', {})) + str(body.get('name'))}"

@@ -136,8 +136,13 @@ def assignments_of(tx: Tx, user_id: str) -> list[Assignment]:
 
 def expand(tx: Tx, role_ids: Iterable[str]) -> set[str]:
     """Add the roles that roles imply, however far."""
+    return spread(db.implications(tx), role_ids)
+
+
+def spread(implications: Iterable[tuple[str, str]], role_ids: Iterable[str]) -> set[str]:
+    """Add the roles that roles imply by these pairs, however far."""
     implied = defaultdict(set)
-    for prior, other in db.implications(tx):
+    for prior, other in implications:
         implied[prior].add(other)
     found: set[str] = set()
     waiting = list(role_ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ Ids = Mapping[str, str]
 NOTHING = "nothing-has-this-id"
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINQvCw+8KQQ9WPkwhh9K/eHVLr/LQaNdaCUARTLGIYc2"
 EVERYBODY = ("nobody", "forged", "expired", "reader", "other", "member", "manager", "admin", "auditor", "service")
+DOMAIN_PEOPLE = ("domain_manager", "domain_reader", "foreign_manager")
 PROJECT_PEOPLE = ("reader", "other", "member", "manager", "service")
 
 # (service, method, path) -> who is let through or not, unlike the table says.
@@ -52,6 +54,35 @@ ACCESS: dict[tuple[str, str, str], dict[str, bool]] = {
     ("network", "GET", "/quotas/{project_id}/default"): dict.fromkeys(("reader", "member", "manager"), True),
     ("network", "GET", "/quotas/{project_id}/details"): dict.fromkeys(("reader", "member", "manager"), True),
 }
+
+# What a token of a domain is good for in Identity, as Keystone's rules have it: readers see the users, groups, projects and
+# assignments of their domain, managers also change them and see the roles that they may give.
+_DOMAIN_RECORDS = re.compile(
+    r"/users(/\{user_id\}(/projects|/groups)?)?"
+    r"|/groups(/\{group_id\}(/users(/\{user_id\})?)?)?"
+    r"|/projects(/\{project_id\}(/tags(/\{value\})?)?)?"
+    r"|(/OS-INHERIT)?/(projects|domains)/\{\w+\}/(users|groups)/\{\w+\}/roles.*"
+)
+_DOMAIN_VIEWS = ("/domains", "/domains/{domain_id}", "/role_assignments", "/limits/{limit_id}")
+_DOMAIN_ROLES = ("/roles", "/roles/{role_id}")
+# A manager of another domain finds its own records in lists, makes new ones there, and sees the global roles.
+FAR_LISTS = ("/users", "/groups", "/projects", "/domains", "/role_assignments")
+
+
+def of_domain(route: Route, caller: str) -> bool:
+    """Tell whether a token of a domain lets its holder through where more than any token is needed."""
+    reads = route.method in ("GET", "HEAD")
+    if reads and route.path == "/credentials":  # its own ones
+        return True
+    if caller == "foreign_manager":
+        made = route.method == "POST" and route.path in FAR_LISTS[:3]
+        return made or (reads and route.path in (*FAR_LISTS, *_DOMAIN_ROLES))
+    if reads and (route.path in _DOMAIN_VIEWS or _DOMAIN_RECORDS.fullmatch(route.path)):
+        return True
+    if caller != "domain_manager":
+        return False
+    return bool(_DOMAIN_RECORDS.fullmatch(route.path)) or (reads and route.path in _DOMAIN_ROLES)
+
 
 # (service, method, path) -> fields of the path that stand for something else than usual
 THINGS: dict[tuple[str, str, str], dict[str, str]] = {

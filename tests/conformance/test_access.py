@@ -7,6 +7,7 @@ and X) only the refusals are looked at, so that not everything it speaks of has 
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from conformance import exceptions, tables
 from conformance.asking import good_request
@@ -67,6 +68,36 @@ def test_who_is_let_through(world, known):
             wrong.append(f"{caller}: is {'' if through else 'not '}let through: {got.status_code} {got.text[:200]}")
 
     assert not wrong, f"access {known.line.access}:\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize("known", [one for one in tables.known_routes() if one.service.name == "identity"], ids=str)
+@pytest.mark.parametrize("caller", exceptions.DOMAIN_PEOPLE)
+def test_who_is_let_through_with_a_token_of_a_domain(world, known, caller):
+    got = good_request(world, known, caller).send(world)
+    through = got.status_code not in REFUSALS
+    if through and known.route.method not in READS:
+        world.put_back()
+    wanted = known.line.access in ("none", "any") or exceptions.of_domain(known.route, caller)
+    if not wanted or known.line.tier in ASKED_WHOLLY:
+        assert through == wanted, f"{got.status_code} {got.text[:200]}"
+
+
+@pytest.mark.parametrize("path", exceptions.FAR_LISTS)
+def test_lists_show_nothing_of_another_domain(world, path):
+    headers = {"X-Auth-Token": world.tokens["foreign_manager"]}
+    got = world.client.simulate_get(f"/identity/v3{path}", headers=headers)
+
+    assert got.status_code == 200
+    assert "default" not in orjson.dumps(got.json).decode()
+
+
+def test_every_route_whose_rule_the_handler_enforces_is_asked_by_a_stranger():
+    asked = {(known.route.method, known.route.path) for known in tables.known_routes() if known.service.name == "identity"}
+    by_handler = [(service.name, route) for service, route in tables.own_routes() if route.by_handler]
+
+    assert by_handler
+    assert {name for name, _ in by_handler} == {"identity"}
+    assert {(route.method, route.path) for _, route in by_handler} <= asked
 
 
 def test_every_route_of_ours_is_in_a_table():

@@ -45,7 +45,7 @@ URL = "http://cloud.test"
 SERVER = str(uuid.UUID(int=100))
 STOPPED = str(uuid.UUID(int=101))
 REQUEST = "req-00000000-0000-0000-0000-000000000001"
-# name -> role and where; a project by its name, the whole system, or the domain
+# name -> role and where; a project by its name, the whole system, the domain of all, or one of its own
 PEOPLE = {
     "admin": ("admin", "admin"),
     "member": ("member", "demo"),
@@ -55,6 +55,8 @@ PEOPLE = {
     "auditor": ("reader", "system"),
     "service": ("service", "other"),
     "domain_manager": ("manager", "domain"),
+    "domain_reader": ("reader", "domain"),
+    "foreign_manager": ("manager", "far"),
 }
 
 
@@ -220,15 +222,17 @@ class Settling:
         roles = {each["name"]: each["id"] for each in self._ask("GET /identity/v3/roles")["roles"]}
         ids |= {"project_id": projects["demo"], "role_id": roles["reader"], "other_project": projects["other"]}
         ids["admin_project"] = projects["admin"]
+        far = self._ask("POST /identity/v3/domains", {"domain": {"name": "far"}})["domain"]["id"]
+        places = {"system": "system", "domain": "domains/default", "far": f"domains/{far}"}
+        scopes = {"system": {"system": {"all": True}}, "domain": {"domain": DOMAIN}, "far": {"domain": {"id": far}}}
         for name, (role, home) in PEOPLE.items():
             if name == "admin":
                 continue
             body = {"user": {"name": name, "password": PASSWORD}}
             user_id = self._ask("POST /identity/v3/users", body)["user"]["id"]
-            place = {"system": "system", "domain": "domains/default"}.get(home) or f"projects/{projects[home]}"
+            place = places.get(home) or f"projects/{projects[home]}"
             self._ask(f"PUT /identity/v3/{place}/users/{user_id}/roles/{roles[role]}")
-            scope = {"system": {"system": {"all": True}}, "domain": {"domain": DOMAIN}}.get(home)
-            self.world.tokens[name] = self._log_in(name, scope or {"project": {"id": projects[home]}})
+            self.world.tokens[name] = self._log_in(name, scopes.get(home) or {"project": {"id": projects[home]}})
             if name == "member":
                 ids["user_id"] = user_id
         for actor in ("users", "groups"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nova_lite.api.identity.delegated import refuse_for_credentials
 from nova_lite.api.identity.lists import answer_list, exact
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
@@ -12,6 +13,7 @@ from nova_lite.identity import access_rules
 def _user_id(request: Request) -> str:
     user_id = request.params["user_id"]
     request.enforce(target={"target.user.id": user_id})
+    refuse_for_credentials(request)
     return user_id
 
 

@@ -24,10 +24,10 @@ def _question(request: Request) -> Question:
     actors = [(kind, value) for kind in Actor if (value := first(f"{kind}.id"))]
     places = [(kind, value) for kind in (Target.PROJECT, Target.DOMAIN) if (value := first(f"scope.{kind}.id"))]
     system = first("scope.system")
-    if system:
-        places.append((Target.SYSTEM, SYSTEM))
-    if len(actors) > 1 or len(places) > 1:
+    if len(actors) > 1 or len(places) + bool(system) > 1:
         raise errors.BadRequest("Only one user or group, and one scope, can be asked for at a time.")
+    if system == "all":
+        places.append((Target.SYSTEM, SYSTEM))
     actor_kind, actor_id = actors[0] if actors else (None, None)
     target_kind, target_id = places[0] if places else (None, None)
     inherited_to = first(INHERITED_TO)
@@ -80,4 +80,4 @@ def list_role_assignments(request: Request) -> Answer:
         found = holders.worked_out(tx, question) if flag(request, "effective") else holders.as_given(tx, question)
         found = _of_own_domain(request, tx, found)
         names = read_names(tx, found) if flag(request, "include_names") else None
-    return answer_list(request, "role_assignments", [show(request, each, names) for each in found])
+    return answer_list(request, "role_assignments", [show(request, each, names) for each in found], paged=False)

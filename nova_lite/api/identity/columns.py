@@ -24,15 +24,15 @@ def split(
 
 
 def merged(before: Mapping[str, Any] | None, extra: dict[str, Any]) -> dict[str, Any]:
-    """Give the extra fields after a change; null takes one away, and `options` are changed one by one.
+    """Give the extra fields after a change, null ones too; `options` are changed one by one.
 
     Things that have no tags or options of ours keep whatever stands under these names.
     """
     known = dict(before or {})
-    changed = {name: value for name, value in (known | extra).items() if value is not None}
+    changed = known | extra
     options, tags = extra.get("options"), extra.get("tags")
-    if isinstance(options, dict):
-        changed["options"] = immutable.merged(immutable.options_of(known), options)
+    if "options" in extra and (options is None or isinstance(options, dict)):
+        changed["options"] = immutable.merged(immutable.options_of(known), options or {})
     if isinstance(tags, list):
         changed["tags"] = [tag.strip() if isinstance(tag, str) else tag for tag in tags]
     return changed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 from nova_lite import errors
-from nova_lite.api.identity.delegated import claims_of, refuse_delegated
+from nova_lite.api.identity.delegated import refuse_for_credentials
 from nova_lite.api.identity.lists import answer_list, exact
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
@@ -14,9 +14,10 @@ from nova_lite.identity import credentials
 from nova_lite.identity.credentials import CredentialOrder
 
 
-def _user_id(request: Request) -> str:
+def _user_id(request: Request, *, change: bool = False) -> str:
     user_id = request.params["user_id"]
     request.enforce(target={"target.user.id": user_id})
+    refuse_for_credentials(request, change=change)
     return user_id
 
 
@@ -38,7 +39,10 @@ def list_credentials(request: Request) -> Answer:
     user_id = _user_id(request)
     with request.parts.database.read() as tx:
         found = db.CREDENTIALS.list_by(tx, user_id=user_id, **exact(request, "name"))
-        views = [records.credential(request, each, credentials.roles_of(tx, each)) for each in found]
+        views = [
+            records.credential(request, each, held)
+            for each, held in zip(found, credentials.roles_given(tx, found), strict=True)
+        ]
     return answer_list(request, "application_credentials", views)
 
 
@@ -47,14 +51,13 @@ def show_credential(request: Request) -> Answer:
     user_id = _user_id(request)
     with request.parts.database.read() as tx:
         found = credentials.get(tx, user_id, request.params["application_credential_id"])
-        view = records.credential(request, found, credentials.roles_of(tx, found))
+        view = records.credential(request, found, credentials.roles_given(tx, [found])[0])
     return Answer(body={"application_credential": view})
 
 
 def create_credential(request: Request) -> Answer:
     """POST /users/{user_id}/application_credentials: the secret is shown this once."""
-    user_id = _user_id(request)
-    _refuse_delegated(request)
+    user_id = _user_id(request, change=True)
     project_id = request.context.project_id
     if project_id is None:
         raise errors.BadRequest("An application credential needs a token of a project.")
@@ -67,35 +70,19 @@ def create_credential(request: Request) -> Answer:
         description=body.get("description"),
         secret=body.get("secret"),
         roles=tuple(role.get("id") or role["name"] for role in asked) if asked else None,
-        at_most=request.context.roles,
         expires_at=read_time(body.get("expires_at")),
         unrestricted=bool(body.get("unrestricted")),
         access_rules=tuple(body["access_rules"]) if body.get("access_rules") else None,
+        within=request.context.roles,
     )
     record, held, secret = credentials.create(request.parts.database, order)
     view = records.credential(request, record, held) | {"secret": secret}
     return Answer(status=201, body={"application_credential": view})
 
 
-def _refuse_delegated(request: Request) -> None:
-    """Let whole tokens through, and those of unrestricted application credentials: they were given for this.
-
-    Raises: Forbidden.
-    """
-    credential_id = claims_of(request).application_credential_id
-    if credential_id is None:
-        refuse_delegated(request, "application credentials")
-        return
-    with request.parts.database.read() as tx:
-        used = db.CREDENTIALS.find(tx, credential_id)
-    if used is None or not used.unrestricted:
-        raise errors.Forbidden("A restricted application credential cannot manage application credentials.")
-
-
 def delete_credential(request: Request) -> Answer:
     """DELETE /users/{user_id}/application_credentials/{application_credential_id}."""
-    user_id = _user_id(request)
-    _refuse_delegated(request)
+    user_id = _user_id(request, change=True)
     credential_id = request.params["application_credential_id"]
     request.parts.database.transact(lambda tx: credentials.delete(tx, user_id, credential_id))
     request.parts.identity.tokens.catch_up()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_lite.api.identity import targets
-from nova_lite.api.identity.columns import check_id, merged, split
+from nova_lite.api.identity.columns import merged, split
 from nova_lite.api.identity.lists import answer_list, exact
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
@@ -64,7 +64,6 @@ def update_domain(request: Request) -> Answer:
 
     def work(tx: Tx) -> Project:
         domain = projects.get_domain(tx, request.params["domain_id"])
-        check_id(body, domain.id)
         domain = db.PROJECTS.hold(tx, domain.id)
         immutable.check_change(domain.extra, body, "domain")
         return projects.update(tx, domain, columns | {"extra": merged(domain.extra, extra)})

@@ -125,4 +125,5 @@ def list_groups_of_user(request: Request) -> Answer:
         db.USERS.get(tx, user_id)
         ids = db.group_ids_of(tx, user_id)
         found = db.GROUPS.list_by(tx, id=ids, **equal) if ids else []
-    return answer_list(request, "groups", [records.group(request, group) for group in found])
+    lasting = {"membership_expires_at": None}  # only memberships of users of other clouds expire
+    return answer_list(request, "groups", [records.group(request, group) | lasting for group in found])

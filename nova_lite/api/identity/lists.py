@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -35,8 +34,12 @@ def flag(request: Request, name: str) -> bool | None:
 
 
 def exact(request: Request, *names: str) -> dict[str, str]:
-    """Give the filters of the query that name a value exactly."""
-    return {name: value for name in names if (value := request.first(name)) is not None}
+    """Give the filters of the query that name a value exactly. Raises: BadRequest for one that names nothing."""
+    found = {name: value for name in names if (value := request.first(name)) is not None}
+    for name, value in found.items():
+        if not value:
+            raise errors.BadRequest(f"The filter {name} is empty.")
+    return found
 
 
 def _passes(view: dict[str, Any], request: Request) -> bool:
@@ -57,25 +60,28 @@ def own_domain_only(request: Request, equal: dict[str, Any]) -> dict[str, Any]:
     return equal | {"domain_id": own if equal.get("domain_id", own) == own else []}
 
 
-def answer_list(request: Request, noun: str, views: Iterable[dict[str, Any]], **more: Any) -> Answer:
+def answer_list(request: Request, noun: str, views: Iterable[dict[str, Any]], *, paged: bool = True, **more: Any) -> Answer:
     """Answer a list named `noun`: filtered, sorted, and with `limit` cut to a page that starts after `marker`.
+
+    What has no id of its own cannot be a marker: such lists are not `paged`, and take no notice of a limit.
 
     Raises: BadRequest for an impossible limit or order; NotFound for a marker that is not in the list.
     """
     found = _sorted([view for view in views if _passes(view, request)], request)
+    links: dict[str, str | None] = {"next": None, "self": _self(request), "previous": None}
+    if not paged:
+        return Answer(body={noun: found, "links": links, **more})
     page = read_page(request)
     if page.marker is not None:
         places = {view.get("id"): place for place, view in enumerate(found)}
         if page.marker not in places:
             raise errors.NotFound(f"Could not find marker: {page.marker[:64]}.")
         found = found[places[page.marker] + 1 :]
-    following = None
     if request.first("limit"):
         found, more_follow = cut(page, found)
         if more_follow:
-            following = next_href(request, _path(request), found[-1]["id"])
+            links["next"] = next_href(request, _path(request), found[-1]["id"])
             more["truncated"] = True
-    links = {"next": following, "self": _self(request), "previous": None}
     return Answer(body={noun: found, "links": links, **more})
 
 
@@ -99,6 +105,7 @@ def _path(request: Request) -> str:
 
 
 def _self(request: Request) -> str:
-    query = urllib.parse.urlencode([(name, value) for name, values in request.query.items() for value in values])
+    """Give the address that was asked, as it was written."""
+    query = request.raw.query_string
     address = request.url_root + request.path
     return f"{address}?{query}" if query else address

@@ -13,9 +13,13 @@ from nova_lite.image.stores.base import Store
 LOG = logging.getLogger(__name__)
 
 
-def all_kinds(store: Store | None) -> tuple[Kind, ...]:
-    """Give every kind, in the order in which they are mended; without a store none of images."""
-    return (*operations.KINDS, *inventory.KINDS, *owners.KINDS, *(images.kinds(store) if store is not None else ()))
+def all_kinds(store: Store | None, *, projects_here: bool = True) -> tuple[Kind, ...]:
+    """Give every kind, in the order in which they are mended; without a store none of images.
+
+    Where projects are an outside Keystone's (not `projects_here`), nobody here knows which are gone.
+    """
+    of_owners = owners.KINDS if projects_here else ()
+    return (*operations.KINDS, *inventory.KINDS, *of_owners, *(images.kinds(store) if store is not None else ()))
 
 
 def find(database: Database, kinds: tuple[Kind, ...]) -> list[tuple[Kind, Difference]]:

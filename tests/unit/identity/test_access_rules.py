@@ -88,15 +88,6 @@ def test_a_token_with_rules_is_good_for_nothing_else(cloud):
             check(token, "req-1", other)
 
 
-def test_a_token_made_from_one_with_rules_has_them_too(cloud):
-    record, _, secret = make(cloud, SERVERS)
-    auth = {"identity": {"methods": ["token"], "token": {"id": log_in(cloud, record, secret)}}}
-
-    _, claims = cloud.identity.login.authenticate(auth, "192.0.2.1")
-
-    assert claims.access_rules == (SERVERS,)
-
-
 def test_what_says_the_same_is_one_rule(cloud):
     first, _, _ = make(cloud, SERVERS)
     second, _, _ = make(cloud, SERVERS, SERVERS, name="another")

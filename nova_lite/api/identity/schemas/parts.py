@@ -14,13 +14,15 @@ OPTIONS = {"type": "object", "properties": {"immutable": OPTION}, "additionalPro
 PASSWORD = {"type": ["string", "null"], "maxLength": 4096}
 
 
-def wrapped(noun: str, properties: JsonSchema, *, required: tuple[str, ...] = (), extra: bool = True) -> JsonSchema:
-    """Make the schema of `{noun: {...}}`; Identity keeps unknown fields of most things (`extra`)."""
+def wrapped(
+    noun: str, properties: JsonSchema, *, required: tuple[str, ...] = (), extra: bool = True, least: int = 1
+) -> JsonSchema:
+    """Make the schema of `{noun: {...}}`, with `least` so many fields; Identity keeps unknown ones of most things (`extra`)."""
     inner = {
         "type": "object",
         "properties": properties,
         "required": list(required),
         "additionalProperties": extra,
-        "minProperties": 1,
+        "minProperties": least,
     }
     return {"type": "object", "properties": {noun: inner}, "required": [noun], "additionalProperties": False}

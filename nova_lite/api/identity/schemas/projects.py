@@ -21,7 +21,7 @@ _PROJECT = {
     "tags": TAGS,
 }
 CREATE_PROJECT = wrapped("project", _PROJECT, required=("name",))
-UPDATE_PROJECT = wrapped("project", _PROJECT)
+UPDATE_PROJECT = wrapped("project", _PROJECT, least=0)  # a change of nothing is one, as in Keystone
 
 _DOMAIN = {
     "name": SHORT_NAME,

@@ -140,7 +140,7 @@ def credential(request: Request, record: model.ApplicationCredential, held: list
         "system": None,
         "expires_at": _whole(record.expires_at),
         "unrestricted": record.unrestricted,
-        "roles": [{"id": each.id, "name": each.name, "domain_id": each.domain_id or None} for each in held],
+        "roles": [{key: value for key, value in role(request, each).items() if key != "links"} for each in held],
         "links": links(request, f"/users/{record.user_id}/application_credentials/{record.id}"),
     }
 

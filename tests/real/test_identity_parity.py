@@ -1,0 +1,26 @@
+"""The embedded Identity answers as Keystone does: several hundred requests, good and bad, are sent to both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from real.two_identities import compare, keystone_side, our_side, steps_of
+
+pytestmark = pytest.mark.slow
+FILES = sorted((Path(__file__).parent / "parity").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def sides(keystone, tmp_path_factory):
+    both = keystone_side(keystone), our_side(tmp_path_factory.mktemp("ours"))
+    for side in both:
+        side.log_in()
+    return both
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_both_answer_alike(sides, path):
+    found = [line for number, step in enumerate(steps_of(path), 1) for line in compare(number, step, sides)]
+
+    assert not found, "\n" + "\n".join(found)
