@@ -130,11 +130,12 @@ def in_process(folder: Path) -> Figures:
     from nova_lite.db.engine import Database
     from nova_lite.db.schema import create_all
     from nova_lite.identity import passwords
-    from nova_lite.identity.service import make_identity
+    from nova_lite.identity.service import ensure_all_keys, make_identity
     from nova_lite.identity.tokens import Claims, new_audit_id
 
     database = Database(f"sqlite:///{folder / 'tokens.db'}")
     create_all(database)
+    ensure_all_keys(folder, SystemClock().wall())
     tokens = make_identity(database, folder, IdentityOptions(), SystemClock()).tokens
     now = time.time()
     people = {"user_id": "u" * 32, "user_name": "demo", "user_domain_id": "default", "roles": ("member", "reader")}

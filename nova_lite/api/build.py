@@ -22,12 +22,10 @@ from nova_lite.conf import image as image_conf
 from nova_lite.db.engine import Database
 from nova_lite.identity.audit import FILE as AUDIT_FILE
 from nova_lite.identity.audit import Audit, AuditLog
-from nova_lite.identity.keys import key_file, require_keys
 from nova_lite.identity.notifications import Notified
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.port import TokenChecker
 from nova_lite.identity.service import Identity, make_identity
-from nova_lite.identity.vault import vault_file
 from nova_lite.image.service import make_images
 from nova_lite.model.ids import OperationId
 from nova_lite.network.service import Networks
@@ -91,8 +89,6 @@ class _Known:
 def _identity(database: Database, state_dir: Path, options: identity_conf.IdentityOptions, clock: Clock) -> _Known:
     """Choose by the configuration. Raises: ConfigError."""
     if options.keystone is None:
-        for file in (key_file(state_dir), vault_file(state_dir)):
-            require_keys(file)
         embedded = make_identity(database, state_dir, options, clock)
         return _Known(tokens=embedded.tokens, embedded=embedded, start=(embedded.tokens.start,))
     if not options.keystone.password:

@@ -21,8 +21,8 @@ from nova_lite.conf import compute as compute_conf
 from nova_lite.conf import network as network_conf
 from nova_lite.db import migrate
 from nova_lite.identity import bootstrap as identity_bootstrap
-from nova_lite.identity import keys as token_keys
-from nova_lite.identity import outside, vault
+from nova_lite.identity import outside
+from nova_lite.identity.service import ensure_all_keys
 from nova_lite.image import tickets
 from nova_lite.inventory import hosts
 from nova_lite.network import bootstrap as network_bootstrap
@@ -75,8 +75,7 @@ class Bringing:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(mode)
         signing.ensure_control_key(self.installation.keys_dir)
-        for file in (token_keys.key_file(options.state_dir), vault.vault_file(options.state_dir)):
-            token_keys.ensure_keys(file, SystemClock().wall())
+        ensure_all_keys(options.state_dir, SystemClock().wall())
         tickets.ensure_key(tickets.key_file(options.state_dir))
         keeping.passwords(self.installation.keys_dir)
         note.say(str(options.state_dir))

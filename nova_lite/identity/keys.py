@@ -40,12 +40,6 @@ def ensure_keys(path: Path, now: float) -> None:
         _write(path, [_new_key(now)], replace=False)
 
 
-def require_keys(path: Path) -> None:
-    """Raises: ConfigError when the file is missing: new keys would end all tokens, or lose what is sealed."""
-    if not path.exists():
-        raise errors.ConfigError(f"The keys in {path} are missing. Bring them back, or have `nova-lite up` make new ones.")
-
-
 def rotate(path: Path, now: float, token_lifetime_s: float) -> None:
     """Add a key that signs from a few seconds on; drop those whose last token has expired."""
     keys = read(path)
@@ -77,9 +71,12 @@ def read(path: Path) -> list[Key]:
             for entry in entries
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise errors.ConfigError(f"The token keys in {path} cannot be read; `nova-lite up` makes them.") from error
+        raise errors.ConfigError(
+            f"The keys in {path} cannot be read. Bring them back from a copy; `nova-lite up` makes new ones where none are, "
+            "which ends all tokens and leaves stored secrets unreadable."
+        ) from error
     if not keys or any(len(key.secret) < 32 for key in keys):
-        raise errors.ConfigError(f"The token keys in {path} are not usable.")
+        raise errors.ConfigError(f"The keys in {path} are not usable.")
     return sorted(keys, key=lambda key: key.signs_from, reverse=True)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from nova_lite.clock import Clock
 from nova_lite.conf.identity import IdentityOptions
 from nova_lite.db.engine import Database
+from nova_lite.identity import keys
 from nova_lite.identity.keys import KeyRing, ensure_keys, key_file
 from nova_lite.identity.login import Login, LoginRules
 from nova_lite.identity.password_rules import ANY_PASSWORD, PasswordRules, rules_of
@@ -28,17 +29,23 @@ class Identity:
     password_rules: PasswordRules = ANY_PASSWORD
 
 
-def make_identity(database: Database, state_dir: Path, options: IdentityOptions, clock: Clock) -> Identity:
-    """Build the service; keys are made when missing. Nothing connects to the database yet.
+def ensure_all_keys(state_dir: Path, now: float) -> None:
+    """Make the keys of tokens and of stored secrets where they are missing. May be repeated.
 
-    Raises: ConfigError when the keys are there and cannot be used.
+    For an installation's begin only: new keys in the place of lost ones end all tokens and leave what is sealed unreadable.
     """
-    path = key_file(state_dir)
-    ensure_keys(path, clock.wall())
-    ring = KeyRing(path)
-    ring.refresh()  # a start fails, not the first login after it
-    tokens = Tokens(ring, Revocations(database, clock), clock)
-    ensure_keys(vault_file(state_dir), clock.wall())
+    for file in (key_file(state_dir), vault_file(state_dir)):
+        ensure_keys(file, now)
+
+
+def make_identity(database: Database, state_dir: Path, options: IdentityOptions, clock: Clock) -> Identity:
+    """Build the service. Nothing connects to the database yet.
+
+    Raises: ConfigError when keys are missing or cannot be used.
+    """
+    for file in (key_file(state_dir), vault_file(state_dir)):
+        keys.read(file)  # a start fails, not the first login after it
+    tokens = Tokens(KeyRing(key_file(state_dir)), Revocations(database, clock), clock)
     vault = Vault(vault_file(state_dir), clock)
     rules = LoginRules(
         lifetime_s=options.token_lifetime_s,

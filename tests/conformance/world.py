@@ -26,7 +26,7 @@ from nova_lite.durable import journal
 from nova_lite.identity.bootstrap import bootstrap
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.port import Call
-from nova_lite.identity.service import make_identity
+from nova_lite.identity.service import ensure_all_keys, make_identity
 from nova_lite.image.service import make_images
 from nova_lite.inventory import hosts
 from nova_lite.model.guest import PowerState
@@ -164,6 +164,7 @@ class World:
 
     def renew(self) -> None:
         """Forget what was revoked and who guessed passwords."""
+        ensure_all_keys(self.folder, SystemClock().wall())
         fresh = make_identity(self.database, self.folder, IdentityOptions(), SystemClock())
         self.identity.__dict__.update({field.name: getattr(fresh, field.name) for field in dataclasses.fields(fresh)})
 

@@ -28,7 +28,7 @@ from nova_lite.db import migrate
 from nova_lite.db.engine import Database
 from nova_lite.identity.bootstrap import bootstrap as bootstrap_identity
 from nova_lite.identity.policy import Policy
-from nova_lite.identity.service import make_identity
+from nova_lite.identity.service import ensure_all_keys, make_identity
 from nova_lite.image.service import Images, make_images
 from nova_lite.inventory import hosts
 from nova_lite.model.ids import HostName
@@ -140,6 +140,7 @@ class Cloud:
         )
 
     def _parts(self) -> Parts:
+        ensure_all_keys(self.folder, self.database.clock.wall())
         identity = make_identity(self.database, self.folder, IdentityOptions(), self.database.clock)
         transport = LocalTransport(self.broker)
         self._closing.callback(transport.close)

@@ -73,7 +73,7 @@ def test_stop_start_and_both_reboots(cloud):
 
     actions = cloud.ask("GET", f"/servers/{server_id}/os-instance-actions").json["instanceActions"]
     assert [action["action"] for action in actions] == ["reboot", "reboot", "start", "stop", "create"]
-    console = act(cloud, server_id, {"os-getConsoleOutput": {"length": 1}}).json["output"]
+    console = act(cloud, server_id, {"os-getConsoleOutput": {"length": 2}}).json["output"]
     assert "login:" in console
 
 

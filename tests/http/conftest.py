@@ -29,7 +29,7 @@ from nova_lite.identity import roles
 from nova_lite.identity.bootstrap import bootstrap
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.projects import new_id
-from nova_lite.identity.service import Identity, make_identity
+from nova_lite.identity.service import Identity, ensure_all_keys, make_identity
 from nova_lite.identity.tokens import Claims, new_audit_id
 from nova_lite.model.identity import SYSTEM, Actor, Assignment, Project, Target, User
 from nova_lite.workflows.desk import Desk
@@ -85,6 +85,7 @@ class World:
 
 def _identity(folder: Path) -> tuple[Database, Identity]:
     database = Database(f"sqlite:///{folder / 'cloud.db'}")
+    ensure_all_keys(folder, SystemClock().wall())
     return database, make_identity(database, folder, IdentityOptions(), SystemClock())
 
 

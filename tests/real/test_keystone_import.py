@@ -16,7 +16,7 @@ from nova_lite.identity import foreign_secrets, importing, keystone_records, pas
 from nova_lite.identity.bootstrap import bootstrap
 from nova_lite.identity.outside import Outside
 from nova_lite.identity.port import Call
-from nova_lite.identity.service import make_identity
+from nova_lite.identity.service import ensure_all_keys, make_identity
 from nova_lite.identity.stored_credentials import get_key_pair
 
 pytestmark = pytest.mark.slow
@@ -68,6 +68,7 @@ def ours(tmp_path):
 
 @pytest.fixture
 def identity(ours, tmp_path):
+    ensure_all_keys(tmp_path, SystemClock().wall())
     return make_identity(ours, tmp_path, IdentityOptions(), SystemClock())
 
 

@@ -19,6 +19,7 @@ from nova_lite.cli.main import command
 from nova_lite.db import migrate
 from nova_lite.db.engine import Database
 from nova_lite.identity.bootstrap import bootstrap
+from nova_lite.identity.service import ensure_all_keys
 from nova_lite.identity.keys import LEAD_S
 
 READY_S = 60
@@ -32,6 +33,7 @@ class Api:
 
     def __init__(self, folder, number):
         port = free_ports(1)[0]
+        ensure_all_keys(folder, time.time())
         self.url = f"http://127.0.0.1:{port}/identity/v3"
         settings = {
             "OS_DEFAULT__STATE_DIR": str(folder),

@@ -8,7 +8,7 @@ import pytest
 
 from nova_lite.clock import SystemClock
 from nova_lite.conf.identity import IdentityOptions
-from nova_lite.identity.service import make_identity
+from nova_lite.identity.service import ensure_all_keys, make_identity
 from nova_lite.identity.tokens import Claims
 from nova_lite.model.identity import Target
 
@@ -46,6 +46,7 @@ def forged(parts, claims, _folder):
 
 
 def foreign(parts, claims, folder):
+    ensure_all_keys(folder / "another cloud", 0.0)
     other = make_identity(parts.database, folder / "another cloud", IdentityOptions(), SystemClock())
     return other.tokens.issue(claims)
 

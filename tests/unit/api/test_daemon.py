@@ -22,6 +22,7 @@ from keystoneauth1.identity import v3
 from nova_lite.db import migrate
 from nova_lite.db.engine import Database
 from nova_lite.identity.bootstrap import bootstrap
+from nova_lite.identity.service import ensure_all_keys
 
 READY_S = 60
 BURST = 64
@@ -42,6 +43,7 @@ def start(folder, port, *arguments, **environment):
         "OS_IDENTITY__POLICY_FILE": str(folder / "policy.yaml"),
         **environment,
     }
+    ensure_all_keys(folder, time.time())
     log = (folder / "log").open("ab")
     return subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=log)
 

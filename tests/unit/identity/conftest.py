@@ -12,7 +12,7 @@ from nova_lite.db.engine import Database
 from nova_lite.db.schema import create_all
 from nova_lite.identity.bootstrap import bootstrap
 from nova_lite.identity.keys import key_file
-from nova_lite.identity.service import make_identity
+from nova_lite.identity.service import ensure_all_keys, make_identity
 
 DEFAULT = {"id": "default"}
 
@@ -46,6 +46,7 @@ def cloud(tmp_path):
     database = Database(f"sqlite:///{tmp_path / 'x.db'}", clock)
     create_all(database)
     set_up(database)
+    ensure_all_keys(tmp_path, clock.wall())
     yield Cloud(database, clock, tmp_path, make_identity(database, tmp_path, IdentityOptions(), clock))
     database.dispose()
 
