@@ -12,6 +12,7 @@ from nova_lite.db import clock
 from nova_lite.db.engine import Tx
 from nova_lite.db.tables.inventory import claims, hosts, services, tombstones
 from nova_lite.db.tables.journal import operations, signals, subjects
+from nova_lite.db.tables.placement import aggregate_hosts
 from nova_lite.db.tables.servers import servers
 from nova_lite.model import wire
 from nova_lite.model.host import FAILURES_BORNE, Host, HostFacts, Look
@@ -41,8 +42,9 @@ def insert_host(tx: Tx, name: HostName, *, zone: str, mac_key: str) -> None:
 
 
 def delete_host(tx: Tx, name: HostName) -> bool:
-    """Forget a host and what it still owed."""
+    """Forget a host, what it still owed, and its places in aggregates."""
     tx.execute(tombstones.delete().where(tombstones.c.host == name))
+    tx.execute(aggregate_hosts.delete().where(aggregate_hosts.c.host == name))
     return tx.execute(hosts.delete().where(hosts.c.name == name)).rowcount == 1
 
 

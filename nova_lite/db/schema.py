@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from nova_lite.db.engine import Database, Tx
-from nova_lite.db.tables import delegation, identity, images, inventory, journal, limits, networks, quota, servers
+from nova_lite.db.tables import delegation, identity, images, inventory, journal, limits, networks, placement, quota, servers
 from nova_lite.db.types import METADATA
 
-MODULES = (delegation, identity, images, inventory, journal, limits, networks, quota, servers)
+MODULES = (delegation, identity, images, inventory, journal, limits, networks, placement, quota, servers)
 
 
 def metadata() -> sa.MetaData:
