@@ -168,7 +168,7 @@ def reported_look(tx: Tx, server_id: ServerId, incarnation: int) -> int:
     return max((body.get("look") or 0 for body in bodies if body.get("look_incarnation") == incarnation), default=0)
 
 
-def take(tx: Tx, host: HostName, asked: Resources) -> bool:
+def take(tx: Tx, host: HostName, asked: Resources, *, zone: str | None = None) -> bool:
     """Add to what is used of a host that takes servers, if all of it fits: the one conditional UPDATE of a claim."""
     change = (
         hosts.update()
@@ -182,6 +182,8 @@ def take(tx: Tx, host: HostName, asked: Resources) -> bool:
         )
         .values(_used(asked, 1))
     )
+    if zone is not None:
+        change = change.where(hosts.c.zone == zone)
     return tx.execute(change).rowcount == 1
 
 

@@ -15,6 +15,7 @@ from nova_lite.api.compute import (
     quota_sets,
     server_actions,
     server_create,
+    server_groups,
     server_parts,
     servers,
     services,
@@ -25,6 +26,7 @@ from nova_lite.api.compute.schemas import instance_actions as instance_action_sc
 from nova_lite.api.compute.schemas import keypairs as keypair_schemas
 from nova_lite.api.compute.schemas import operators as operator_schemas
 from nova_lite.api.compute.schemas import quota_sets as quota_schemas
+from nova_lite.api.compute.schemas import server_groups as group_schemas
 from nova_lite.api.compute.schemas import server_query
 from nova_lite.api.compute.schemas import servers as server_schemas
 from nova_lite.api.route import Route
@@ -198,5 +200,13 @@ _AGGREGATES = (
     ),
 )  # fmt: skip
 
-_HERE: tuple[Route, ...] = (*_SERVERS, *_ACTIONS, *_PARTS, *_FLAVORS, *_KEYPAIRS, *_QUOTAS, *_OPERATORS, *_AGGREGATES)
+_GROUP = "/os-server-groups/{group_id}"
+_GROUPS = (
+    _r("GET", "/os-server-groups", server_groups.list_groups, "os-server-groups:index", query=group_schemas.LIST),
+    _r("POST", "/os-server-groups", server_groups.create_group, "os-server-groups:create", body=group_schemas.CREATE),
+    _r("GET", _GROUP, server_groups.show_group, "os-server-groups:show"),
+    _r("DELETE", _GROUP, server_groups.delete_group, "os-server-groups:delete"),
+)
+
+_HERE: tuple[Route, ...] = (*_SERVERS, *_ACTIONS, *_PARTS, *_FLAVORS, *_KEYPAIRS, *_QUOTAS, *_OPERATORS, *_AGGREGATES, *_GROUPS)
 ROUTES: tuple[Route, ...] = (*_HERE, *project_paths.with_project(_HERE))
