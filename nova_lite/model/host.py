@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from nova_lite.model.ids import HostName
 from nova_lite.model.resources import Resources
@@ -24,6 +25,7 @@ class HostFacts:
     reserved: Resources = dataclasses.field(default_factory=Resources)
     host_ip: str = "127.0.0.1"
     zone: str = "nova"
+    traits: tuple[str, ...] = ()  # what it can do, by the names of os-traits
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ class Host:
     failed_in_row: int = 0  # builds that failed here and then worked elsewhere, since the last good one
     set_aside_s: float | None = None  # gets no new servers for so long, because too many failed; None: it is not set aside
     last_failure: str | None = None
+    # keys of the metadata of its aggregates, each with all its values; read for choices only
+    aggregate_values: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
 
     @property
     def on_trial(self) -> bool:

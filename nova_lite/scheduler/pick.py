@@ -13,32 +13,67 @@ from collections.abc import Sequence
 
 from nova_lite.model.host import Host
 from nova_lite.model.placement import PlacementRequest, Ranking, Refusal
+from nova_lite.scheduler.filters.aggregate_flavors import AggregateFlavorsFilter
+from nova_lite.scheduler.filters.aggregate_images import AggregateImagesFilter
+from nova_lite.scheduler.filters.aggregate_specs import AggregateSpecsFilter
+from nova_lite.scheduler.filters.aggregate_tenants import AggregateTenantsFilter
+from nova_lite.scheduler.filters.capabilities import CapabilitiesFilter
+from nova_lite.scheduler.filters.different_host import DifferentHostFilter
 from nova_lite.scheduler.filters.disk import DiskFilter
+from nova_lite.scheduler.filters.group import GroupFilter
 from nova_lite.scheduler.filters.image import ImageFilter
-from nova_lite.scheduler.filters.port import Filter
+from nova_lite.scheduler.filters.io_ops import IoOpsFilter
+from nova_lite.scheduler.filters.near import NearFilter
+from nova_lite.scheduler.filters.num_instances import NumInstancesFilter
+from nova_lite.scheduler.filters.port import Filter, OnDemand
+from nova_lite.scheduler.filters.query import QueryFilter
 from nova_lite.scheduler.filters.ram import RamFilter
+from nova_lite.scheduler.filters.resources import ResourcesFilter
+from nova_lite.scheduler.filters.same_host import SameHostFilter
 from nova_lite.scheduler.filters.set_aside import SetAsideFilter
 from nova_lite.scheduler.filters.state import StateFilter
+from nova_lite.scheduler.filters.traits import TraitsFilter
 from nova_lite.scheduler.filters.tried import TriedFilter
 from nova_lite.scheduler.filters.vcpu import VcpuFilter
 from nova_lite.scheduler.filters.zone import ZoneFilter
 from nova_lite.scheduler.weighers.building import BuildingWeigher
+from nova_lite.scheduler.weighers.disk import DiskWeigher
+from nova_lite.scheduler.weighers.failures import FailuresWeigher
 from nova_lite.scheduler.weighers.port import Weigher
 from nova_lite.scheduler.weighers.ram import RamWeigher
+from nova_lite.scheduler.weighers.soft_affinity import SoftAffinityWeigher
 from nova_lite.scheduler.weighers.vcpu import VcpuWeigher
 
-# In this order: the first refusal of a host is the one that is told.
-FILTERS: tuple[Filter, ...] = (
-    ZoneFilter(),
-    StateFilter(),
-    TriedFilter(),
-    ImageFilter(),
+_FIRST: tuple[Filter, ...] = (ZoneFilter(), StateFilter(), TriedFilter(), ImageFilter())
+_ON_DEMAND: tuple[OnDemand, ...] = (
+    GroupFilter(),
+    SameHostFilter(),
+    DifferentHostFilter(),
+    NearFilter(),
+    QueryFilter(),
+    TraitsFilter(),
+    ResourcesFilter(),
+    CapabilitiesFilter(),
+    AggregateSpecsFilter(),
+)
+# Asked about hosts that are in aggregates only.
+_OF_AGGREGATES: tuple[Filter, ...] = (
+    AggregateTenantsFilter(),
+    AggregateImagesFilter(),
+    AggregateFlavorsFilter(),
+    NumInstancesFilter(),
+    IoOpsFilter(),
+)
+_LAST: tuple[Filter, ...] = (
     RamFilter(),
     VcpuFilter(),
     DiskFilter(),
     SetAsideFilter(),  # the last: what it refuses fits otherwise
 )
-WEIGHERS: tuple[Weigher, ...] = (RamWeigher(), VcpuWeigher(), BuildingWeigher())
+# In this order: the first refusal of a host is the one that is told.
+FILTERS: tuple[Filter, ...] = (*_FIRST, *_ON_DEMAND, *_OF_AGGREGATES, *_LAST)
+_USUAL: tuple[Weigher, ...] = (RamWeigher(), VcpuWeigher(), DiskWeigher(), BuildingWeigher(), FailuresWeigher())
+WEIGHERS: tuple[Weigher, ...] = (*_USUAL, SoftAffinityWeigher())
 RANKED_AT_MOST = 32
 REFUSALS_AT_MOST = 200  # in a message; `counts` and `sentence` speak of all hosts
 
@@ -48,8 +83,10 @@ def pick(request: PlacementRequest, hosts: Sequence[Host]) -> Ranking:
     fitting: list[Host] = []
     refusals: list[Refusal] = []
     hosts = _without_trials(request, _with_least_bad(hosts))
+    asked = tuple(rule for rule in _ON_DEMAND if rule.concerns(request))
+    plain, grouped = (*_FIRST, *asked, *_LAST), (*_FIRST, *asked, *_OF_AGGREGATES, *_LAST)
     for host in hosts:
-        refusal = _first_refusal(request, host)
+        refusal = _first_refusal(grouped if host.aggregate_values else plain, request, host)
         if refusal is None:
             fitting.append(host)
         else:
@@ -104,8 +141,8 @@ def _part(group: Sequence[Refusal]) -> str:
     return f"{words} ({' '.join(filter(None, (str(first.asked), first.unit)))} asked, {most} free at most)"
 
 
-def _first_refusal(request: PlacementRequest, host: Host) -> Refusal | None:
-    for rule in FILTERS:
+def _first_refusal(rules: Sequence[Filter], request: PlacementRequest, host: Host) -> Refusal | None:
+    for rule in rules:
         refusal = rule.passes(request, host)
         if refusal is not None:
             return refusal
@@ -114,7 +151,7 @@ def _first_refusal(request: PlacementRequest, host: Host) -> Refusal | None:
 
 def _ranked(request: PlacementRequest, hosts: Sequence[Host]) -> list[Host]:
     scores = dict.fromkeys((host.name for host in hosts), 0.0)
-    for weigher in WEIGHERS:
+    for weigher in WEIGHERS if request.neighbours.group is not None else _USUAL:
         values = [weigher.weigh(request, host) for host in hosts]
         low, span = min(values, default=0.0), max(values, default=0.0) - min(values, default=0.0)
         if span:
