@@ -125,10 +125,13 @@ def _settle_zone(tx: Tx, host: str) -> None:
     queries.set_zone(tx, host, wanted, own)
 
 
-def metadata_by_host(tx: Tx) -> dict[str, Mapping[str, frozenset[str]]]:
-    """Give for each host in an aggregate every key of their metadata with all its values; one statement.
+Metadata = tuple[tuple[str, frozenset[str]], ...]
 
-    A value may name several with commas between. Hosts that are in the same aggregates share one mapping.
+
+def metadata_by_host(tx: Tx) -> dict[str, Metadata]:
+    """Give for each host in an aggregate every key of their metadata, sorted, with all its values; one statement.
+
+    A value may name several with commas between. Hosts that are in the same aggregates share one tuple.
     """
     ids: dict[str, tuple[int, ...]] = {}
     metadata: dict[int, Mapping[str, str]] = {}
@@ -139,9 +142,9 @@ def metadata_by_host(tx: Tx) -> dict[str, Mapping[str, frozenset[str]]]:
     return {host: merged[several] for host, several in ids.items()}
 
 
-def _merged(metadata: list[Mapping[str, str]]) -> Mapping[str, frozenset[str]]:
+def _merged(metadata: list[Mapping[str, str]]) -> Metadata:
     found: dict[str, frozenset[str]] = {}
     for one in metadata:
         for key, text in one.items():
             found[key] = found.get(key, frozenset()) | {value.strip() for value in text.split(",")}
-    return found
+    return tuple(sorted(found.items()))

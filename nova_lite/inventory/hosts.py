@@ -67,7 +67,7 @@ def list_for_choice(tx: Tx) -> tuple[Host, ...]:
     """List the hosts with the metadata of their aggregates, for the scheduler: one statement more."""
     values = aggregates.metadata_by_host(tx)
     return tuple(
-        dataclasses.replace(host, aggregate_values=values[host.name]) if host.name in values else host
+        dataclasses.replace(host, aggregate_metadata=values[host.name]) if host.name in values else host
         for host in list_hosts(tx)
     )
 

@@ -9,6 +9,13 @@ from typing import Any
 
 from nova_lite.model.host import Host
 
+OF_ONE = frozenset({"host", "uuid", "nodename", "hypervisor_hostname", "host_ip"})  # what no two hosts have in common
+
+
+def find_shared(host: Host, path: tuple[str, ...]) -> Any:
+    """Give what `find` gives, but for what no two hosts have in common: flavors speak of kinds of hosts, never of one."""
+    return None if path and path[0] in OF_ONE else find(host, path)
+
 
 def find(host: Host, path: tuple[str, ...]) -> Any:
     """Give what `("cpu_info", "topology", "cores")` names; None for what nobody knows."""

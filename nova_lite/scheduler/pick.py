@@ -86,7 +86,7 @@ def pick(request: PlacementRequest, hosts: Sequence[Host]) -> Ranking:
     asked = tuple(rule for rule in _ON_DEMAND if rule.concerns(request))
     plain, grouped = (*_FIRST, *asked, *_LAST), (*_FIRST, *asked, *_OF_AGGREGATES, *_LAST)
     for host in hosts:
-        refusal = _first_refusal(grouped if host.aggregate_values else plain, request, host)
+        refusal = _first_refusal(grouped if host.aggregate_metadata else plain, request, host)
         if refusal is None:
             fitting.append(host)
         else:

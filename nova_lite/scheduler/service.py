@@ -21,7 +21,11 @@ class SchedulerService:
     def rank(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Handle a PlacementRequest: the plain form of a Ranking."""
         request = wire.from_plain(PlacementRequest, body)
+        came_at = self._view.now()
         ranking = pick(request, self._view.hosts())
+        if not ranking.hosts and self._view.is_older(came_at):
+            self._view.renew(came_at)
+            ranking = pick(request, self._view.hosts())
         if ranking.hosts:
             self._view.promise(ranking.hosts[0], request)
         answer: Mapping[str, Any] = wire.to_plain(ranking)

@@ -1,6 +1,7 @@
 """Hosts in memory: read whole about once a second, and told at once what this scheduler has just handed out.
 
-A view may be a second old: the claim is what decides (inventory/claims.py).
+A view may be a second old: the claim is what decides (inventory/claims.py). Only a refusal is not told from an old view:
+a host that came, or was put into a zone or an aggregate, just before the request is seen by it.
 """
 
 from __future__ import annotations
@@ -42,6 +43,21 @@ class HostView:
                 self._refresh()
             return tuple(self._with_promises(host) for host in self._hosts)
 
+    def now(self) -> float:
+        """Give the view's time, to be handed to `is_older` later."""
+        return self._clock.monotonic()
+
+    def is_older(self, moment: float) -> bool:
+        """Whether the hosts were read before a moment, so that a change just before it is not seen."""
+        with self._lock:
+            return self._read_at is None or self._read_at < moment
+
+    def renew(self, moment: float) -> None:
+        """Read anew what was read before a moment. Raises: Unavailable like `hosts`."""
+        with self._lock:
+            if self._read_at is None or self._read_at < moment:
+                self._refresh()
+
     def promise(self, host: HostName, request: PlacementRequest) -> None:
         """Count what was handed out on a host until the next reading shows it."""
         with self._lock:
@@ -51,13 +67,14 @@ class HostView:
         return float("inf") if self._read_at is None else self._clock.monotonic() - self._read_at
 
     def _refresh(self) -> None:
+        began = self._clock.monotonic()
         try:
             self._hosts = tuple(self._read_hosts())
         except errors.Unavailable:
             if self._age() > USABLE_S:
                 raise
             return
-        self._read_at = self._clock.monotonic()
+        self._read_at = began
         self._promised.clear()
 
     def _with_promises(self, host: Host) -> Host:

@@ -29,7 +29,7 @@ class AggregateSpecsFilter:
         """Compare each with all values that the host's aggregates give the key."""
         for key, scoped, wanted in _asked(request):
             values: list[object] = list(host.aggregate_values.get(key, ()))
-            own = None if scoped else attributes.find(host, (key,))
+            own = None if scoped else attributes.find_shared(host, (key,))
             if own is not None:
                 values.append(own)
             if not any(operators.matches(value, wanted) for value in values):

@@ -25,7 +25,7 @@ class CapabilitiesFilter:
             if not key.startswith(SCOPE):
                 continue
             name = key.removeprefix(SCOPE)
-            value = attributes.find(host, tuple(name.split(":")))
+            value = attributes.find_shared(host, tuple(name.split(":")))
             if value is None or not operators.matches(value, wanted):
                 return refuse(self.name, host, f"is not {name} {wanted}", f"are not {name} {wanted}")
         return None

@@ -26,7 +26,7 @@ def in_group(policy, members, most=1):
 
 
 def metadata(**values):
-    return {key: frozenset(value.split(",")) for key, value in values.items()}
+    return tuple((key, frozenset(value.split(","))) for key, value in values.items())
 
 
 @pytest.fixture
@@ -163,6 +163,7 @@ def test_resource_classes_that_hosts_do_not_have(host, specs, expected):
         ("vcpus_total", "!= 63", True),
         ("nothing:of:this", "1", False),
         ("hypervisor_type", ">= 5", False),
+        ("hypervisor_hostname", "a", False),
     ],
 )
 def test_capabilities(host, key, wanted, passes):
@@ -187,7 +188,7 @@ def test_capabilities(host, key, wanted, passes):
     ],
 )
 def test_extra_specs_that_aggregates_answer(host, specs, passes):
-    grouped = dataclasses.replace(host, aggregate_values=metadata(ssd="true", rack="1,2"))
+    grouped = dataclasses.replace(host, aggregate_metadata=metadata(ssd="true", rack="1,2"))
     key, wanted = next(iter(specs.items()))
     expected = None if passes else f"is in no aggregate with {key.rpartition(':')[2]} {wanted}"
 
@@ -222,14 +223,14 @@ def test_a_host_in_no_aggregate_has_none_of_their_metadata(host):
     ],
 )
 def test_what_aggregates_ask_of_servers(host, values, expected):
-    grouped = dataclasses.replace(host, aggregate_values=metadata(**values), running=4, building=2)
+    grouped = dataclasses.replace(host, aggregate_metadata=metadata(**values), running=4, building=2)
     asked = request(image_properties={"os_distro": "debian"}, flavor_name="m1.tiny")
 
     assert reason(asked, grouped) == expected
 
 
 def test_a_host_that_builds_as_much_as_it_may_is_worth_asking_again(host):
-    grouped = dataclasses.replace(host, aggregate_values=metadata(max_io_ops_per_host="1"), building=1)
+    grouped = dataclasses.replace(host, aggregate_metadata=metadata(max_io_ops_per_host="1"), building=1)
 
     assert pick(request(), [grouped]).passing
 
@@ -244,7 +245,11 @@ def test_filters_have_names_of_their_own():
 
 @pytest.mark.parametrize(
     ("policy", "members", "first"),
-    [("soft-affinity", {"full": 1}, "full"), ("soft-anti-affinity", {"empty": 2, "full": 1}, "full"), ("affinity", {}, "empty")],
+    [
+        ("soft-affinity", {"full": 1}, "full"),
+        ("soft-anti-affinity", {"empty": 2, "full": 1}, "full"),
+        ("affinity", {}, "empty"),
+    ],
 )
 def test_soft_policies_come_before_free_room(make_host, policy, members, first):
     full = dataclasses.replace(make_host("full"), used=Resources(vcpus=60, ram_mib=60000, disk_gib=900))
