@@ -45,7 +45,7 @@ def select_members(tx: Tx, group_ids: Iterable[str]) -> dict[str, list[str]]:
     query = (
         sa.select(server_group_members.c.group_id, server_group_members.c.server_id)
         .join(servers, servers.c.id == server_group_members.c.server_id)
-        .where(server_group_members.c.group_id.in_(list(group_ids)))
+        .where(server_group_members.c.group_id.in_(list(group_ids)), servers.c.state != "deleted")
         .order_by(servers.c.created_at, servers.c.launch_index, servers.c.id)
     )
     found: dict[str, list[str]] = {}
@@ -59,7 +59,7 @@ def count_members(tx: Tx, group_id: str, user_id: str) -> int:
     query = (
         sa.select(sa.func.count())
         .select_from(server_group_members.join(servers, servers.c.id == server_group_members.c.server_id))
-        .where(server_group_members.c.group_id == group_id, servers.c.user_id == user_id)
+        .where(server_group_members.c.group_id == group_id, servers.c.user_id == user_id, servers.c.state != "deleted")
     )
     return int(tx.execute(query).scalar_one())
 

@@ -33,6 +33,11 @@ class GroupRule:
     max_per_host: int = 1
     members: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
+    @property
+    def gathers(self) -> bool:
+        """Whether members are to be together."""
+        return self.policy in (AFFINITY, SOFT_AFFINITY)
+
     def allows(self, host: str) -> bool:
         """Whether one more member may go to a host. Soft policies forbid nothing."""
         if self.policy == ANTI_AFFINITY:

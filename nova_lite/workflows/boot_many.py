@@ -75,7 +75,7 @@ def _still_wanted(tx: Tx, member: Member) -> bool:
 
 
 def _place(run: Run[BootManyParams], members: list[Member], hosts: list[HostName]) -> set[ServerId]:
-    """Claim around the ranking, one server a host in turn, so that a batch spreads."""
+    """Claim around the ranking, one server a host in turn, so that a batch spreads; a group that gathers fills the first."""
     placed: set[ServerId] = set()
     request = run.params.request
     rule = groups.rule_for(run.tx, request.hints.group_id, request.server_id, lock=True)
@@ -90,7 +90,7 @@ def _place(run: Run[BootManyParams], members: list[Member], hosts: list[HostName
                 continue  # full: it is not asked again
             rule = None if rule is None else rule.with_one_on(host)
             placed.add(member.server_id)
-            hosts.append(host)
+            hosts.insert(0 if rule is not None and rule.gathers else len(hosts), host)
             break
     return placed
 

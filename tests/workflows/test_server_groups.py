@@ -137,8 +137,9 @@ def test_a_batch_that_is_too_large_for_its_group_claims_nothing(database):
     assert {stage.row(server).state for server in stage.servers} == {ServerState.ERROR}
 
 
-def test_a_batch_of_an_affinity_group_shares_one_host(database):
-    stage = play(GroupStage(database, Members(database, "affinity"), BOOT_MANY, count=3))
+@pytest.mark.parametrize("policy", ["affinity", "soft-affinity"])
+def test_a_batch_of_a_group_that_gathers_shares_one_host(database, policy):
+    stage = play(GroupStage(database, Members(database, policy), BOOT_MANY, count=3))
 
     assert len(set(stage.hosts_used())) == 1
 
