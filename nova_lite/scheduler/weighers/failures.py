@@ -1,4 +1,8 @@
-"""Trust: a host on which builds failed lately comes behind all that worked."""
+"""Trust: among hosts that are alike, one on which builds failed lately comes last.
+
+No more than that: a host that fails is to be found out, set aside and told of (filters/set_aside.py), not to be passed over
+in silence until the others are full.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ class FailuresWeigher:
     """Prefers hosts with fewer failed builds in a row; a good build there makes it forget them."""
 
     name = "failures"
-    multiplier = 1000.0
+    multiplier = 0.5
 
     def weigh(self, request: PlacementRequest, host: Host) -> float:
         """Count failed builds, downwards. One on trial is to have its build, so it counts as any other."""

@@ -263,11 +263,17 @@ def test_more_free_disk_comes_first(make_host):
     assert pick(request(), hosts).hosts == ("b", "a")
 
 
-def test_a_host_that_failed_comes_behind_all_that_worked(make_host):
+def test_of_hosts_that_are_alike_one_that_failed_comes_last(make_host):
+    failed = dataclasses.replace(make_host("failed"), failed_in_row=1)
+
+    assert pick(request(), [failed, make_host("worked")]).hosts == ("worked", "failed")
+
+
+def test_a_host_that_failed_is_found_out_and_not_passed_over_in_silence(make_host):
     failed = dataclasses.replace(make_host("failed"), failed_in_row=1)
     full = dataclasses.replace(make_host("full"), used=Resources(vcpus=60, ram_mib=60000, disk_gib=900))
 
-    assert pick(request(), [failed, full]).hosts == ("full", "failed")
+    assert pick(request(), [failed, full]).hosts == ("failed", "full")
 
 
 def test_a_host_on_trial_is_not_pushed_back(make_host):
