@@ -13,6 +13,7 @@ from nova_lite.db import clock
 from nova_lite.db.engine import Tx
 from nova_lite.db.tables.inventory import claims, hosts, services, tombstones
 from nova_lite.db.tables.journal import operations, signals, subjects
+from nova_lite.db.tables.placement import aggregate_hosts
 from nova_lite.db.tables.servers import servers
 from nova_lite.model import wire
 from nova_lite.model.host import FAILURES_BORNE, Host, HostFacts, Look
@@ -42,8 +43,9 @@ def insert_host(tx: Tx, name: HostName, *, zone: str, mac_key: str) -> None:
 
 
 def delete_host(tx: Tx, name: HostName) -> bool:
-    """Forget a host and what it still owed."""
+    """Forget a host, what it still owed, and its places in aggregates."""
     tx.execute(tombstones.delete().where(tombstones.c.host == name))
+    tx.execute(aggregate_hosts.delete().where(aggregate_hosts.c.host == name))
     return tx.execute(hosts.delete().where(hosts.c.name == name)).rowcount == 1
 
 
@@ -167,7 +169,7 @@ def reported_look(tx: Tx, server_id: ServerId, incarnation: int) -> int:
     return max((body.get("look") or 0 for body in bodies if body.get("look_incarnation") == incarnation), default=0)
 
 
-def take(tx: Tx, host: HostName, asked: Resources) -> bool:
+def take(tx: Tx, host: HostName, asked: Resources, *, zone: str | None = None) -> bool:
     """Add to what is used of a host that takes servers, if all of it fits: the one conditional UPDATE of a claim."""
     change = (
         hosts.update()
@@ -181,6 +183,8 @@ def take(tx: Tx, host: HostName, asked: Resources) -> bool:
         )
         .values(_used(asked, 1))
     )
+    if zone is not None:
+        change = change.where(hosts.c.zone == zone)
     return tx.execute(change).rowcount == 1
 
 

@@ -5,10 +5,22 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from nova_lite.db.engine import Database, Tx
-from nova_lite.db.tables import delegation, identity, images, inventory, journal, limits, networks, outbox, quota, servers
+from nova_lite.db.tables import (
+    delegation,
+    identity,
+    images,
+    inventory,
+    journal,
+    limits,
+    networks,
+    outbox,
+    placement,
+    quota,
+    servers,
+)
 from nova_lite.db.types import METADATA
 
-MODULES = (delegation, identity, images, inventory, journal, limits, networks, outbox, quota, servers)
+MODULES = (delegation, identity, images, inventory, journal, limits, networks, outbox, placement, quota, servers)
 
 
 def metadata() -> sa.MetaData:

@@ -9,12 +9,20 @@ from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.resources import ClaimRole, Resources
 
 
-def claim(tx: Tx, host: HostName, server_id: ServerId, asked: Resources, role: ClaimRole = ClaimRole.CURRENT) -> None:
+def claim(
+    tx: Tx,
+    host: HostName,
+    server_id: ServerId,
+    asked: Resources,
+    role: ClaimRole = ClaimRole.CURRENT,
+    *,
+    zone: str | None = None,
+) -> None:
     """Take `asked` from the host for the server, all of it or nothing; never over the limit, on any engine.
 
-    Raises: NoRoom when it does not fit or the host takes no servers.
+    Raises: NoRoom when it does not fit, the host takes no servers, or is not in the zone any more.
     """
-    if not queries.take(tx, host, asked):
+    if not queries.take(tx, host, asked, zone=zone):
         raise errors.NoRoom(f"Host {host} has no room left.")
     queries.insert_claim(tx, server_id, role, host, asked, tx.database.clock.wall())
 

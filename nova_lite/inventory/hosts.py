@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import logging
 import secrets
@@ -11,6 +12,7 @@ from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db import hosts as queries
 from nova_lite.db import journal
 from nova_lite.db.engine import Tx
+from nova_lite.inventory import aggregates
 from nova_lite.inventory.liveness import OVERDUE_S
 from nova_lite.model import wire
 from nova_lite.model.host import Host, HostFacts, Look
@@ -59,6 +61,15 @@ def remove_host(tx: Tx, name: HostName) -> None:
 def list_hosts(tx: Tx) -> tuple[Host, ...]:
     """List the hosts that have registered at least once, by name."""
     return queries.select_hosts(tx, OVERDUE_S)
+
+
+def list_for_choice(tx: Tx) -> tuple[Host, ...]:
+    """List the hosts with the metadata of their aggregates, for the scheduler: one statement more."""
+    values = aggregates.metadata_by_host(tx)
+    return tuple(
+        dataclasses.replace(host, aggregate_metadata=values[host.name]) if host.name in values else host
+        for host in list_hosts(tx)
+    )
 
 
 def get_host(tx: Tx, name: HostName) -> Host:

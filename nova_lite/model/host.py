@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import types
+from collections.abc import Mapping
 
 from nova_lite.model.ids import HostName
 from nova_lite.model.resources import Resources
 
+_NONE: Mapping[str, frozenset[str]] = types.MappingProxyType({})
 FAILURES_BORNE = 3  # so many builds in a row may fail before a host is set aside
 
 
@@ -24,6 +28,7 @@ class HostFacts:
     reserved: Resources = dataclasses.field(default_factory=Resources)
     host_ip: str = "127.0.0.1"
     zone: str = "nova"
+    traits: tuple[str, ...] = ()  # what it can do, by the names of os-traits
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,13 @@ class Host:
     failed_in_row: int = 0  # builds that failed here and then worked elsewhere, since the last good one
     set_aside_s: float | None = None  # gets no new servers for so long, because too many failed; None: it is not set aside
     last_failure: str | None = None
+    # keys of the metadata of its aggregates, sorted, each with all its values; read for choices only
+    aggregate_metadata: tuple[tuple[str, frozenset[str]], ...] = ()
+
+    @property
+    def aggregate_values(self) -> Mapping[str, frozenset[str]]:
+        """Give the values by key."""
+        return _by_key(self.aggregate_metadata) if self.aggregate_metadata else _NONE
 
     @property
     def on_trial(self) -> bool:
@@ -70,3 +82,8 @@ class Host:
         minutes = max(1, round(self.set_aside_s / 60))
         last = f"; last: {self.last_failure}" if self.last_failure else ""
         return f"{self.failed_in_row} builds in a row failed; set aside for {minutes} more min{last}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _by_key(metadata: tuple[tuple[str, frozenset[str]], ...]) -> Mapping[str, frozenset[str]]:
+    return types.MappingProxyType(dict(metadata))

@@ -8,6 +8,32 @@ from collections.abc import Mapping
 
 from nova_lite.model.ids import HostName
 from nova_lite.model.resources import Resources
+from nova_lite.model.server_group import GroupRule
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hints:
+    """What a create request said of the host, as it was understood; servers by their ids."""
+
+    group_id: str | None = None
+    same_host: tuple[str, ...] = ()
+    different_host: tuple[str, ...] = ()
+    near: str | None = None  # a network in CIDR form: the host's own address is to be in it
+    query: str | None = None  # JSON text (model/host_query.py)
+
+    @property
+    def name_servers(self) -> bool:
+        """Whether they speak of other servers, so that somebody must look up where those live."""
+        return bool(self.group_id or self.same_host or self.different_host)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """Where the servers live that the hints speak of, read just before the choice."""
+
+    group: GroupRule | None = None
+    same: tuple[HostName, ...] = ()
+    different: tuple[HostName, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,6 +49,9 @@ class PlacementRequest:
     image_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     count: int = 1
+    flavor_name: str = ""
+    hints: Hints = dataclasses.field(default_factory=Hints)
+    neighbours: Neighbours = dataclasses.field(default_factory=Neighbours)
 
 
 class Effort(enum.IntEnum):

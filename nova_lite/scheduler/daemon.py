@@ -65,7 +65,7 @@ class Scheduler:
 
     def _read_hosts(self) -> tuple[Host, ...]:
         with self._database.read() as tx:
-            return hosts.list_hosts(tx)
+            return hosts.list_for_choice(tx)
 
     def _beat(self) -> None:
         while True:

@@ -17,32 +17,67 @@ from nova_lite.model.ids import HostName
 from nova_lite.model.placement import PlacementRequest, Ranking, Refusal, Verdict
 from nova_lite.scheduler.crowd import Crowd, Group
 from nova_lite.scheduler.explain import Judged, explain, free_of
+from nova_lite.scheduler.filters.aggregate_flavors import AggregateFlavorsFilter
+from nova_lite.scheduler.filters.aggregate_images import AggregateImagesFilter
+from nova_lite.scheduler.filters.aggregate_specs import AggregateSpecsFilter
+from nova_lite.scheduler.filters.aggregate_tenants import AggregateTenantsFilter
+from nova_lite.scheduler.filters.capabilities import CapabilitiesFilter
+from nova_lite.scheduler.filters.different_host import DifferentHostFilter
 from nova_lite.scheduler.filters.disk import DiskFilter
+from nova_lite.scheduler.filters.group import GroupFilter
 from nova_lite.scheduler.filters.image import ImageFilter
-from nova_lite.scheduler.filters.port import Filter
+from nova_lite.scheduler.filters.io_ops import IoOpsFilter
+from nova_lite.scheduler.filters.near import NearFilter
+from nova_lite.scheduler.filters.num_instances import NumInstancesFilter
+from nova_lite.scheduler.filters.port import Filter, OnDemand
+from nova_lite.scheduler.filters.query import QueryFilter
 from nova_lite.scheduler.filters.ram import RamFilter
+from nova_lite.scheduler.filters.resources import ResourcesFilter
+from nova_lite.scheduler.filters.same_host import SameHostFilter
 from nova_lite.scheduler.filters.set_aside import SetAsideFilter
 from nova_lite.scheduler.filters.state import StateFilter
+from nova_lite.scheduler.filters.traits import TraitsFilter
 from nova_lite.scheduler.filters.tried import TriedFilter
 from nova_lite.scheduler.filters.vcpu import VcpuFilter
 from nova_lite.scheduler.filters.zone import ZoneFilter
 from nova_lite.scheduler.weighers.building import BuildingWeigher
+from nova_lite.scheduler.weighers.disk import DiskWeigher
+from nova_lite.scheduler.weighers.failures import FailuresWeigher
 from nova_lite.scheduler.weighers.port import Weigher
 from nova_lite.scheduler.weighers.ram import RamWeigher
+from nova_lite.scheduler.weighers.soft_affinity import SoftAffinityWeigher
 from nova_lite.scheduler.weighers.vcpu import VcpuWeigher
 
-# In this order: the first refusal of a host is the one that is told.
-FILTERS: tuple[Filter, ...] = (
-    ZoneFilter(),
-    StateFilter(),
-    TriedFilter(),
-    ImageFilter(),
+_FIRST: tuple[Filter, ...] = (ZoneFilter(), StateFilter(), TriedFilter(), ImageFilter())
+_ON_DEMAND: tuple[OnDemand, ...] = (
+    GroupFilter(),
+    SameHostFilter(),
+    DifferentHostFilter(),
+    NearFilter(),
+    QueryFilter(),
+    TraitsFilter(),
+    ResourcesFilter(),
+    CapabilitiesFilter(),
+    AggregateSpecsFilter(),
+)
+# Asked about hosts that are in aggregates only.
+_OF_AGGREGATES: tuple[Filter, ...] = (
+    AggregateTenantsFilter(),
+    AggregateImagesFilter(),
+    AggregateFlavorsFilter(),
+    NumInstancesFilter(),
+    IoOpsFilter(),
+)
+_LAST: tuple[Filter, ...] = (
     RamFilter(),
     VcpuFilter(),
     DiskFilter(),
     SetAsideFilter(),  # the last: what it refuses fits otherwise
 )
-WEIGHERS: tuple[Weigher, ...] = (RamWeigher(), VcpuWeigher(), BuildingWeigher())
+# In this order: the first refusal of a host is the one that is told.
+FILTERS: tuple[Filter, ...] = (*_FIRST, *_ON_DEMAND, *_OF_AGGREGATES, *_LAST)
+_USUAL: tuple[Weigher, ...] = (RamWeigher(), VcpuWeigher(), DiskWeigher(), BuildingWeigher(), FailuresWeigher())
+WEIGHERS: tuple[Weigher, ...] = (*_USUAL, SoftAffinityWeigher())
 RANKED_AT_MOST = 32
 REFUSALS_AT_MOST = 200  # in a message where nothing fits; `counts` and `sentence` speak of all hosts
 REFUSALS_ASIDE = 5  # the same where something fits
@@ -56,8 +91,8 @@ def pick(request: PlacementRequest, hosts: Sequence[Host]) -> Ranking:
 def pick_of(request: PlacementRequest, crowd: Crowd) -> Ranking:
     """Do what `pick` does with hosts that are kept in groups."""
     groups = _without_trials(request, _with_least_bad(crowd.groups(request)))
-    shape = crowd.shape_of(request)
-    judged = [group.known.get(shape) or _judge(request, shape, group) for group in groups]
+    shape, rules = crowd.shape_of(request), _rules_for(request)
+    judged = [group.known.get(shape) or _judge(request, shape, group, rules) for group in groups]
     refused = [group for group in judged if group.refusals]
     fitting = [group for group in judged if not group.refusals]
     ranked = _ranked(request, fitting, max(RANKED_AT_MOST, request.count))
@@ -126,10 +161,16 @@ def _part(number: int, found: Sequence[tuple[Refusal, int]]) -> str:
     return f"{words} ({' '.join(filter(None, (str(first.asked), first.unit)))} asked, {most} free at most)"
 
 
-def _judge(request: PlacementRequest, shape: int, group: Group) -> Judged:
+def _rules_for(request: PlacementRequest) -> tuple[Filter, ...]:
+    """Leave out what few requests ask for, where this one does not."""
+    idle = {rule.name for rule in _ON_DEMAND if not rule.concerns(request)}
+    return tuple(rule for rule in FILTERS if rule.name not in idle)
+
+
+def _judge(request: PlacementRequest, shape: int, group: Group, rules: Sequence[Filter]) -> Judged:
     """Ask every rule: the first refusal is the one that is told, all are explained. What fits is weighed."""
     host = group.host
-    refusals = tuple(refusal for rule in FILTERS if (refusal := rule.passes(request, host)) is not None)
+    refusals = tuple(refusal for rule in rules if (refusal := rule.passes(request, host)) is not None)
     values = () if refusals else tuple(weigher.weigh(request, host) for weigher in WEIGHERS)
     judged = group.known[shape] = Judged(host, group.names, refusals, values)
     return judged

@@ -1,6 +1,7 @@
 """Hosts in memory: read whole about once a second, and told at once what this scheduler has just handed out.
 
-A view may be a second old: the claim is what decides (inventory/claims.py).
+A view may be a second old: the claim is what decides (inventory/claims.py). Only a refusal is not told from an old view:
+a host that came, or was put into a zone or an aggregate, just before the request is seen by it.
 """
 
 from __future__ import annotations
@@ -38,9 +39,13 @@ class HostView:
 
         Raises: Unavailable when the database does not answer and the view is older than 10 seconds.
         """
+        came_at = self._clock.monotonic()
         with self._lock:
             self._keep_fresh()
             ranking = pick_of(request, self._crowd)
+            if not ranking.hosts and self._read_at is not None and self._read_at < came_at:
+                self._refresh()
+                ranking = pick_of(request, self._crowd)
             if ranking.hosts:
                 self._promise(ranking.hosts[0], request)
             return ranking
@@ -50,11 +55,6 @@ class HostView:
         with self._lock:
             self._keep_fresh()
             return self._crowd.hosts()
-
-    def promise(self, host: HostName, request: PlacementRequest) -> None:
-        """Count what was handed out on a host until the next reading shows it."""
-        with self._lock:
-            self._promise(host, request)
 
     def _promise(self, name: HostName, request: PlacementRequest) -> None:
         host = self._crowd.find(name)
@@ -71,12 +71,15 @@ class HostView:
         return float("inf") if self._read_at is None else self._clock.monotonic() - self._read_at
 
     def _keep_fresh(self) -> None:
-        if self._age() <= FRESH_S:
-            return
+        if self._age() > FRESH_S:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        began = self._clock.monotonic()
         try:
             self._crowd = Crowd(self._read_hosts())
         except errors.Unavailable:
             if self._age() > USABLE_S:
                 raise
             return
-        self._read_at = self._clock.monotonic()
+        self._read_at = began

@@ -26,13 +26,13 @@ from nova_lite.durable.workflow import (
 from nova_lite.inventory import claims, hosts
 from nova_lite.model.guest import GuestInterface, PowerState
 from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId
-from nova_lite.model.placement import PlacementRequest, Ranking, Refusal
+from nova_lite.model.placement import Hints, PlacementRequest, Ranking, Refusal
 from nova_lite.model.resources import Resources
 from nova_lite.model.server import Fault, RequestedNetwork, ServerAddress, ServerState, TaskState
 from nova_lite.network.port import BoundPort, PortOrder
 from nova_lite.rpc.compute import EnsureGuest
 from nova_lite.rpc.port import Envelope
-from nova_lite.servers import records
+from nova_lite.servers import groups, records
 from nova_lite.workflows import delete
 from nova_lite.workflows.orders import REPEAT_S, guest_spec, head, notice_of, remove_from
 from nova_lite.workflows.ports import Ports
@@ -58,6 +58,8 @@ class BootParams:
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     networks: tuple[RequestedNetwork, ...] = ()
     batch: bool = False
+    flavor_name: str = ""
+    hints: Hints = dataclasses.field(default_factory=Hints)
     admin_pass: str | None = dataclasses.field(default=None, metadata={"secret": True})  # emptied at the end
 
 
@@ -101,7 +103,8 @@ def choose_hosts(run: Run[BootParams]) -> Done | Wait:
         refused = _no_room(run)
         if refused is not None:
             raise StepFailed(refused)
-    ranking = ports.scheduler.rank(request_of(run.params, run.project_id, run.hosts_tried), Envelope(request_id=run.request_id))
+    request = with_neighbours(ports, request_of(run.params, run.project_id, run.hosts_tried))
+    ranking = ports.scheduler.rank(request, Envelope(request_id=run.request_id))
     if ranking.explanation is not None:
         run.explain(ranking.explanation)
     if not ranking.hosts:
@@ -156,7 +159,18 @@ def request_of(params: BootParams, project_id: str, avoid: tuple[HostName, ...] 
         avoid=avoid,
         image_properties=params.image_properties,
         extra_specs=params.extra_specs,
+        flavor_name=params.flavor_name,
+        hints=params.hints,
     )
+
+
+def with_neighbours(ports: Ports, request: PlacementRequest) -> PlacementRequest:
+    """Add where the servers live now that the request's hints speak of; nothing to read for most requests."""
+    if not request.hints.name_servers:
+        return request
+    with ports.database.read() as tx:
+        found = groups.neighbours(tx, request.hints, server_id=request.server_id, project_id=request.project_id)
+    return dataclasses.replace(request, neighbours=found)
 
 
 def _no_room(run: Run[BootParams]) -> str | None:
@@ -168,24 +182,28 @@ def _no_room(run: Run[BootParams]) -> str | None:
 
 
 def claim_first_fit(run: Run[BootParams]) -> Done:
-    """Take room on the first host of the ranking that still has it. Raises: Back to choose anew when none has."""
+    """Take room on the first host of the ranking that still has it and that the server's group still allows.
+
+    Raises: Back to choose anew when there is none.
+    """
     chosen = run.out(Chosen)
     if run.params.batch and not run.hosts_tried:
         mine = claims.find_host(run.tx, run.params.server_id)
         if mine is not None:
             return Done(Claimed(host=mine))
+    rule = groups.rule_for(run.tx, run.params.hints.group_id, run.params.server_id, lock=True)
     for host in chosen.hosts:
-        if host in run.hosts_tried:
+        if host in run.hosts_tried or (rule is not None and not rule.allows(host)):
             continue
         try:
-            claims.claim(run.tx, host, run.params.server_id, run.params.asked)
+            claims.claim(run.tx, host, run.params.server_id, run.params.asked, zone=run.params.zone)
         except errors.NoRoom:
             continue
         if host in chosen.on_trial and not hosts.begin_trial(run.tx, host):
             claims.release(run.tx, run.params.server_id)
             continue
         return Done(Claimed(host=host))
-    raise Back("choose_hosts", "Every host of the ranking was full by the time it was claimed.")
+    raise Back("choose_hosts", "No host of the ranking could take the server any more by the time it was claimed.")
 
 
 def release_claim(run: Run[BootParams]) -> Done:

@@ -16,7 +16,8 @@ from nova_lite.inventory import claims
 from nova_lite.model.ids import HostName, OperationId, ServerId
 from nova_lite.model.placement import PlacementRequest
 from nova_lite.rpc.port import Envelope
-from nova_lite.workflows.boot import AGAIN_S, CHOOSE_S, Chosen, may_change, no_host
+from nova_lite.servers import groups
+from nova_lite.workflows.boot import AGAIN_S, CHOOSE_S, Chosen, may_change, no_host, with_neighbours
 from nova_lite.workflows.ports import Ports
 
 RESERVATION = "reservation"  # the kind of subject that one create request of many servers is
@@ -42,7 +43,7 @@ class BootManyParams:
 def choose_for_all(run: Run[BootManyParams]) -> Done | Wait:
     """Ask the scheduler once for all. Raises: StepFailed when no host fits even one; Unavailable."""
     ports: Ports = run.ports
-    ranking = ports.scheduler.rank(run.params.request, Envelope(request_id=run.request_id))
+    ranking = ports.scheduler.rank(with_neighbours(ports, run.params.request), Envelope(request_id=run.request_id))
     if ranking.explanation is not None:
         run.explain(ranking.explanation)
     if not ranking.hosts:
@@ -76,17 +77,22 @@ def _still_wanted(tx: Tx, member: Member) -> bool:
 
 
 def _place(run: Run[BootManyParams], members: list[Member], hosts: list[HostName]) -> set[ServerId]:
-    """Claim around the ranking, one server a host in turn, so that a batch spreads."""
+    """Claim around the ranking, one server a host in turn, so that a batch spreads; a group that gathers fills the first."""
     placed: set[ServerId] = set()
+    request = run.params.request
+    rule = groups.rule_for(run.tx, request.hints.group_id, request.server_id, lock=True)
     for member in members:
         while hosts:
             host = hosts.pop(0)
+            if rule is not None and not rule.allows(host):
+                continue  # what a group forbids now it forbids for the rest of the batch
             try:
-                claims.claim(run.tx, host, member.server_id, run.params.request.asked)
+                claims.claim(run.tx, host, member.server_id, request.asked, zone=request.zone)
             except errors.NoRoom:
                 continue  # full: it is not asked again
+            rule = None if rule is None else rule.with_one_on(host)
             placed.add(member.server_id)
-            hosts.append(host)
+            hosts.insert(0 if rule is not None and rule.gathers else len(hosts), host)
             break
     return placed
 

@@ -9,10 +9,10 @@ from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
 from nova_lite.model.ids import OperationId, ProjectId, ServerId
-from nova_lite.model.placement import PlacementRequest
+from nova_lite.model.placement import Hints, PlacementRequest
 from nova_lite.model.server import Server, TaskState
 from nova_lite.quota import usage
-from nova_lite.servers import records
+from nova_lite.servers import groups, records
 from nova_lite.servers.notices import Notice
 from nova_lite.workflows import books
 from nova_lite.workflows.boot import BOOT, BootParams, request_of
@@ -27,12 +27,13 @@ class CreateOrder:
     servers: tuple[Server, ...]
     min_count: int = 1
     admin_pass: str | None = None
+    hints: Hints = dataclasses.field(default_factory=Hints)
 
 
 def accept(desk: Desk, context: Context, order: CreateOrder) -> tuple[ServerId, ...]:
     """Accept the servers; give the ids of those that were accepted (quota may hold fewer than all, never under the least).
 
-    Raises: OverQuota, and nothing is written.
+    Raises: OverQuota, and BadRequest when the group that they are to join is gone; then nothing is written.
     """
     return desk.database.transact(lambda tx: _accept(desk, tx, context, order))
 
@@ -46,6 +47,8 @@ def _accept(desk: Desk, tx: Tx, context: Context, order: CreateOrder) -> tuple[S
     for server in servers:
         records.insert(tx, server)
         records.announce(tx, server.id, "create.start", notice)
+    if order.hints.group_id is not None:
+        groups.join(tx, order.hints.group_id, servers)
     if len(servers) == 1:
         desk.ring_after(tx, _boot(tx, context, servers[0], order))
     else:
@@ -121,5 +124,7 @@ def _params(server: Server, order: CreateOrder, *, batch: bool) -> BootParams:
         extra_specs=server.flavor.extra_specs,
         networks=server.requested_networks,
         batch=batch,
+        flavor_name=server.flavor.name,
+        hints=order.hints,
         admin_pass=order.admin_pass if server.config_drive else None,
     )

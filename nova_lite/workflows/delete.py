@@ -14,7 +14,7 @@ from nova_lite.inventory import claims
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, OperationId, ProjectId, ServerId
 from nova_lite.model.server import Server, ServerState, TaskState
-from nova_lite.servers import records
+from nova_lite.servers import groups, records
 from nova_lite.servers.notices import Notice
 from nova_lite.workflows import books
 from nova_lite.workflows.desk import SERVER, Desk
@@ -54,10 +54,12 @@ def remove_ports(run: Run[DeleteParams]) -> Done:
 
 
 def close_books(run: Run[DeleteParams]) -> Done:
-    """Give room and quota back and settle the server as deleted, all in one transaction."""
+    """Give room and quota back, leave the group and settle the server as deleted, all in one transaction."""
     server = records.get(run.tx, run.params.server_id)
     claims.release(run.tx, run.params.server_id)
     books.give_back(run.tx, ProjectId(server.project_id), server.flavor)
+    if "group" in server.scheduler_hints:
+        groups.leave(run.tx, server.id)
     records.update(
         run.tx,
         run.params.server_id,

@@ -99,9 +99,15 @@ THINGS: dict[tuple[str, str, str], dict[str, str]] = {
     ("compute", "PUT", "/os-quota-class-sets/{name}"): {"name": "quota_class"},
     ("compute", "GET", "/os-hypervisors/{hypervisor_id}/search"): {"hypervisor_id": "host"},  # found by name
     ("compute", "GET", "/os-hypervisors/{hypervisor_id}/servers"): {"hypervisor_id": "host"},
+    ("compute", "GET", "/os-server-groups/{group_id}"): {"group_id": "server_group_id"},
+    ("compute", "DELETE", "/os-server-groups/{group_id}"): {"group_id": "server_group_id"},
     ("image", "PUT", "/images/{image_id}/file"): {"image_id": "empty_image"},
 }
-ACTION_THINGS = {"removeTenantAccess": {"flavor_id": "private_flavor"}, "addTenantAccess": {"flavor_id": "private_flavor"}}
+ACTION_THINGS = {
+    "removeTenantAccess": {"flavor_id": "private_flavor"},
+    "addTenantAccess": {"flavor_id": "private_flavor"},
+    "remove_host": {"aggregate_id": "full_aggregate"},
+}
 ALIASES = {"compute": "os-keypairs", "network": "sorting"}
 # (service, path) -> a query without which the request would speak of something of the caller's own
 QUERIES = {("compute", "/os-keypairs/{name}"): "user_id={user_id}"}
@@ -177,6 +183,11 @@ BODIES: dict[tuple[str, str, str], Callable[[Ids], Any]] = {
     ("compute", "POST /flavors/{flavor_id}/action", "addTenantAccess"): lambda ids: {
         "addTenantAccess": {"tenant": ids["other_project"]}
     },
+    ("compute", "POST /os-server-groups", ""): lambda ids: {"server_group": {"name": "new", "policy": "affinity"}},
+    ("compute", "POST /os-aggregates", ""): lambda ids: {"aggregate": {"name": "new"}},
+    ("compute", "PUT /os-aggregates/{aggregate_id}", ""): lambda ids: {"aggregate": {"name": "new"}},
+    ("compute", "POST /os-aggregates/{aggregate_id}/action", "add_host"): lambda ids: {"add_host": {"host": "host1"}},
+    ("compute", "POST /os-aggregates/{aggregate_id}/action", "remove_host"): lambda ids: {"remove_host": {"host": "host1"}},
     ("compute", "PUT /os-services/{service_id}", ""): lambda ids: {"status": "enabled"},
     ("compute", "PUT /os-services/enable", ""): _service,
     ("compute", "PUT /os-services/disable", ""): _service,

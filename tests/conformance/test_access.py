@@ -22,7 +22,7 @@ READS = ("GET", "HEAD")
 # Services' paths to what belongs to demo's project or to its user `member`.
 OWNED = {
     "identity": ("/auth/tokens", "/projects/{", "/users/{", "/credentials/{"),
-    "compute": ("/servers/{", "/os-quota-sets/{", "/os-keypairs/{"),
+    "compute": ("/servers/{", "/os-quota-sets/{", "/os-keypairs/{", "/os-server-groups/{"),
     "image": ("/images/{",),
     "network": ("/ports/{", "/quotas/{"),
 }

@@ -28,7 +28,7 @@ from nova_lite.identity.policy import Policy
 from nova_lite.identity.port import Call
 from nova_lite.identity.service import ensure_all_keys, make_identity
 from nova_lite.image.service import make_images
-from nova_lite.inventory import hosts
+from nova_lite.inventory import aggregates, hosts
 from nova_lite.model.guest import PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.resources import Resources
@@ -297,6 +297,10 @@ class Settling:
         ids["flavor_id"] = "1"
         self._ask("POST /compute/v2.1/flavors/1/os-extra_specs", {"extra_specs": {"color": "red"}})
         self._ask("POST /compute/v2.1/os-keypairs", {"keypair": {"name": "key"}}, "member")
+        group = {"server_group": {"name": "apart", "policies": ["anti-affinity"]}}
+        ids["server_group_id"] = self._ask("POST /compute/v2.1/os-server-groups", group, "member")["server_group"]["id"]
+        for key in ("aggregate_id", "full_aggregate"):
+            ids[key] = str(self._ask("POST /compute/v2.1/os-aggregates", {"aggregate": {"name": key}})["aggregate"]["id"])
         image = {"name": "tiny", "disk_format": "raw", "container_format": "bare", "tags": ["tag"], "visibility": "shared"}
         ids["image_id"] = self._ask("POST /image/v2/images", image, "member")["id"]
         self._upload(ids["image_id"], "member")
@@ -332,6 +336,7 @@ class Settling:
         )
         hosts.add_host(tx, "host1", zone="nova")
         hosts.register(tx, "host1", facts, SchedulerOptions())
+        aggregates.add_host(tx, int(ids["full_aggregate"]), "host1")
         (host,) = hosts.list_hosts(tx)
         ids["hypervisor_id"] = ids["compute_service_id"] = host.uuid
         address = ServerAddress(network="private", ip_address="10.0.0.5", mac_address="fa:16:3e:00:00:05")

@@ -19,8 +19,8 @@ from nova_lite.cli.main import command
 from nova_lite.db import migrate
 from nova_lite.db.engine import Database
 from nova_lite.identity.bootstrap import bootstrap
-from nova_lite.identity.service import ensure_all_keys
 from nova_lite.identity.keys import LEAD_S
+from nova_lite.identity.service import ensure_all_keys
 
 READY_S = 60
 PROMISE_S = 1.0

@@ -52,7 +52,7 @@ class Scheduler:
 
     def rank(self, request, envelope=None):
         with self.database.read() as tx:
-            listed = [dataclasses.replace(host, up=True) for host in hosts.list_hosts(tx)]
+            listed = [dataclasses.replace(host, up=True) for host in hosts.list_for_choice(tx)]
         return pick(request, listed)
 
 

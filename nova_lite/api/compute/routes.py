@@ -15,16 +15,19 @@ from nova_lite.api.compute import (
     quota_sets,
     server_actions,
     server_create,
+    server_groups,
     server_parts,
     servers,
     services,
     strict_queries,
 )
+from nova_lite.api.compute.schemas import aggregates as aggregate_schemas
 from nova_lite.api.compute.schemas import flavors as flavor_schemas
 from nova_lite.api.compute.schemas import instance_actions as instance_action_schemas
 from nova_lite.api.compute.schemas import keypairs as keypair_schemas
 from nova_lite.api.compute.schemas import operators as operator_schemas
 from nova_lite.api.compute.schemas import quota_sets as quota_schemas
+from nova_lite.api.compute.schemas import server_groups as group_schemas
 from nova_lite.api.compute.schemas import server_query
 from nova_lite.api.compute.schemas import servers as server_schemas
 from nova_lite.api.route import Route
@@ -172,12 +175,41 @@ _OPERATORS = (
     _r("DELETE", "/os-services/{service_id}", services.delete_service, "os-services:delete"),
     _r("GET", "/os-availability-zone", availability_zones.list_zones, "os-availability-zone:list"),
     _r("GET", "/os-availability-zone/detail", availability_zones.list_details, "os-availability-zone:detail"),
-    _r("GET", "/os-aggregates", aggregates.list_aggregates, "os-aggregates:index"),
     _r("GET", "/extensions", extensions.list_extensions, "extensions"),
     _r("GET", "/extensions/{alias}", extensions.show_extension, "extensions"),
 )  # fmt: skip
 
+_AGGREGATE = "/os-aggregates/{aggregate_id}"
+
+
+def _aggregate_action(name, handler, body) -> Route:  # type: ignore[no-untyped-def]
+    return _r("POST", f"{_AGGREGATE}/action", handler, f"os-aggregates:{name}", action=name, body=body)
+
+
+_AGGREGATES = (
+    _r("GET", "/os-aggregates", aggregates.list_aggregates, "os-aggregates:index"),
+    _r("POST", "/os-aggregates", aggregates.create_aggregate, "os-aggregates:create", body=aggregate_schemas.CREATE),
+    _r("GET", _AGGREGATE, aggregates.show_aggregate, "os-aggregates:show"),
+    _r("PUT", _AGGREGATE, aggregates.update_aggregate, "os-aggregates:update", body=aggregate_schemas.UPDATE),
+    _r("DELETE", _AGGREGATE, aggregates.delete_aggregate, "os-aggregates:delete"),
+    _aggregate_action("add_host", aggregates.add_host, aggregate_schemas.ADD_HOST),
+    _aggregate_action("remove_host", aggregates.remove_host, aggregate_schemas.REMOVE_HOST),
+    _aggregate_action("set_metadata", aggregates.set_metadata, aggregate_schemas.SET_METADATA),
+    Route(
+        "POST", f"{_AGGREGATE}/images", aggregates.cache_images, rule="compute:aggregates:images",
+        body=aggregate_schemas.IMAGES, min_version="2.81",
+    ),
+)  # fmt: skip
+
+_GROUP = "/os-server-groups/{group_id}"
+_GROUPS = (
+    _r("GET", "/os-server-groups", server_groups.list_groups, "os-server-groups:index", query=group_schemas.LIST),
+    _r("POST", "/os-server-groups", server_groups.create_group, "os-server-groups:create", body=group_schemas.CREATE),
+    _r("GET", _GROUP, server_groups.show_group, "os-server-groups:show"),
+    _r("DELETE", _GROUP, server_groups.delete_group, "os-server-groups:delete"),
+)
+
 _HERE: tuple[Route, ...] = strict_queries.with_strict_queries(
-    (*_SERVERS, *_ACTIONS, *_PARTS, *_FLAVORS, *_KEYPAIRS, *_QUOTAS, *_OPERATORS)
+    (*_SERVERS, *_ACTIONS, *_PARTS, *_FLAVORS, *_KEYPAIRS, *_QUOTAS, *_OPERATORS, *_AGGREGATES, *_GROUPS)
 )
 ROUTES: tuple[Route, ...] = (*_HERE, *project_paths.with_project(_HERE))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.compute import access_addresses, block_devices, flags, injected_files, links
+from nova_lite.api.compute import access_addresses, block_devices, flags, injected_files, links, scheduler_hints
 from nova_lite.api.compute.schemas.servers import USER_DATA_MAX
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request
@@ -33,7 +33,6 @@ FORCED_HOST = "os_compute_api:servers:create:forced_host"
 DESTINATION = "compute:servers:create:requested_destination"
 NO_DISK = "os_compute_api:servers:create:zero_disk_flavor"
 DESCRIPTION_IS_NAME = ByVersion({"2.1": True, "2.19": False})  # until one could be given, it was the name
-HINTS = ("os:scheduler_hints", "OS-SCH-HNT:scheduler_hints")
 
 
 def create_servers(request: Request) -> Answer:
@@ -43,10 +42,13 @@ def create_servers(request: Request) -> Answer:
     least, most = _counts(asked)
     password = asked.get("adminPass") or names.password()
     server = _server(request, asked, several=most > 1)
+    with request.parts.database.read() as tx:
+        hints = scheduler_hints.read(request, tx, server.scheduler_hints)
     order = create.CreateOrder(
         servers=_copies(server, most, own_hostname="hostname" in asked),
         min_count=least,
         admin_pass=password,
+        hints=hints,
     )
     ids = create.accept(request.parts.desk, request.context, order)
     if flags.read(asked.get("return_reservation_id", False), "return_reservation_id"):
@@ -125,7 +127,7 @@ def _server(request: Request, asked: Mapping[str, Any], *, several: bool) -> Ser
         reservation_id=names.reservation(),
         access_ip_v4=access_addresses.short(asked.get("accessIPv4")),
         access_ip_v6=access_addresses.short(asked.get("accessIPv6")),
-        scheduler_hints=_hints(request.body),
+        scheduler_hints=scheduler_hints.given(request.body),
         created_at=now,
         updated_at=now,
     )
@@ -287,10 +289,3 @@ def _user_data(asked: Mapping[str, Any]) -> str | None:
     if len(text) > USER_DATA_MAX:
         raise errors.BadRequest(f"user_data is longer than {USER_DATA_MAX} characters.")
     return str(text)
-
-
-def _hints(body: Mapping[str, Any]) -> dict[str, Any]:
-    hints: Mapping[str, Any] = next((body[name] for name in HINTS if name in body), {})
-    if "group" in hints:
-        raise errors.BadRequest(f"Instance group {hints['group']} could not be found.")
-    return dict(hints)

@@ -17,7 +17,7 @@ from nova_lite.db.servers import ServerFilter, ServerPage
 from nova_lite.inventory import hosts
 from nova_lite.model.host import Host
 from nova_lite.model.server import Server
-from nova_lite.servers import records, rules
+from nova_lite.servers import groups, records, rules
 from nova_lite.workflows import delete
 
 
@@ -62,6 +62,11 @@ def host_statuses(request: Request, tx: Tx) -> Mapping[str, str]:
     return {host.name: _status(host) for host in hosts.list_hosts(tx)}
 
 
+def group_of(request: Request, tx: Tx, server: Server) -> str | None:
+    """Read the group that a server is in, where it is shown."""
+    return groups.find_of(tx, server) if views.shows_group(request) else None
+
+
 def _status(host: Host) -> str:
     if not host.up:
         return "DOWN"
@@ -73,7 +78,8 @@ def show_server(request: Request) -> Answer:
     with request.parts.database.read() as tx:
         server = server_of(request, tx)
         standing = host_statuses(request, tx)
-    return Answer(body={"server": views.full(request, views.SHOW, standing)(server)})
+        group = group_of(request, tx, server)
+    return Answer(body={"server": views.full(request, views.SHOW, standing, group)(server)})
 
 
 PINNED = "pinned_availability_zone"
@@ -95,15 +101,15 @@ def update_server(request: Request) -> Answer:
     changes = {column: asked[name] for name, column in _FIELDS.items() if name in asked}
     changes |= {column: access_addresses.short(asked[name]) for name, column in _ADDRESSES.items() if name in asked}
 
-    def work(tx: Tx) -> tuple[Server, Mapping[str, str]]:
+    def work(tx: Tx) -> tuple[Server, Mapping[str, str], str | None]:
         server = server_of(request, tx)
         if PINNED in asked:
             changes["requested_zone"] = _pinned(server, asked[PINNED])
         records.update(tx, server.id, **changes)
-        return server_of(request, tx), host_statuses(request, tx)
+        return server_of(request, tx), host_statuses(request, tx), group_of(request, tx, server)
 
-    server, standing = request.parts.database.transact(work)
-    return Answer(body={"server": views.full(request, views.UPDATE, standing)(server)})
+    server, standing, group = request.parts.database.transact(work)
+    return Answer(body={"server": views.full(request, views.UPDATE, standing, group)(server)})
 
 
 def _pinned(server: Server, zone: str | None) -> str | None:

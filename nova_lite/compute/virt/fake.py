@@ -3,7 +3,7 @@
 `hypervisor.json` holds the guests. `behaviour.json` beside it, read anew whenever it changes, sets mishaps by method:
 
     {"ensure_guest": {"delay_s": 2.5, "fail": {"message": "no luck", "host_at_fault": false, "times": 3}},
-     "facts": {"vcpus": 4, "ram_mib": 4096, "disk_gib": 100}}
+     "facts": {"vcpus": 4, "ram_mib": 4096, "disk_gib": 100, "traits": ["CUSTOM_GPU"]}}
 
 Without `times` it fails always; a method may have either or both. A `delay_s` ends early when the work is stopped.
 """
@@ -26,6 +26,7 @@ from nova_lite.model.resources import Resources
 
 STATE = "hypervisor.json"
 BEHAVIOUR = "behaviour.json"
+TRAITS = ("COMPUTE_NODE", "HW_ARCH_X86_64")
 TOTAL = Resources(vcpus=64, ram_mib=256 * 1024, disk_gib=2048)
 CONSOLE_BYTES = 64 * 1024
 NEVER = threading.Event()
@@ -64,6 +65,7 @@ class FakeDriver:
                 disk_gib=int(given.get("disk_gib", TOTAL.disk_gib)),
             ),
             zone=self._zone,
+            traits=tuple(given.get("traits", TRAITS)),
         )
 
     def adopt(self) -> None:

@@ -13,7 +13,8 @@ hosts = sa.Table(
     uuid_column("uuid", nullable=False, unique=True),
     sa.Column("number", sa.Integer, nullable=False, unique=True),  # the integer id of old microversions
     sa.Column("facts", Json),  # None until it registers
-    sa.Column("zone", sa.String(255), nullable=False, default="nova"),
+    sa.Column("zone", sa.String(255), nullable=False, default="nova"),  # an aggregate's, else its own
+    sa.Column("own_zone", sa.String(255)),  # what `zone` returns to when no aggregate names one; NULL: `zone` is it
     sa.Column("mac_key", sa.String(128), nullable=False),  # with which its reports are signed; a secret
     sa.Column("vcpus_limit", sa.Integer, nullable=False, default=0),
     sa.Column("vcpus_used", sa.Integer, nullable=False, default=0),

@@ -17,6 +17,13 @@ class Filter(Protocol):
         """Give None when the host may take the server, else why not."""
 
 
+class OnDemand(Filter, Protocol):
+    """A rule on what few requests ask for: the others do not pay for it."""
+
+    def concerns(self, request: PlacementRequest) -> bool:
+        """Whether it could refuse a host for this request; else it is not asked about any."""
+
+
 def lacks(filter_name: str, host: Host, what: str, *, asked: int, free: int, unit: str, limit: int | None = None) -> Refusal:
     """Make the refusal of a host on which an amount is missing; `limit` is all that it can ever offer, where that is known."""
     free = max(0, free)

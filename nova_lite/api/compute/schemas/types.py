@@ -14,7 +14,9 @@ NAME: JsonSchema = {
     "pattern": rf"^[^\s{_CONTROL}]([^{_CONTROL}]*[^\s{_CONTROL}])?$",
 }
 DESCRIPTION: JsonSchema = {"type": ["string", "null"], "maxLength": 255, "pattern": rf"^[^{_CONTROL}]*$"}
-UUID: JsonSchema = {"type": "string", "format": "uuid"}
+# The format alone would let everything through: the draft that schemas are read in does not know it.
+_UUID = "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$"
+UUID: JsonSchema = {"type": "string", "format": "uuid", "pattern": _UUID}
 UUID_OR_EMPTY: JsonSchema = {"oneOf": [UUID, {"type": "string", "maxLength": 0}]}
 BOOLEAN: JsonSchema = {"enum": list(flags.IN_BODIES)}
 POSITIVE: JsonSchema = {

@@ -28,12 +28,13 @@ EVERY = frozenset({SHOW, DETAIL, UPDATE})
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What is the same for all servers of an answer. `hosts`: host name to its status."""
+    """What is the same for all servers of an answer. `hosts`: host name to its status; `group`: the only server's."""
 
     service_url: str
     url_root: str
     extra_specs: bool
     hosts: Mapping[str, str]
+    group: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,14 +58,18 @@ def summary(request: Request) -> Callable[[Server], View]:
     return view
 
 
-def full(request: Request, view: str, hosts: Mapping[str, str]) -> Callable[[Server], View]:
-    """Give the maker of a whole view: SHOW, DETAIL or UPDATE. `hosts` may be empty where no status is shown."""
+def full(request: Request, view: str, hosts: Mapping[str, str], group: str | None = None) -> Callable[[Server], View]:
+    """Give the maker of a whole view: SHOW, DETAIL or UPDATE.
+
+    `hosts` may be empty where no status is shown; `group` is the only server's, where groups are shown.
+    """
     chosen = [part.add for part in _parts(request.version, view) if part.rule is None or request.may(part.rule)]
     look = Look(
         service_url=request.service_url,
         url_root=request.url_root,
         extra_specs=request.may(EXTRA_SPECS),
         hosts=hosts,
+        group=group,
     )
     shown_as, shown = tasks.shown_as, states.shown
 
@@ -81,6 +86,11 @@ def full(request: Request, view: str, hosts: Mapping[str, str]) -> Callable[[Ser
 def shows_host_status(request: Request) -> bool:
     """Whether answers to this caller tell the status of hosts."""
     return request.version >= _since(_host_status) and request.may(HOST_STATUS)
+
+
+def shows_group(request: Request) -> bool:
+    """Whether answers tell the group of a server."""
+    return request.version >= _since(_server_groups)
 
 
 def shows_user_data(request: Request) -> bool:
@@ -248,7 +258,7 @@ def _certificates(made: View, server: Server, shown: Shown, look: Look) -> None:
 
 
 def _server_groups(made: View, server: Server, shown: Shown, look: Look) -> None:
-    made["server_groups"] = []
+    made["server_groups"] = [] if look.group is None else [look.group]
 
 
 def _locked_reason(made: View, server: Server, shown: Shown, look: Look) -> None:

@@ -7,9 +7,11 @@ import json
 import os
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import libvirt
 
+from nova_lite.compute.virt.libvirt import traits
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import HostName
 from nova_lite.model.resources import Resources
@@ -34,17 +36,23 @@ def read(connection: libvirt.virConnect, place: Place, guests_bytes: int) -> Hos
     _model, nodes_mib, cpus, *_rest = connection.getInfo()
     ram_mib = max(nodes_mib, _memory_mib())
     total_gib, others_gib = _disk(place.folder, guests_bytes)
-    arch, cpu_info = _cpu(connection.getCapabilities())
+    cpu = _cpu(connection.getCapabilities())
     return HostFacts(
         hypervisor_type="KVM" if place.kvm else "QEMU",
         hypervisor_version=connection.getVersion(),
         hypervisor_hostname=place.host,
-        architectures=(arch,),
-        cpu_info=cpu_info,
+        architectures=(cpu["arch"],),
+        cpu_info=json.dumps(cpu, sort_keys=True) if "model" in cpu else "{}",
         total=Resources(vcpus=cpus, ram_mib=ram_mib, disk_gib=total_gib),
         reserved=Resources(ram_mib=min(place.reserved_ram_mib, ram_mib), disk_gib=others_gib),
         host_ip=place.host_ip,
         zone=place.zone,
+        traits=traits.of_host(
+            cpu["arch"],
+            tuple(cpu.get("features", ())),
+            kvm=place.kvm,
+            threads=cpu.get("topology", {}).get("threads", 1),
+        ),
     )
 
 
@@ -65,15 +73,14 @@ def _disk(folder: Path, guests_bytes: int) -> tuple[int, int]:
     return total_gib, min(max(-(-not_ours // GIB), 0), total_gib)
 
 
-def _cpu(capabilities: str) -> tuple[str, str]:
-    """Give the architecture, and the JSON text that the Compute API shows of the processor."""
+def _cpu(capabilities: str) -> dict[str, Any]:
+    """Give what the Compute API shows of the processor; only the architecture when libvirt knows no more."""
     cpu = ET.fromstring(capabilities).find("./host/cpu")  # noqa: S314 - libvirt wrote it
     if cpu is None:
-        return "x86_64", "{}"
+        return {"arch": "x86_64"}
     topology = cpu.find("topology")
-    arch = cpu.findtext("arch") or "x86_64"
-    shown = {
-        "arch": arch,
+    return {
+        "arch": cpu.findtext("arch") or "x86_64",
         "model": cpu.findtext("model"),
         "vendor": cpu.findtext("vendor"),
         "features": sorted(feature.get("name", "") for feature in cpu.findall("feature")),
@@ -81,4 +88,3 @@ def _cpu(capabilities: str) -> tuple[str, str]:
             name: int(topology.get(name, "1")) if topology is not None else 1 for name in ("sockets", "cores", "threads")
         },
     }
-    return arch, json.dumps(shown, sort_keys=True)

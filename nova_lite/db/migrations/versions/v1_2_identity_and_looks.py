@@ -24,12 +24,14 @@ def upgrade() -> None:
     _upgrade_records()
     _upgrade_creation()
     _add_outbox()
+    _add_placement_records()
 
 
 def downgrade() -> None:
     """Take it back."""
     _downgrade_creation()
     _drop_outbox()
+    _drop_placement_records()
     _downgrade_records()
     _downgrade_access_rules()
     op.drop_column("hosts", "look_number")
@@ -295,3 +297,59 @@ def _add_outbox() -> None:
 def _drop_outbox() -> None:
     op.drop_table("usage_marks")
     op.drop_table("outbox")
+
+
+# -- what guides the choice of hosts: aggregates, and groups of servers ----------------------------------------------------
+
+
+def _add_placement_records() -> None:
+    op.add_column("hosts", sa.Column("own_zone", sa.String(length=255), nullable=True))
+    op.create_table(
+        "aggregates",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("metadata", Json(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("updated_at", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_aggregates")),
+        sa.UniqueConstraint("name", name=op.f("uq_aggregates_name")),
+        sa.UniqueConstraint("uuid", name=op.f("uq_aggregates_uuid")),
+    )
+    op.create_table(
+        "aggregate_hosts",
+        sa.Column("aggregate_id", sa.Integer(), nullable=False),
+        sa.Column("host", sa.String(length=255), nullable=False),
+        sa.ForeignKeyConstraint(["aggregate_id"], ["aggregates.id"], name=op.f("fk_aggregate_hosts_aggregate_id_aggregates")),
+        sa.ForeignKeyConstraint(["host"], ["hosts.name"], name=op.f("fk_aggregate_hosts_host_hosts")),
+        sa.PrimaryKeyConstraint("aggregate_id", "host", name=op.f("pk_aggregate_hosts")),
+    )
+    op.create_index("ix_aggregate_hosts_host", "aggregate_hosts", ["host"])
+    op.create_table(
+        "server_groups",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("policy", sa.String(length=32), nullable=False),
+        sa.Column("max_per_host", sa.Integer(), nullable=True),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_server_groups")),
+    )
+    op.create_index("ix_server_groups_project_page", "server_groups", ["project_id", "created_at", "id"])
+    op.create_table(
+        "server_group_members",
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("group_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["group_id"], ["server_groups.id"], name=op.f("fk_server_group_members_group_id_server_groups")
+        ),
+        sa.PrimaryKeyConstraint("server_id", name=op.f("pk_server_group_members")),
+    )
+    op.create_index("ix_server_group_members_group_id", "server_group_members", ["group_id"])
+
+
+def _drop_placement_records() -> None:
+    for table in ("server_group_members", "server_groups", "aggregate_hosts", "aggregates"):
+        op.drop_table(table)
+    op.drop_column("hosts", "own_zone")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from oslo_policy import policy
+
 from nova_lite.identity.policies.compute.rules import ADMIN, ANYONE, rule
 
+_AGGREGATE = "/os-aggregates/{aggregate_id}"
 _HYPERVISOR = "/os-hypervisors/{hypervisor_id}"
 
 RULES = (
@@ -20,5 +23,18 @@ RULES = (
     rule("os-availability-zone:list", ANYONE, "List availability zones.", "GET /os-availability-zone"),
     rule("os-availability-zone:detail", ADMIN, "List zones with their hosts.", "GET /os-availability-zone/detail"),
     rule("os-aggregates:index", ADMIN, "List host aggregates.", "GET /os-aggregates"),
+    rule("os-aggregates:create", ADMIN, "Create an aggregate.", "POST /os-aggregates"),
+    rule("os-aggregates:show", ADMIN, "Show an aggregate.", f"GET {_AGGREGATE}"),
+    rule("os-aggregates:update", ADMIN, "Change an aggregate's name and zone.", f"PUT {_AGGREGATE}"),
+    rule("os-aggregates:delete", ADMIN, "Delete an aggregate.", f"DELETE {_AGGREGATE}"),
+    rule("os-aggregates:add_host", ADMIN, "Put a host into an aggregate.", f"POST {_AGGREGATE}/action"),
+    rule("os-aggregates:remove_host", ADMIN, "Take a host out of an aggregate.", f"POST {_AGGREGATE}/action"),
+    rule("os-aggregates:set_metadata", ADMIN, "Set an aggregate's metadata.", f"POST {_AGGREGATE}/action"),
+    policy.DocumentedRuleDefault(
+        "compute:aggregates:images",
+        ADMIN,
+        "Ask the hosts of an aggregate to cache images.",
+        [{"method": "POST", "path": f"{_AGGREGATE}/images"}],
+    ),
     rule("extensions", ANYONE, "List the extensions of old clients.", "GET /extensions"),
 )

@@ -19,6 +19,7 @@ from nova_lite.conf.image import ImageOptions
 from nova_lite.db import migrate
 from nova_lite.db.engine import Database
 from nova_lite.identity.bootstrap import bootstrap
+from nova_lite.identity.service import ensure_all_keys
 from nova_lite.image.client import download
 from nova_lite.image.service import make_images
 
@@ -48,6 +49,7 @@ class Cloud:
         self.database_url = f"sqlite:///{folder / 'nova-lite.db'}"
         database = Database(self.database_url)
         migrate.upgrade(database)
+        ensure_all_keys(self.folder, time.time())
         bootstrap(database, admin_password="pw", demo_password="pw", region="RegionOne", public_url=self.url)
         database.dispose()
         self.start()
