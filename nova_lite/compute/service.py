@@ -26,6 +26,7 @@ from nova_lite.rpc.compute import (
     EnsureGuest,
     EnsurePower,
     GetConsoleOutput,
+    GetDiagnostics,
     Power,
     RebootGuest,
     RemoveGuest,
@@ -79,6 +80,8 @@ class ComputeService:
             "ack_report": self.ack_report,
             "self_test": self.self_test,
             "get_console_output": self.get_console_output,
+            "get_diagnostics": self.get_diagnostics,
+            "get_uptime": self.get_uptime,
         }
 
     def ensure_guest(self, body: Mapping[str, Any]) -> None:
@@ -145,17 +148,34 @@ class ComputeService:
         A slow hypervisor must not take all threads that commands come in by.
         """
         message = _read(GetConsoleOutput, body)
+        output = self._ask(lambda driver: driver.console_output(message.server_id, message.lines))
+        return {"output": output[-CONSOLE_BYTES:].decode("utf-8", errors="replace")}
+
+    def get_diagnostics(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Handle GetDiagnostics. Raises: NotFound; Conflict for a guest that does not run; Unavailable as above."""
+        message = _read(GetDiagnostics, body)
+        found = self._ask(lambda driver: driver.diagnostics(message.server_id))
+        if found is None:
+            raise errors.Conflict("The guest does not run.")
+        plain: Mapping[str, Any] = wire.to_plain(found)
+        return plain
+
+    def get_uptime(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Tell how long the host is up. Raises: Unavailable as above."""
+        return {"uptime": self._ask(lambda driver: driver.uptime())}
+
+    def _ask(self, question: Callable[[VirtDriver], M]) -> M:
+        """Ask the hypervisor, unless too much is asked of it at once. Raises: NotFound, Unavailable."""
         if not self._questions.acquire(blocking=False):
             raise errors.Unavailable("The host has other questions to answer; try again in a few seconds.")
         try:
-            output = self._parts.driver.console_output(message.server_id, message.lines)
+            return question(self._parts.driver)
         except VirtError as error:
             if error.code == "no_guest":
                 raise errors.NotFound(error.message) from error
             raise errors.Unavailable(error.message) from error
         finally:
             self._questions.release()
-        return {"output": output[-CONSOLE_BYTES:].decode("utf-8", errors="replace")}
 
     def obey_tombstones(self) -> float:
         """Begin the removals that are owed and not in hand; give the seconds until this should be looked at again."""

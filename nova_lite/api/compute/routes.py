@@ -13,6 +13,9 @@ from nova_lite.api.compute import (
     limits,
     project_paths,
     quota_sets,
+    routes_of_records,
+    routes_of_servers,
+    routes_of_the_past,
     server_actions,
     server_create,
     server_parts,
@@ -144,7 +147,10 @@ _OPERATORS = (
     ),
     _r("GET", _STATISTICS, hypervisors.statistics, "os-hypervisors:statistics", max_version="2.87"),
     _r("GET", _HYPERVISOR, hypervisors.show_hypervisor, "os-hypervisors:show", query=operator_schemas.HYPERVISOR),
-    _r("GET", f"{_HYPERVISOR}/uptime", hypervisors.show_uptime, "os-hypervisors:uptime", max_version="2.87"),
+    _r(
+        "GET", f"{_HYPERVISOR}/uptime", hypervisors.show_uptime, "os-hypervisors:uptime",
+        query=operator_schemas.HYPERVISOR, max_version="2.87",
+    ),
     _r("GET", f"{_HYPERVISOR}/search", hypervisors.search, "os-hypervisors:search", max_version="2.52"),
     _r("GET", f"{_HYPERVISOR}/servers", hypervisors.servers, "os-hypervisors:servers", max_version="2.52"),
     _r("GET", "/os-services", services.list_services, "os-services:list", query=operator_schemas.SERVICES),
@@ -176,5 +182,8 @@ _OPERATORS = (
     _r("GET", "/extensions/{alias}", extensions.show_extension, "extensions"),
 )  # fmt: skip
 
-_HERE: tuple[Route, ...] = (*_SERVERS, *_ACTIONS, *_PARTS, *_FLAVORS, *_KEYPAIRS, *_QUOTAS, *_OPERATORS)
+_OF_SERVERS: tuple[Route, ...] = (*_SERVERS, *_ACTIONS, *_PARTS, *routes_of_servers.ROUTES)
+_OF_OTHERS: tuple[Route, ...] = (*_FLAVORS, *_KEYPAIRS, *_QUOTAS, *_OPERATORS, *routes_of_records.ROUTES)
+_OF_THE_PAST: tuple[Route, ...] = (*routes_of_the_past.ROUTES, *routes_of_the_past.volumes_boot(_OF_SERVERS))
+_HERE: tuple[Route, ...] = (*_OF_SERVERS, *_OF_OTHERS, *_OF_THE_PAST)
 ROUTES: tuple[Route, ...] = (*_HERE, *project_paths.with_project(_HERE))

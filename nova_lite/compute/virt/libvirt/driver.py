@@ -15,11 +15,13 @@ import libvirt
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError
 from nova_lite.compute.specs import GuestSpecs
+from nova_lite.compute.virt import uptime
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
-from nova_lite.compute.virt.libvirt import console, domains, facts, xml
+from nova_lite.compute.virt.libvirt import console, domains, facts, usage, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.wiring.port import Wiring, WiringError
 from nova_lite.image.client import Stopped as DownloadStopped
+from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
@@ -153,6 +155,23 @@ class LibvirtDriver:
         if not log.parent.is_dir():
             raise _no_guest()
         return console.newest(log, lines)
+
+    def diagnostics(self, server_id: ServerId) -> Diagnostics | None:
+        """Read libvirt's counters; None while the guest does not run. Raises: VirtError with code `no_guest`."""
+
+        def look(connection: libvirt.virConnect) -> Diagnostics | None:
+            domain = domains.find(connection, self._host, server_id)
+            if domain is None or domains.power_of(domain) is not PowerState.RUNNING:
+                return None
+            return usage.read(connection, domain, kvm=self._parts.place.kvm)
+
+        if self._must_exist(server_id) is not PowerState.RUNNING:
+            return None
+        return self._connection.run(look)
+
+    def uptime(self) -> str:
+        """Tell the machine's uptime. Raises: VirtError."""
+        return uptime.sentence()
 
     def listen(self, listener: PowerListener) -> None:
         """Tell `listener` of power changes."""

@@ -22,10 +22,12 @@ def upgrade() -> None:
     op.add_column("hosts", sa.Column("look_number", sa.BigInteger(), nullable=True))
     _upgrade_access_rules()
     _upgrade_records()
+    _upgrade_breadth()
 
 
 def downgrade() -> None:
     """Take it back."""
+    _downgrade_breadth()
     _downgrade_records()
     _downgrade_access_rules()
     op.drop_column("hosts", "look_number")
@@ -235,3 +237,28 @@ def _downgrade_records() -> None:
         op.drop_index(name, table_name=table)
     for table in _CATALOG:
         op.drop_column(table, "extra")
+
+
+# -- what hangs on servers ------------------------------------------------------------------------------------------------
+
+
+def _upgrade_breadth() -> None:
+    op.create_table(
+        "server_passwords",
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("password", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("server_id", name=op.f("pk_server_passwords")),
+    )
+    op.create_table(
+        "quota_user_limits",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("resource", sa.String(length=64), nullable=False),
+        sa.Column("limit", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "user_id", "resource", name=op.f("pk_quota_user_limits")),
+    )
+
+
+def _downgrade_breadth() -> None:
+    op.drop_table("quota_user_limits")
+    op.drop_table("server_passwords")
