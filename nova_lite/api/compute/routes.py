@@ -127,8 +127,8 @@ def _quota(method, path, handler, rule, **more) -> Route:  # type: ignore[no-unt
 _QUOTAS = (
     _r("GET", "/limits", limits.show_limits, "limits", query=quota_schemas.LIMITS),
     _quota("GET", _QUOTA, quota_sets.show_quota, "show", query=quota_schemas.SHOW),
-    _quota("PUT", _QUOTA, quota_sets.update_quota, "update", body=quota_schemas.UPDATE),
-    _quota("DELETE", _QUOTA, quota_sets.delete_quota, "delete"),
+    _quota("PUT", _QUOTA, quota_sets.update_quota, "update", query=quota_schemas.SHOW, body=quota_schemas.UPDATE),
+    _quota("DELETE", _QUOTA, quota_sets.delete_quota, "delete", query=quota_schemas.SHOW),
     _quota("GET", f"{_QUOTA}/detail", quota_sets.show_detail, "detail", query=quota_schemas.SHOW),
     _quota("GET", f"{_QUOTA}/defaults", quota_sets.show_defaults, "defaults"),
     _r("GET", "/os-quota-class-sets/{name}", quota_sets.show_class, "os-quota-class-sets:show"),
@@ -173,6 +173,10 @@ _OPERATORS = (
     _r(
         "PUT", "/os-services/force-down", services.force_down, "os-services:update",
         body=operator_schemas.FORCE_DOWN, min_version="2.11", max_version="2.52",
+    ),
+    _r(
+        "PUT", "/os-services/{service_id}", services.unknown_switch, "os-services:update",
+        body=operator_schemas.ANYTHING, max_version="2.52",
     ),
     _r("DELETE", "/os-services/{service_id}", services.delete_service, "os-services:delete"),
     _r("GET", "/os-availability-zone", availability_zones.list_zones, "os-availability-zone:list"),
