@@ -36,7 +36,7 @@ def forget_limits(tx: Tx, project_id: str, user_id: str) -> None:
 
 
 def require_room(limits: Mapping[str, int], used: Mapping[str, int], amounts: Mapping[str, int]) -> None:
-    """See that amounts fit within a user's own limits. Raises: OverQuota."""
+    """See that amounts fit within limits, those of a user or others. Raises: OverQuota."""
     short = [
         name
         for name, limit in limits.items()
@@ -44,6 +44,4 @@ def require_room(limits: Mapping[str, int], used: Mapping[str, int], amounts: Ma
     ]
     if short:
         parts = [f"{name}: {amounts[name]} asked, {used.get(name, 0)} of {limits[name]} used" for name in short]
-        raise errors.OverQuota(
-            f"Quota exceeded for {', '.join(short)} of the user ({'; '.join(parts)}).", resources=tuple(short)
-        )
+        raise errors.OverQuota(f"Quota exceeded for {', '.join(short)} ({'; '.join(parts)}).", resources=tuple(short))

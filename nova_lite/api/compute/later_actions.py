@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from nova_lite import errors
-from nova_lite.api.compute.lookup import server_of
+from nova_lite.api.compute.lookup import project_seen, server_of
 from nova_lite.api.route import Answer, Handler, Request
 from nova_lite.db.engine import Tx
 from nova_lite.inventory import hosts
 from nova_lite.model.server import Server
-from nova_lite.servers import rules
+from nova_lite.quota import usage, users
+from nova_lite.servers import flavors, rules
 
 MIGRATE_TO = "os_compute_api:os-migrate-server:migrate:host"
 
@@ -37,6 +38,23 @@ def later(action: str, state_rule: str | None = None) -> Handler:
         raise not_yet(action)
 
     return handle
+
+
+def resize(request: Request) -> Answer:
+    """Refuse another flavor, once it is one that the project may use and has quota for."""
+    wanted = str(request.body["resize"]["flavorRef"]).rpartition("/")[2]
+    with request.parts.database.read() as tx:
+        server = ready_server(request, tx, "resize")
+        try:
+            flavor = flavors.get(tx, wanted, seen_by=project_seen(request))
+        except errors.NotFound as error:
+            raise errors.BadRequest(error.message) from error
+        if flavor.id == server.flavor.id:
+            raise errors.BadRequest("When resizing, instances must change flavor!")
+        more = {"cores": flavor.vcpus - server.flavor.vcpus, "ram": flavor.ram_mib - server.flavor.ram_mib}
+        growing = {name: amount for name, amount in more.items() if amount > 0}
+        users.require_room(usage.limits_of(tx, server.project_id), usage.used_by(tx, server.project_id), growing)
+    raise not_yet("resize")
 
 
 def migrate(request: Request) -> Answer:

@@ -67,6 +67,8 @@ def _view(host: Host, who: str, amounts: Resources) -> View:
 def update_host(request: Request) -> Answer:
     """Enable or disable a host. Its maintenance mode was another hypervisor's: 501."""
     asked = {name: word.lower() for name, word in request.body.items()}
+    with request.parts.database.read() as tx:
+        _host(request, tx)
     if "maintenance_mode" in asked:
         raise errors.NotImplementedHere("Virt driver does not implement host maintenance mode.")
     enabled = asked["status"] == "enable"

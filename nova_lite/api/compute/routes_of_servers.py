@@ -45,7 +45,7 @@ _ACTIONS = (
     _later("shelve", "os-shelve:shelve", actions.SHELVE),
     _later("shelveOffload", "os-shelve:shelve_offload", actions.OFFLOAD),
     _later("unshelve", "os-shelve:unshelve", actions.UNSHELVE),
-    _later("resize", "servers:resize", actions.RESIZE),
+    _action("resize", later_actions.resize, "servers:resize", actions.RESIZE),
     _later("confirmResize", "servers:confirm_resize", actions.CONFIRM),
     _later("revertResize", "servers:revert_resize", actions.REVERT),
     _later("rebuild", "servers:rebuild", actions.REBUILD),

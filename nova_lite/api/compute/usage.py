@@ -31,7 +31,9 @@ class _Found:
 
 
 def list_usage(request: Request) -> Answer:
-    """Sum up each project that had a server in the period."""
+    """Sum up each project that had a server in the period. Raises: NotFound for a path that names a project of no name."""
+    if request.raw.env.get("PATH_INFO", "").endswith("/"):
+        raise errors.NotFound
     found = _find(request, None)
     of_project: dict[str, list[Used]] = {}
     for used in found.used:
