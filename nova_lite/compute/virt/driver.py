@@ -72,9 +72,6 @@ class VirtDriver(Protocol):
     def diagnostics(self, server_id: ServerId) -> Diagnostics | None:
         """Give what a running guest uses; None while it does not run. Raises: VirtError with code `no_guest`."""
 
-    def uptime(self) -> str:
-        """Tell how long the machine is up, in the words of `uptime`. Raises: VirtError."""
-
     def listen(self, listener: PowerListener) -> None:
         """Call `listener` from now on when a guest's power changes, whoever caused it."""
 

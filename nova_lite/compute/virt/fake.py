@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite.compute.effort import count_image
-from nova_lite.compute.virt import uptime
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
 from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
@@ -157,11 +156,6 @@ class FakeDriver:
                 for number, mac in enumerate(size.get("macs", ()))
             ),
         )
-
-    def uptime(self) -> str:
-        """Tell the uptime of the machine that simulates."""
-        self._mishaps.befall("uptime")
-        return uptime.sentence()
 
     def listen(self, listener: PowerListener) -> None:
         """Tell `listener` of changes."""

@@ -15,7 +15,6 @@ import libvirt
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError
 from nova_lite.compute.specs import GuestSpecs
-from nova_lite.compute.virt import uptime
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
 from nova_lite.compute.virt.libvirt import console, domains, facts, usage, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
@@ -102,7 +101,7 @@ class LibvirtDriver:
             )
         )
         self._mine.add(spec.server_id)
-        self._start_new(text)
+        _start_new(self._connection, text)
         return PowerState.RUNNING
 
     def remove_guest(self, server_id: ServerId) -> None:
@@ -169,10 +168,6 @@ class LibvirtDriver:
             return None
         return self._connection.run(look)
 
-    def uptime(self) -> str:
-        """Tell the machine's uptime. Raises: VirtError."""
-        return uptime.sentence()
-
     def listen(self, listener: PowerListener) -> None:
         """Tell `listener` of power changes."""
         self._listener = listener
@@ -180,14 +175,6 @@ class LibvirtDriver:
     def close(self) -> None:
         """Close the connection; guests keep running."""
         self._connection.close()
-
-    def _start_new(self, text: str) -> None:
-        given_up = threading.Event()
-        try:
-            self._connection.run(lambda connection: domains.define_and_start(connection, text, given_up), timeout_s=START_S)
-        except VirtError:
-            given_up.set()
-            raise
 
     def _list(self, connection: libvirt.virConnect) -> tuple[GuestState, ...]:
         found, seen = [], set()
@@ -256,6 +243,15 @@ class LibvirtDriver:
         server_id = domain.UUIDString()
         if power is not None and server_id in self._mine and self._listener is not None:
             self._listener(ServerId(server_id), power)
+
+
+def _start_new(libvirtd: Connection, text: str) -> None:
+    given_up = threading.Event()
+    try:
+        libvirtd.run(lambda connection: domains.define_and_start(connection, text, given_up), timeout_s=START_S)
+    except VirtError:
+        given_up.set()
+        raise
 
 
 def _heed(stop: threading.Event) -> None:

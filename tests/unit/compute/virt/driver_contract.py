@@ -153,9 +153,6 @@ class DriverContract:
 
         assert hypervisor.driver.diagnostics(ONE) is None
 
-    def test_the_host_tells_how_long_it_is_up(self, hypervisor):
-        assert " up " in hypervisor.driver.uptime()
-
     def test_a_power_change_from_outside_is_told(self, hypervisor):
         told, came = [], threading.Event()
 

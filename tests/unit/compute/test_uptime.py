@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nova_lite.compute.virt import uptime
+from nova_lite.compute import uptime
 
 
 @pytest.mark.parametrize(

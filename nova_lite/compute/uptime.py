@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import time
 
-from nova_lite.compute.virt.driver import VirtError
+from nova_lite import errors
 
 MINUTES_AN_HOUR, MINUTES_A_DAY = 60, 24 * 60
 
 
 def sentence() -> str:
-    """Give ` 08:32:11 up 93 days, 18:25,  0 users,  load average: 0.20, 0.12, 0.14`. Raises: VirtError."""
+    """Give ` 08:32:11 up 93 days, 18:25,  0 users,  load average: 0.20, 0.12, 0.14`. Raises: Unavailable."""
     try:
         seconds = time.clock_gettime(time.CLOCK_BOOTTIME)
         loads = os.getloadavg()
     except OSError as error:
-        raise VirtError("The host does not know how long it is up.") from error
+        raise errors.Unavailable("The host does not know how long it is up.") from error
     average = ", ".join(f"{load:.2f}" for load in loads)
     return f" {time.strftime('%H:%M:%S', time.gmtime())} up {since(seconds)},  0 users,  load average: {average}"
 
