@@ -61,6 +61,7 @@ PAST_THE_RULE = (
     "not found for server",
     "is not attached to server",
     "Compute service of the server's host is still in use",
+    "Unknown action",
 )
 
 # (service, method, path) -> fields of the path that stand for something else than usual
@@ -180,6 +181,7 @@ BODIES: dict[tuple[str, str, str], Callable[[Ids], Any]] = {
     ("compute", "POST /os-server-external-events", ""): lambda ids: {
         "events": [{"name": "network-changed", "server_uuid": ids["server_id"]}]
     },
+    ("compute", "POST /servers/{server_id}/action", "resize"): lambda ids: {"resize": {"flavorRef": "2"}},
     ("compute", "POST /servers/{server_id}/action", "os-migrateLive"): lambda ids: {
         "os-migrateLive": {"host": None, "block_migration": "auto"}
     },
