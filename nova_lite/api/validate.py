@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 import jsonschema_rs
@@ -12,6 +13,11 @@ from nova_lite import errors
 JsonSchema = dict[str, Any]
 
 
+_UUID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+# Formats that this draft of JSON schema does not know by itself.
+FORMATS = {"uuid": lambda text: _UUID.fullmatch(text) is not None}
+
+
 class Schema:
     """A compiled schema. Formats are checked (uuid, date-time, ipv4, ipv6, uri, email)."""
 
@@ -19,7 +25,7 @@ class Schema:
         """`what` names in messages what is checked."""
         self.source = source
         self._what = what
-        self._validator = jsonschema_rs.Draft7Validator(source, validate_formats=True, mask="The value")
+        self._validator = jsonschema_rs.Draft7Validator(source, validate_formats=True, formats=FORMATS, mask="The value")
 
     def check(self, value: Any) -> None:
         """Do nothing when `value` fits. Raises: BadRequest naming the place and the rule."""

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from nova_lite import errors, metrics
 from nova_lite.clock import Clock
+from nova_lite.compute import uptime
 from nova_lite.compute.crew import Act, Crew, Work
 from nova_lite.compute.ledger import TOMBSTONE, Kind, Ledger, Notice, Outcome, Task, task_of
 from nova_lite.compute.monitor import Monitor
@@ -26,6 +27,7 @@ from nova_lite.rpc.compute import (
     EnsureGuest,
     EnsurePower,
     GetConsoleOutput,
+    GetDiagnostics,
     Power,
     RebootGuest,
     RemoveGuest,
@@ -57,6 +59,33 @@ class ServiceParts:
     clock: Clock
 
 
+class Questions:
+    """What is asked of the hypervisor at once: so many, and no more."""
+
+    def __init__(self, driver: VirtDriver, most: int) -> None:
+        """`most` is less than the threads that messages come in by."""
+        self._driver = driver
+        self._free = threading.BoundedSemaphore(most)
+
+    def ask(self, question: Callable[[VirtDriver], M]) -> M:
+        """Ask. Raises: NotFound; Unavailable when the hypervisor does not answer, or is asked too much."""
+        if not self._free.acquire(blocking=False):
+            raise errors.Unavailable("The host has other questions to answer; try again in a few seconds.")
+        try:
+            return question(self._driver)
+        except VirtError as error:
+            if error.code == "no_guest":
+                raise errors.NotFound(error.message) from error
+            raise errors.Unavailable(error.message) from error
+        finally:
+            self._free.release()
+
+
+def get_uptime(_body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Tell how long the host is up. Raises: Unavailable."""
+    return {"uptime": uptime.sentence()}
+
+
 class ComputeService:
     """The handlers of a host's address (rpc/compute.py). They only take and give: the crew does the work."""
 
@@ -66,7 +95,7 @@ class ComputeService:
         self._owed: dict[ServerId, Tombstone] = {}
         self._nothing_owed = threading.Event()
         self._nothing_owed.set()
-        self._questions = threading.BoundedSemaphore(QUESTIONS)
+        self._questions = Questions(parts.driver, QUESTIONS)
 
     def handlers(self) -> dict[str, Handler]:
         """Give the handlers by method name."""
@@ -79,6 +108,8 @@ class ComputeService:
             "ack_report": self.ack_report,
             "self_test": self.self_test,
             "get_console_output": self.get_console_output,
+            "get_diagnostics": self.get_diagnostics,
+            "get_uptime": get_uptime,
         }
 
     def ensure_guest(self, body: Mapping[str, Any]) -> None:
@@ -145,17 +176,17 @@ class ComputeService:
         A slow hypervisor must not take all threads that commands come in by.
         """
         message = _read(GetConsoleOutput, body)
-        if not self._questions.acquire(blocking=False):
-            raise errors.Unavailable("The host has other questions to answer; try again in a few seconds.")
-        try:
-            output = self._parts.driver.console_output(message.server_id, message.lines)
-        except VirtError as error:
-            if error.code == "no_guest":
-                raise errors.NotFound(error.message) from error
-            raise errors.Unavailable(error.message) from error
-        finally:
-            self._questions.release()
+        output = self._questions.ask(lambda driver: driver.console_output(message.server_id, message.lines))
         return {"output": output[-CONSOLE_BYTES:].decode("utf-8", errors="replace")}
+
+    def get_diagnostics(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Handle GetDiagnostics. Raises: NotFound; Conflict for a guest that does not run; Unavailable as above."""
+        message = _read(GetDiagnostics, body)
+        found = self._questions.ask(lambda driver: driver.diagnostics(message.server_id))
+        if found is None:
+            raise errors.Conflict("The guest does not run.")
+        plain: Mapping[str, Any] = wire.to_plain(found)
+        return plain
 
     def obey_tombstones(self) -> float:
         """Begin the removals that are owed and not in hand; give the seconds until this should be looked at again."""

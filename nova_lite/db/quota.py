@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from nova_lite.db.engine import Tx
-from nova_lite.db.tables.quota import quota_limits, quota_usage
+from nova_lite.db.tables.quota import quota_limits, quota_usage, quota_user_limits
 
 DEFAULTS = "*"  # the row owner whose limits hold for every project without its own
 
@@ -107,6 +107,32 @@ def put_limits(tx: Tx, project_id: str, limits: Mapping[str, int]) -> None:
     tx.execute(quota_limits.delete().where(mine, quota_limits.c.resource.in_(list(limits))))
     rows = [{"project_id": project_id, "resource": resource, "limit": limit} for resource, limit in limits.items()]
     tx.execute(quota_limits.insert(), rows)
+
+
+def select_user_limits(tx: Tx, project_id: str, user_id: str) -> dict[str, int]:
+    """Read the limits that one user of a project has."""
+    query = sa.select(quota_user_limits.c.resource, quota_user_limits.c.limit).where(_of_user(project_id, user_id))
+    return {row.resource: row.limit for row in tx.execute(query)}
+
+
+def put_user_limits(tx: Tx, project_id: str, user_id: str, limits: Mapping[str, int]) -> None:
+    """Write limits of one user of a project, in place of those they had for the same resources."""
+    if not limits:
+        return
+    mine = _of_user(project_id, user_id)
+    tx.execute(quota_user_limits.delete().where(mine, quota_user_limits.c.resource.in_(list(limits))))
+    owner = {"project_id": project_id, "user_id": user_id}
+    tx.execute(quota_user_limits.insert(), [owner | {"resource": name, "limit": limit} for name, limit in limits.items()])
+
+
+def drop_user_limits(tx: Tx, project_id: str, user_id: str | None = None) -> None:
+    """Forget the limits of one user of a project, or of all of them."""
+    mine = quota_user_limits.c.project_id == project_id if user_id is None else _of_user(project_id, user_id)
+    tx.execute(quota_user_limits.delete().where(mine))
+
+
+def _of_user(project_id: str, user_id: str) -> sa.ColumnElement[bool]:
+    return sa.and_(quota_user_limits.c.project_id == project_id, quota_user_limits.c.user_id == user_id)
 
 
 def drop_limits(tx: Tx, project_id: str) -> None:

@@ -160,9 +160,11 @@ def servers_per_host(tx: Tx, hosts: Sequence[str]) -> Mapping[str, list[tuple[st
     return found
 
 
-def usage_of(tx: Tx, project_id: str) -> dict[str, int]:
-    """Recount what the living servers of a project use; the flavor copies are read one by one."""
+def usage_of(tx: Tx, project_id: str, user_id: str | None = None) -> dict[str, int]:
+    """Recount what the living servers of a project (or of one user in it) use; the flavor copies are read one by one."""
     query = sa.select(servers.c.flavor).where(servers.c.project_id == project_id, servers.c.state != "deleted")
+    if user_id is not None:
+        query = query.where(servers.c.user_id == user_id)
     flavors = tx.execute(query).scalars().all()
     return {
         "instances": len(flavors),

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from nova_lite.model.ids import NetworkId, PortId, ServerId
 from nova_lite.model.image import ImageSource
 
+PASSWORD_CHARS = 1020  # of the encrypted password that a guest may write, as in the original
+
 
 class PowerState(enum.IntEnum):
     """The state of a guest, with the numbers that the Compute API shows."""

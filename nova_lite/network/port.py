@@ -7,6 +7,7 @@ from typing import Protocol
 
 from nova_lite.model.guest import GuestInterface
 from nova_lite.model.ids import HostName, NetworkId, ProjectId, ServerId
+from nova_lite.model.network import Port
 from nova_lite.model.server import RequestedNetwork
 
 
@@ -57,6 +58,9 @@ class NetworkPort(Protocol):
 
     def mark_active(self, server_id: ServerId) -> None:
         """Show the server's ports as ACTIVE. May be repeated."""
+
+    def ports_of(self, server_id: ServerId) -> tuple[Port, ...]:
+        """List a server's ports, oldest first. Raises: Unavailable when the service does not answer."""
 
     def network_name(self, network_id: NetworkId) -> str:
         """Give a network's name. Raises: NotFound."""

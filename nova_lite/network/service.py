@@ -132,6 +132,11 @@ class Networks:
         """Show the server's ports as ACTIVE. May be repeated."""
         self.database.transact(lambda tx: queries.update_server_ports(tx, server_id, {"status": "ACTIVE"}))
 
+    def ports_of(self, server_id: ServerId) -> tuple[Port, ...]:
+        """List a server's ports, oldest first; one statement."""
+        with self.database.read() as tx:
+            return records.list_ports(tx, PortFilter(server_id=server_id))
+
     def network_name(self, network_id: NetworkId) -> str:
         """Give a network's name. Raises: NotFound."""
         with self.database.read() as tx:

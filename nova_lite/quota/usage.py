@@ -80,8 +80,9 @@ def set_default_limits(tx: Tx, limits: Mapping[str, int]) -> None:
 
 
 def forget_limits(tx: Tx, project_id: str) -> None:
-    """Return a project to the default limits."""
+    """Return a project, and all users in it, to the default limits."""
     queries.drop_limits(tx, project_id)
+    queries.drop_user_limits(tx, project_id)
 
 
 def used_by(tx: Tx, project_id: str) -> dict[str, int]:

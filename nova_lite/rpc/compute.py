@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from nova_lite.model import wire
+from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec
 from nova_lite.model.ids import HostName, OperationId, ServerId
 from nova_lite.rpc.port import Address, Envelope, Transport
@@ -115,6 +116,13 @@ class GetConsoleOutput:
     lines: int | None = None
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GetDiagnostics:
+    """What a running guest uses at this moment."""
+
+    server_id: ServerId
+
+
 class ComputePort(Protocol):
     """What a workflow may ask of hosts. Every method only sends; answers come as reports."""
 
@@ -167,6 +175,19 @@ class ComputeClient:
         answer = self._transport.call(address(host), "get_console_output", wire.to_plain(message), timeout_s=timeout_s)
         return str(answer["output"])
 
+    def get_diagnostics(self, host: HostName, message: GetDiagnostics, *, timeout_s: float = 5.0) -> Diagnostics:
+        """Ask what a guest uses.
+
+        Raises: Unavailable when the host does not answer, or is of a release that cannot; NotFound when it has no such guest;
+        Conflict when the guest does not run.
+        """
+        answer = self._transport.call(address(host), "get_diagnostics", wire.to_plain(message), timeout_s=timeout_s)
+        return wire.from_plain(Diagnostics, answer)
+
+    def get_uptime(self, host: HostName, *, timeout_s: float = 5.0) -> str:
+        """Ask how long a host is up, in its own words. Raises: Unavailable when it does not answer."""
+        return str(self._transport.call(address(host), "get_uptime", {}, timeout_s=timeout_s)["uptime"])
+
     def _command(self, host: HostName, method: str, head: CommandHead, message: object) -> None:
         envelope = Envelope(request_id=head.request_id, operation_id=head.operation_id, time_left_s=head.time_left_s)
         self._transport.cast(address(host), method, wire.to_plain(message), envelope)
@@ -198,3 +219,9 @@ class ComputeHandlers(Protocol):
 
     def get_console_output(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Handle GetConsoleOutput: `{"output": text}`."""
+
+    def get_diagnostics(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Handle GetDiagnostics: the fields of Diagnostics."""
+
+    def get_uptime(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Tell how long the host is up: `{"uptime": text}`."""

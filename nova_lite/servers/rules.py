@@ -10,6 +10,11 @@ _ALL = frozenset(ServerState) - {ServerState.DELETED}
 _STEADY = frozenset({ServerState.ACTIVE, ServerState.STOPPED, ServerState.PAUSED, ServerState.SUSPENDED})
 _RUNNABLE = _STEADY | {ServerState.ERROR}
 
+
+def _of(names: str) -> frozenset[ServerState]:
+    return frozenset(ServerState[name] for name in names.split())
+
+
 # Source: the Compute API reference, "Preconditions" of each action.
 ALLOWED: dict[str, frozenset[ServerState]] = {
     "delete": _ALL,
@@ -22,6 +27,37 @@ ALLOWED: dict[str, frozenset[ServerState]] = {
                                  ServerState.RESIZED, ServerState.SUSPENDED, ServerState.ERROR}),
     "metadata": _STEADY,
     "tags": _STEADY,
+    "pause": _of("ACTIVE"),
+    "unpause": _of("PAUSED"),
+    "suspend": _of("ACTIVE"),
+    "resume": _of("SUSPENDED"),
+    "rescue": _of("ACTIVE STOPPED ERROR"),
+    "unrescue": _of("RESCUED"),
+    "shelve": _of("ACTIVE STOPPED PAUSED SUSPENDED"),
+    "shelveOffload": _of("SHELVED"),
+    "unshelve": _of("SHELVED SHELVED_OFFLOADED"),
+    "resize": _of("ACTIVE STOPPED"),
+    "confirmResize": _of("RESIZED"),
+    "revertResize": _of("RESIZED"),
+    "rebuild": _of("ACTIVE STOPPED ERROR"),
+    "createImage": _of("ACTIVE STOPPED PAUSED SUSPENDED"),
+    "createBackup": _of("ACTIVE STOPPED PAUSED SUSPENDED"),
+    "changePassword": _of("ACTIVE"),
+    "trigger_crash_dump": _of("ACTIVE PAUSED RESCUED RESIZED ERROR"),
+    "injectNetworkInfo": _of("ACTIVE PAUSED SUSPENDED STOPPED ERROR"),
+    "migrate": _of("ACTIVE STOPPED"),
+    "os-migrateLive": _of("ACTIVE PAUSED"),
+    "evacuate": _of("ACTIVE STOPPED ERROR"),
+    "restore": _of("SOFT_DELETED"),
+    "addSecurityGroup": _ALL,
+    "removeSecurityGroup": _ALL,
+    "addFixedIp": _of("ACTIVE PAUSED STOPPED"),
+    "removeFixedIp": _of("ACTIVE PAUSED STOPPED"),
+    "addFloatingIp": _ALL,
+    "removeFloatingIp": _ALL,
+    "interface": _of("ACTIVE PAUSED STOPPED"),
+    "volume": _of("ACTIVE PAUSED STOPPED SUSPENDED RESIZED SHELVED SHELVED_OFFLOADED"),
+    "remote_console": _ALL - _of("BUILDING"),
 }  # fmt: skip
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from nova_lite.db import servers as server_queries
 from nova_lite.db.engine import Tx
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.ids import ProjectId
-from nova_lite.quota import usage
+from nova_lite.model.server import Server
+from nova_lite.quota import usage, users
 
 
 def amounts(flavor: Flavor, servers: int = 1) -> dict[str, int]:
@@ -16,6 +18,17 @@ def amounts(flavor: Flavor, servers: int = 1) -> dict[str, int]:
 def reserve(tx: Tx, project_id: ProjectId, flavor: Flavor, servers: int) -> None:
     """Take quota for servers. Raises: OverQuota, and nothing is taken."""
     usage.reserve(tx, project_id, amounts(flavor, servers))
+
+
+def require_room_of_user(tx: Tx, server: Server, servers: int) -> None:
+    """See that more servers like one fit within its user's own limits, if there are any; the project's usage is locked.
+
+    Raises: OverQuota.
+    """
+    own = users.own_limits(tx, server.project_id, server.user_id)
+    if own:
+        used = server_queries.usage_of(tx, server.project_id, server.user_id)
+        users.require_room(own, used, amounts(server.flavor, servers))
 
 
 def give_back(tx: Tx, project_id: ProjectId, flavor: Flavor) -> None:

@@ -41,6 +41,7 @@ def accept(desk: Desk, context: Context, order: CreateOrder) -> tuple[ServerId, 
 def _accept(desk: Desk, tx: Tx, context: Context, order: CreateOrder) -> tuple[ServerId, ...]:
     project_id = order.servers[0].project_id
     servers = _reserve(tx, project_id, order)
+    books.require_room_of_user(tx, servers[0], len(servers))
     notice = Notice(
         user_id=context.user_id, project_id=project_id, request_id=context.request_id, task=TaskState.SCHEDULING.value
     )

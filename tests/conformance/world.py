@@ -29,11 +29,14 @@ from nova_lite.identity.port import Call
 from nova_lite.identity.service import ensure_all_keys, make_identity
 from nova_lite.image.service import make_images
 from nova_lite.inventory import aggregates, hosts
+from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import PowerState
 from nova_lite.model.host import HostFacts
+from nova_lite.model.network import Port
 from nova_lite.model.resources import Resources
 from nova_lite.model.server import Server, ServerAddress, ServerState
 from nova_lite.network import bootstrap as network_bootstrap
+from nova_lite.network import records as network_records
 from nova_lite.network.service import Networks
 from nova_lite.servers import flavors, records
 from nova_lite.workflows.desk import Desk
@@ -65,6 +68,12 @@ class Compute:
 
     def get_console_output(self, host: str, message: object, *, timeout_s: float = 5.0) -> str:
         return "login: "
+
+    def get_diagnostics(self, host: str, message: object, *, timeout_s: float = 5.0) -> Diagnostics:
+        return Diagnostics(driver="libvirt", hypervisor="kvm", hypervisor_os="linux", uptime_s=None, memory_mib=128)
+
+    def get_uptime(self, host: str, *, timeout_s: float = 5.0) -> str:
+        return "up 1 min"
 
 
 class Identity(types.SimpleNamespace):
@@ -362,6 +371,7 @@ class Settling:
                 updated_at=1_700_000_000.0,
             )
             records.insert(tx, server)
+        self._plug(tx)
         journal.accept(
             tx,
             journal.NewOperation(
@@ -375,6 +385,23 @@ class Settling:
             ),
         )
         ids |= {"server_id": SERVER, "stopped_server": STOPPED, "host": "host1", "quota_class": "default"}
+
+    def _plug(self, tx: Any) -> None:
+        """Give the server a port."""
+        ids = self.world.ids
+        (subnet,) = network_records.list_subnets(tx)
+        ids["server_port"] = str(uuid.UUID(int=102))
+        port = Port(
+            id=ids["server_port"],
+            network_id=subnet.network_id,
+            project_id=ids["project_id"],
+            name="",
+            mac_address="fa:16:3e:00:00:05",
+            fixed_ips=(),
+            server_id=SERVER,
+            host="host1",
+        )
+        network_records.insert_port(tx, port, subnet)
 
     def _broken_tokens(self) -> None:
         tokens, real = self.world.tokens, self.world.identity.tokens

@@ -7,6 +7,7 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.api import pages
+from nova_lite.api.admission import Kind
 from nova_lite.api.compute import flags
 from nova_lite.api.compute.views import hypervisors as views
 from nova_lite.api.compute.views.hypervisors import Seen
@@ -105,7 +106,10 @@ def show_hypervisor(request: Request) -> Answer:
     with request.parts.database.read() as tx:
         seen = _one(request, tx)
         servers = _servers(request, tx, [seen])
-    return Answer(body={"hypervisor": _with_servers(request, views.full(request, seen), seen, servers)})
+    view = views.full(request, seen)
+    if "uptime" in view:
+        view["uptime"] = _uptime(request, seen)
+    return Answer(body={"hypervisor": _with_servers(request, view, seen, servers)})
 
 
 def _one(request: Request, tx: Tx) -> Seen:
@@ -117,12 +121,28 @@ def _one(request: Request, tx: Tx) -> Seen:
 
 
 def show_uptime(request: Request) -> Answer:
-    """Show a hypervisor without its uptime, which hosts do not tell."""
+    """Ask a hypervisor's host how long it is up. Raises: BadRequest while it is down or does not answer."""
     with request.parts.database.read() as tx:
         seen = _one(request, tx)
+        servers = _servers(request, tx, [seen])
     if not seen.host.up:
         raise errors.BadRequest(f"Host {seen.host.name} is down: its uptime is not known.")
-    return Answer(body={"hypervisor": views.short(request, seen) | {"uptime": ""}})
+    uptime = _uptime(request, seen)
+    if uptime is None:
+        raise errors.BadRequest(f"Host {seen.host.name} does not tell its uptime.")
+    view = views.short(request, seen) | {"uptime": uptime}
+    return Answer(body={"hypervisor": _with_servers(request, view, seen, servers)})
+
+
+def _uptime(request: Request, seen: Seen) -> str | None:
+    """Ask the host; None when it is down, or does not answer."""
+    if not seen.host.up or request.parts.compute is None:
+        return None
+    try:
+        with request.parts.admission.slot(Kind.HOST):
+            return str(request.parts.compute.get_uptime(seen.host.name))
+    except errors.NovaLiteError:
+        return None
 
 
 def search(request: Request) -> Answer:

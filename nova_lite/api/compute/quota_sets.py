@@ -8,9 +8,10 @@ from nova_lite import errors
 from nova_lite.api.compute import flags
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request
+from nova_lite.db import servers
 from nova_lite.db.engine import Tx
 from nova_lite.quota import limits as quota_limits
-from nova_lite.quota import usage
+from nova_lite.quota import usage, users
 
 _COMPUTE = ("instances", "cores", "ram", "key_pairs", "metadata_items", "server_groups", "server_group_members")
 _FILES = ("injected_files", "injected_file_content_bytes", "injected_file_path_bytes")
@@ -37,8 +38,19 @@ def show_quota(request: Request) -> Answer:
     """Show a project's limits."""
     project_id = _target(request)
     with request.parts.database.read() as tx:
-        limits = usage.limits_of(tx, project_id)
+        limits = _limits(request, tx, project_id)
     return Answer(body={"quota_set": {"id": project_id, **_chosen(request, limits)}})
+
+
+def _limits(request: Request, tx: Tx, project_id: str) -> dict[str, int]:
+    """Read the limits of the query's user in the project, or of the project."""
+    user_id = request.first("user_id")
+    return usage.limits_of(tx, project_id) if user_id is None else users.limits_of(tx, project_id, user_id)
+
+
+def _used(request: Request, tx: Tx, project_id: str) -> dict[str, int]:
+    user_id = request.first("user_id")
+    return usage.used_by(tx, project_id) if user_id is None else servers.usage_of(tx, project_id, user_id)
 
 
 def show_defaults(request: Request) -> Answer:
@@ -52,7 +64,7 @@ def show_detail(request: Request) -> Answer:
     """Show a project's limits with what is used; nothing is ever only reserved."""
     project_id = _target(request)
     with request.parts.database.read() as tx:
-        limits, used = usage.limits_of(tx, project_id), usage.used_by(tx, project_id)
+        limits, used = _limits(request, tx, project_id), _used(request, tx, project_id)
     detail = {
         name: {"limit": limit, "in_use": used.get(name, 0), "reserved": 0} for name, limit in _chosen(request, limits).items()
     }
@@ -68,14 +80,18 @@ def update_quota(request: Request) -> Answer:
     limits = {name: _limit(name, value) for name, value in asked.items()}
 
     def work(tx: Tx) -> dict[str, int]:
-        used = usage.used_by(tx, project_id)
+        used = _used(request, tx, project_id)
         for name, limit in limits.items():
             if limit != quota_limits.UNLIMITED and limit < used.get(name, 0) and not force:
                 raise errors.BadRequest(
                     f"Quota limit {limit} for {name} must be greater than or equal to already used {used[name]}."
                 )
-        usage.set_limits(tx, project_id, limits)
-        return usage.limits_of(tx, project_id)
+        user_id = request.first("user_id")
+        if user_id is None:
+            usage.set_limits(tx, project_id, limits)
+        else:
+            users.set_limits(tx, project_id, user_id, limits)
+        return _limits(request, tx, project_id)
 
     return Answer(body={"quota_set": _chosen(request, request.parts.database.transact(work))})
 
@@ -88,9 +104,16 @@ def _limit(name: str, value: object) -> int:
 
 
 def delete_quota(request: Request) -> Answer:
-    """Return a project to the default limits."""
-    project_id = _target(request)
-    request.parts.database.transact(lambda tx: usage.forget_limits(tx, project_id))
+    """Return a project to the default limits, or a user of it to the project's."""
+    project_id, user_id = _target(request), request.first("user_id")
+
+    def work(tx: Tx) -> None:
+        if user_id is None:
+            usage.forget_limits(tx, project_id)
+        else:
+            users.forget_limits(tx, project_id, user_id)
+
+    request.parts.database.transact(work)
     return Answer(status=202)
 
 

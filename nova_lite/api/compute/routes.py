@@ -13,6 +13,9 @@ from nova_lite.api.compute import (
     limits,
     project_paths,
     quota_sets,
+    routes_of_records,
+    routes_of_servers,
+    routes_of_the_past,
     server_actions,
     server_create,
     server_groups,
@@ -128,8 +131,8 @@ def _quota(method, path, handler, rule, **more) -> Route:  # type: ignore[no-unt
 _QUOTAS = (
     _r("GET", "/limits", limits.show_limits, "limits", query=quota_schemas.LIMITS),
     _quota("GET", _QUOTA, quota_sets.show_quota, "show", query=quota_schemas.SHOW),
-    _quota("PUT", _QUOTA, quota_sets.update_quota, "update", body=quota_schemas.UPDATE),
-    _quota("DELETE", _QUOTA, quota_sets.delete_quota, "delete"),
+    _quota("PUT", _QUOTA, quota_sets.update_quota, "update", query=quota_schemas.SHOW, body=quota_schemas.UPDATE),
+    _quota("DELETE", _QUOTA, quota_sets.delete_quota, "delete", query=quota_schemas.SHOW),
     _quota("GET", f"{_QUOTA}/detail", quota_sets.show_detail, "detail", query=quota_schemas.SHOW),
     _quota("GET", f"{_QUOTA}/defaults", quota_sets.show_defaults, "defaults"),
     _r("GET", "/os-quota-class-sets/{name}", quota_sets.show_class, "os-quota-class-sets:show"),
@@ -148,7 +151,10 @@ _OPERATORS = (
     ),
     _r("GET", _STATISTICS, hypervisors.statistics, "os-hypervisors:statistics", max_version="2.87"),
     _r("GET", _HYPERVISOR, hypervisors.show_hypervisor, "os-hypervisors:show", query=operator_schemas.HYPERVISOR),
-    _r("GET", f"{_HYPERVISOR}/uptime", hypervisors.show_uptime, "os-hypervisors:uptime", max_version="2.87"),
+    _r(
+        "GET", f"{_HYPERVISOR}/uptime", hypervisors.show_uptime, "os-hypervisors:uptime",
+        query=operator_schemas.HYPERVISOR, max_version="2.87",
+    ),
     _r("GET", f"{_HYPERVISOR}/search", hypervisors.search, "os-hypervisors:search", max_version="2.52"),
     _r("GET", f"{_HYPERVISOR}/servers", hypervisors.servers, "os-hypervisors:servers", max_version="2.52"),
     _r("GET", "/os-services", services.list_services, "os-services:list", query=operator_schemas.SERVICES),
@@ -171,6 +177,10 @@ _OPERATORS = (
     _r(
         "PUT", "/os-services/force-down", services.force_down, "os-services:update",
         body=operator_schemas.FORCE_DOWN, min_version="2.11", max_version="2.52",
+    ),
+    _r(
+        "PUT", "/os-services/{service_id}", services.unknown_switch, "os-services:update",
+        body=operator_schemas.ANYTHING, max_version="2.52",
     ),
     _r("DELETE", "/os-services/{service_id}", services.delete_service, "os-services:delete"),
     _r("GET", "/os-availability-zone", availability_zones.list_zones, "os-availability-zone:list"),
@@ -209,7 +219,10 @@ _GROUPS = (
     _r("DELETE", _GROUP, server_groups.delete_group, "os-server-groups:delete"),
 )
 
-_HERE: tuple[Route, ...] = strict_queries.with_strict_queries(
-    (*_SERVERS, *_ACTIONS, *_PARTS, *_FLAVORS, *_KEYPAIRS, *_QUOTAS, *_OPERATORS, *_AGGREGATES, *_GROUPS)
-)
+_OF_SERVERS: tuple[Route, ...] = (*_SERVERS, *_ACTIONS, *_PARTS, *routes_of_servers.ROUTES)
+_OF_OTHERS: tuple[Route, ...] = (
+    *_FLAVORS, *_KEYPAIRS, *_QUOTAS, *_OPERATORS, *_AGGREGATES, *_GROUPS, *routes_of_records.ROUTES
+)  # fmt: skip
+_OF_THE_PAST: tuple[Route, ...] = (*routes_of_the_past.ROUTES, *routes_of_the_past.volumes_boot(_OF_SERVERS))
+_HERE: tuple[Route, ...] = strict_queries.with_strict_queries((*_OF_SERVERS, *_OF_OTHERS, *_OF_THE_PAST))
 ROUTES: tuple[Route, ...] = (*_HERE, *project_paths.with_project(_HERE))

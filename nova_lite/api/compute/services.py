@@ -129,6 +129,11 @@ def disable_with_reason(request: Request) -> Answer:
     return _switch(request, enabled=False, reason=request.body["disabled_reason"])
 
 
+def unknown_switch(request: Request) -> Answer:
+    """Refuse a word that names no change of a service."""
+    raise errors.NotFound("Unknown action")
+
+
 def force_down(request: Request) -> Answer:
     """Say that a host is dead, or no longer."""
     asked = request.body

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
@@ -67,6 +68,9 @@ class VirtDriver(Protocol):
 
     def console_output(self, server_id: ServerId, lines: int | None) -> bytes:
         """Give the newest lines of the serial console, at most 1 MiB. Raises: VirtError with code `no_guest`."""
+
+    def diagnostics(self, server_id: ServerId) -> Diagnostics | None:
+        """Give what a running guest uses; None while it does not run. Raises: VirtError with code `no_guest`."""
 
     def listen(self, listener: PowerListener) -> None:
         """Call `listener` from now on when a guest's power changes, whoever caused it."""

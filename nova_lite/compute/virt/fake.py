@@ -19,6 +19,7 @@ from typing import Any
 
 from nova_lite.compute.effort import count_image
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
+from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import HostName, ServerId
@@ -88,6 +89,11 @@ class FakeDriver:
             guest = self._guests.get(spec.server_id)
             if guest is None:
                 guest = {"name": spec.name, "power_state": PowerState.NOSTATE.value, "boots": 0, "console": ""}
+                guest["size"] = {
+                    "vcpus": spec.vcpus,
+                    "ram_mib": spec.ram_mib,
+                    "macs": [one.mac_address for one in spec.interfaces],
+                }
                 self._guests[spec.server_id] = guest
             if guest["power_state"] == PowerState.RUNNING:
                 return PowerState.RUNNING
@@ -130,6 +136,28 @@ class FakeDriver:
         if lines is not None:
             kept = kept[-lines:] if lines else []
         return "".join(kept).encode("utf-8")
+
+    def diagnostics(self, server_id: ServerId) -> Diagnostics | None:
+        """Give a guest of the size it was asked in that has done nothing yet."""
+        self._mishaps.befall("diagnostics")
+        with self._lock:
+            guest = self._get(server_id)
+        if guest["power_state"] != PowerState.RUNNING:
+            return None
+        size = guest.get("size", {})
+        return Diagnostics(
+            driver="libvirt",  # the API knows no word for a simulated one
+            hypervisor="fake",
+            hypervisor_os="linux",
+            uptime_s=0,
+            memory_mib=size.get("ram_mib", 0),
+            cpus=tuple(CpuUse(id=number, time_ns=0) for number in range(size.get("vcpus", 0))),
+            disks=(DiskUse(device="vda"),),
+            nics=tuple(
+                NicUse(device=f"tap{number}", mac_address=mac, received=Flow(), sent=Flow())
+                for number, mac in enumerate(size.get("macs", ()))
+            ),
+        )
 
     def listen(self, listener: PowerListener) -> None:
         """Tell `listener` of changes."""

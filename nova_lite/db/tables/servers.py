@@ -96,3 +96,11 @@ keypairs = sa.Table(
     sa.Column("public_key", sa.Text, nullable=False),
     epoch("created_at", nullable=False),
 )
+
+# What a guest wrote by the metadata service, encrypted by its user's key.
+server_passwords = sa.Table(
+    "server_passwords",
+    METADATA,
+    uuid_column("server_id", primary_key=True),
+    sa.Column("password", sa.Text, nullable=False),
+)

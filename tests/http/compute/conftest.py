@@ -9,12 +9,16 @@ import pytest
 from nova_lite import errors
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.durable import journal
+from nova_lite.image import records as image_records
 from nova_lite.inventory import hosts
+from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
 from nova_lite.model.guest import PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.image import Image, ImageStatus, Visibility
+from nova_lite.model.network import FixedIp, Port
 from nova_lite.model.resources import Resources
 from nova_lite.model.server import Fault, RequestedNetwork, Server, ServerAddress, ServerState
+from nova_lite.network import bootstrap as network_bootstrap
 from nova_lite.servers import flavors, records
 from nova_lite.workflows.power import REBOOT, PowerParams
 
@@ -56,6 +60,9 @@ class Images:
                 return Image(id=image_id, name=name, **(usual | fields))
         raise errors.NotFound(f"No image {image_id}.")
 
+    def delete(self, tx, image):
+        image_records.delete(tx, image)
+
 
 class Network:
     """One network with one free port."""
@@ -68,6 +75,23 @@ class Network:
                 raise errors.NotFound(f"Network or port {one.network_id or one.port_id} could not be found.")
         return requested
 
+    def ports_of(self, server_id):
+        """The servers with an address have a port."""
+        if server_id != number(100):
+            return ()
+        fixed = (FixedIp(subnet_id=number(502), ip_address="10.0.0.5"),)
+        port = Port(
+            id=PORT,
+            network_id=NETWORK,
+            project_id=None,
+            name="",
+            mac_address="fa:16:3e:00:00:05",
+            fixed_ips=fixed,
+            server_id=server_id,
+            status="ACTIVE",
+        )
+        return (port,)
+
 
 class Compute:
     """A host that answers with the end of a console."""
@@ -75,6 +99,24 @@ class Compute:
     def get_console_output(self, host, message, *, timeout_s=5.0):
         text = "one\ntwo\nlogin: \n"
         return text if message.lines is None else "".join(text.splitlines(keepends=True)[-message.lines :])
+
+    def get_diagnostics(self, host, message, *, timeout_s=5.0):
+        flow = Flow(octets=10, packets=2)
+        return Diagnostics(
+            driver="libvirt",
+            hypervisor="kvm",
+            hypervisor_os="linux",
+            uptime_s=None,
+            memory_mib=128,
+            cpus=(CpuUse(id=0, time_ns=17),),
+            disks=(DiskUse(device="vda", read_bytes=512, read_requests=1),),
+            nics=(NicUse(device="tap0", mac_address="fa:16:3e:00:00:05", received=flow, sent=Flow()),),
+        )
+
+    def get_uptime(self, host, *, timeout_s=5.0):
+        if host == "host2":
+            raise errors.Unavailable
+        return " 08:32:11 up 93 days, 18:25,  0 users,  load average: 0.20, 0.12, 0.14"
 
 
 @pytest.fixture
@@ -85,11 +127,13 @@ def extra_parts():
 @pytest.fixture
 def variables(database, world):
     flavors.bootstrap(database)
+    network_bootstrap.bootstrap(database)
     known = {name: number(900 + index) for index, name in enumerate(IMAGES)} | {"network": NETWORK, "port": PORT}
     known |= {"long_user_data": "QUFB" * 16384, "longest_user_data": "QUFB" * 16383, "name_of_300": "n" * 300}
     known |= {"nested": '{"server": {"metadata": ' + "[" * 5000 + "]" * 5000 + "}}", "megabytes_20": " " * (20 << 20)}
     known |= {"long_key": "k" * 256, "items_129": {f"k{number}": "v" for number in range(129)}}
     database.transact(_add_hosts)
+    known |= database.transact(lambda tx: _add_image(tx, world.names))
     return known | database.transact(lambda tx: _add_servers(tx, world.names)) | _of_hosts(database)
 
 
@@ -107,6 +151,25 @@ def _add_hosts(tx):
             zone=zone,
         )
         hosts.register(tx, name, facts, SchedulerOptions())
+
+
+def _add_image(tx, names):
+    """Add an image to the records, which is what the proxy of images shows."""
+    image = Image(
+        id=number(950),
+        name="old",
+        owner=names["demo_project"],
+        status=ImageStatus.QUEUED,
+        visibility=Visibility.SHARED,
+        disk_format="raw",
+        container_format="bare",
+        min_ram_mib=64,
+        properties={"color": "red"},
+        created_at=1_700_000_000.0,
+        updated_at=1_700_000_000.0,
+    )
+    image_records.create(tx, image)
+    return {"old_image": image.id}
 
 
 def _of_hosts(database):

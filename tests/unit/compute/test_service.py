@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import threading
 import time
 
 import pytest
@@ -14,7 +15,7 @@ from nova_lite.compute.crew import BUILDERS
 from nova_lite.compute.effort import count_image
 from nova_lite.compute.service import QUESTIONS
 from nova_lite.model.guest import PowerState
-from nova_lite.rpc.compute import GetConsoleOutput, Power, Tombstone, Welcome
+from nova_lite.rpc.compute import GetConsoleOutput, GetDiagnostics, Power, Tombstone, Welcome
 from nova_lite.rpc.conductor import PowerChange, Registration, Report, TombstoneDone
 
 
@@ -307,6 +308,37 @@ def test_the_console_of_no_guest_is_not_found(stage):
 
     with pytest.raises(errors.NotFound):
         stage.send.get_console_output(HOST, GetConsoleOutput(server_id=SERVER))
+
+
+def test_what_a_guest_uses_is_told_while_it_runs(stage):
+    stage.welcomed().ensure()
+    stage.conductor.wait_for(Report)
+
+    found = stage.send.get_diagnostics(HOST, GetDiagnostics(server_id=SERVER))
+
+    assert (found.driver, found.hypervisor, found.memory_mib > 0) == ("libvirt", "fake", True)
+
+
+def test_a_guest_that_is_off_uses_nothing_that_could_be_told(stage):
+    stage.welcomed().ensure()
+    stage.conductor.wait_for(Report)
+    stage.driver.power_off(SERVER, 0.0, threading.Event())
+
+    with pytest.raises(errors.Conflict):
+        stage.send.get_diagnostics(HOST, GetDiagnostics(server_id=SERVER))
+
+
+def test_what_no_guest_uses_is_not_found(stage):
+    stage.welcomed()
+
+    with pytest.raises(errors.NotFound):
+        stage.send.get_diagnostics(HOST, GetDiagnostics(server_id=SERVER))
+
+
+def test_a_host_tells_how_long_it_is_up(stage):
+    stage.welcomed()
+
+    assert " up " in stage.send.get_uptime(HOST)
 
 
 def test_many_guests_are_built_at_once_and_each_is_reported(stage):

@@ -31,3 +31,4 @@ _WHICH: dict[str, Any] = {"host": types.HOST, "binary": {"type": "string", "minL
 SWITCH = body(_WHICH, required=("host", "binary"))
 DISABLE_WITH_REASON = body(_WHICH | {"disabled_reason": _REASON}, required=("host", "binary", "disabled_reason"))
 FORCE_DOWN = body(_WHICH | {"forced_down": types.BOOLEAN}, required=("host", "binary"))
+ANYTHING = body({}, extra=True)  # of what is not done in any case

@@ -16,10 +16,11 @@ from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError
 from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
-from nova_lite.compute.virt.libvirt import console, domains, facts, xml
+from nova_lite.compute.virt.libvirt import console, domains, facts, usage, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.wiring.port import Wiring, WiringError
 from nova_lite.image.client import Stopped as DownloadStopped
+from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
@@ -100,7 +101,7 @@ class LibvirtDriver:
             )
         )
         self._mine.add(spec.server_id)
-        self._start_new(text)
+        _start_new(self._connection, text)
         return PowerState.RUNNING
 
     def remove_guest(self, server_id: ServerId) -> None:
@@ -154,6 +155,19 @@ class LibvirtDriver:
             raise _no_guest()
         return console.newest(log, lines)
 
+    def diagnostics(self, server_id: ServerId) -> Diagnostics | None:
+        """Read libvirt's counters; None while the guest does not run. Raises: VirtError with code `no_guest`."""
+
+        def look(connection: libvirt.virConnect) -> Diagnostics | None:
+            domain = domains.find(connection, self._host, server_id)
+            if domain is None or domains.power_of(domain) is not PowerState.RUNNING:
+                return None
+            return usage.read(connection, domain, kvm=self._parts.place.kvm)
+
+        if self._must_exist(server_id) is not PowerState.RUNNING:
+            return None
+        return self._connection.run(look)
+
     def listen(self, listener: PowerListener) -> None:
         """Tell `listener` of power changes."""
         self._listener = listener
@@ -161,14 +175,6 @@ class LibvirtDriver:
     def close(self) -> None:
         """Close the connection; guests keep running."""
         self._connection.close()
-
-    def _start_new(self, text: str) -> None:
-        given_up = threading.Event()
-        try:
-            self._connection.run(lambda connection: domains.define_and_start(connection, text, given_up), timeout_s=START_S)
-        except VirtError:
-            given_up.set()
-            raise
 
     def _list(self, connection: libvirt.virConnect) -> tuple[GuestState, ...]:
         found, seen = [], set()
@@ -237,6 +243,15 @@ class LibvirtDriver:
         server_id = domain.UUIDString()
         if power is not None and server_id in self._mine and self._listener is not None:
             self._listener(ServerId(server_id), power)
+
+
+def _start_new(libvirtd: Connection, text: str) -> None:
+    given_up = threading.Event()
+    try:
+        libvirtd.run(lambda connection: domains.define_and_start(connection, text, given_up), timeout_s=START_S)
+    except VirtError:
+        given_up.set()
+        raise
 
 
 def _heed(stop: threading.Event) -> None:

@@ -25,6 +25,7 @@ def upgrade() -> None:
     _upgrade_creation()
     _add_outbox()
     _add_placement_records()
+    _upgrade_breadth()
 
 
 def downgrade() -> None:
@@ -32,6 +33,7 @@ def downgrade() -> None:
     _downgrade_creation()
     _drop_outbox()
     _drop_placement_records()
+    _downgrade_breadth()
     _downgrade_records()
     _downgrade_access_rules()
     op.drop_column("hosts", "look_number")
@@ -353,3 +355,28 @@ def _drop_placement_records() -> None:
     for table in ("server_group_members", "server_groups", "aggregate_hosts", "aggregates"):
         op.drop_table(table)
     op.drop_column("hosts", "own_zone")
+
+
+# -- what hangs on servers ------------------------------------------------------------------------------------------------
+
+
+def _upgrade_breadth() -> None:
+    op.create_table(
+        "server_passwords",
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("password", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("server_id", name=op.f("pk_server_passwords")),
+    )
+    op.create_table(
+        "quota_user_limits",
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("resource", sa.String(length=64), nullable=False),
+        sa.Column("limit", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("project_id", "user_id", "resource", name=op.f("pk_quota_user_limits")),
+    )
+
+
+def _downgrade_breadth() -> None:
+    op.drop_table("quota_user_limits")
+    op.drop_table("server_passwords")

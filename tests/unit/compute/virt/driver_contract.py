@@ -115,8 +115,9 @@ class DriverContract:
             lambda driver: driver.power_off(ONE, 0.0, go()),
             lambda driver: driver.reboot(ONE, hard=True, graceful_s=0.0, stop=go()),
             lambda driver: driver.console_output(ONE, None),
+            lambda driver: driver.diagnostics(ONE),
         ],
-        ids=["power_on", "power_off", "reboot", "console_output"],
+        ids=["power_on", "power_off", "reboot", "console_output", "diagnostics"],
     )
     def test_what_needs_a_guest_says_that_there_is_none(self, hypervisor, act):
         with pytest.raises(VirtError) as refusal:
@@ -135,6 +136,22 @@ class DriverContract:
         hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
 
         assert isinstance(hypervisor.driver.console_output(ONE, 5), bytes)
+
+    def test_a_running_guest_tells_what_it_uses(self, hypervisor):
+        spec = hypervisor.spec(ONE)
+        hypervisor.driver.ensure_guest(spec, go())
+
+        found = hypervisor.driver.diagnostics(ONE)
+
+        assert (found.memory_mib, len(found.cpus)) == (spec.ram_mib, spec.vcpus)
+        assert found.disks[0].device == "vda"
+        assert [nic.mac_address for nic in found.nics] == [one.mac_address for one in spec.interfaces]
+
+    def test_a_guest_that_is_off_tells_nothing(self, hypervisor):
+        hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+        hypervisor.driver.power_off(ONE, 0.0, go())
+
+        assert hypervisor.driver.diagnostics(ONE) is None
 
     def test_a_power_change_from_outside_is_told(self, hypervisor):
         told, came = [], threading.Event()
