@@ -47,6 +47,7 @@ class Books(Database):
 
     def __init__(self, shared: Database, seams: Seams) -> None:
         self.clock, self.engine, self.own_time = shared.clock, shared.engine, shared.own_time
+        self.announces = shared.announces
         self._seams = seams
         self.where = ""
 
