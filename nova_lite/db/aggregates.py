@@ -85,12 +85,12 @@ def delete_member(tx: Tx, aggregate_id: int, host: str) -> bool:
 def lock_host(tx: Tx, host: str) -> tuple[str, str] | None:
     """Give a host's zone and its own one, and keep claims on it waiting until the transaction ends; None for an unknown."""
     query = (
-        sa.select(hosts.c.zone, sa.func.coalesce(hosts.c.own_zone, hosts.c.zone))
+        sa.select(hosts.c.zone, sa.func.coalesce(hosts.c.own_zone, hosts.c.zone).label("own"))
         .where(hosts.c.name == host, hosts.c.facts.is_not(None))
         .with_for_update()
     )
     row = tx.execute(query).one_or_none()
-    return None if row is None else (row[0], row[1])
+    return None if row is None else (row.zone, row.own)
 
 
 def set_zone(tx: Tx, host: str, zone: str, own: str) -> None:

@@ -50,8 +50,9 @@ def let_go(tx: Tx, owner: str) -> None:
 
 def standing(tx: Tx) -> tuple[int, float | None]:
     """Count what waits, and say when the oldest was written (wall clock)."""
-    count, oldest = tx.execute(sa.select(sa.func.count(), sa.func.min(outbox.c.created_at))).one()
-    return int(count), None if oldest is None else float(oldest)
+    counted = sa.select(sa.func.count().label("waiting"), sa.func.min(outbox.c.created_at).label("oldest"))
+    found = tx.execute(counted).one()
+    return int(found.waiting), None if found.oldest is None else float(found.oldest)
 
 
 def mark(tx: Tx, name: str) -> Row | None:

@@ -83,12 +83,12 @@ def group_of(tx: Tx, server_id: str) -> str | None:
 def members_per_host(tx: Tx, group_id: str, *, besides: str) -> dict[str, int]:
     """Count the members of a group that hold room on each host, but for one server."""
     query = (
-        sa.select(claims.c.host, sa.func.count(claims.c.server_id.distinct()))
+        sa.select(claims.c.host, sa.func.count(claims.c.server_id.distinct()).label("members"))
         .join(server_group_members, server_group_members.c.server_id == claims.c.server_id)
         .where(server_group_members.c.group_id == group_id, claims.c.server_id != besides)
         .group_by(claims.c.host)
     )
-    return {row[0]: int(row[1]) for row in tx.execute(query)}
+    return {row.host: int(row.members) for row in tx.execute(query)}
 
 
 def hosts_of(tx: Tx, server_ids: Iterable[str], project_id: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from nova_lite.db import migrate
 from nova_lite.db.engine import Database
+from nova_lite.identity.service import ensure_all_keys
 from nova_lite.rpc import signing
 
 DAEMONS = ("api", "conductor", "scheduler", "compute")
@@ -25,6 +27,7 @@ def state_dir(tmp_path):
     migrate.upgrade(database)
     database.dispose()
     signing.ensure_control_key(tmp_path / "keys")
+    ensure_all_keys(tmp_path, time.time())
     return tmp_path
 
 

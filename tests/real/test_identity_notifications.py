@@ -19,7 +19,7 @@ from nova_lite.identity.audit import Unheard
 from nova_lite.identity.bootstrap import bootstrap
 from nova_lite.identity.notifications import Notified
 from nova_lite.identity.policy import Policy
-from nova_lite.identity.service import make_identity
+from nova_lite.identity.service import ensure_all_keys, make_identity
 from nova_lite.rpc.notifications import KEPT, Notifications
 
 pytestmark = pytest.mark.rabbit
@@ -65,6 +65,7 @@ def client(tmp_path, broker):
     database = Database(f"sqlite:///{tmp_path}/x.db")
     create_all(database)
     bootstrap(database, admin_password="admin-pw", demo_password="d", region="RegionOne", public_url="http://cloud.test")
+    ensure_all_keys(tmp_path, SystemClock().wall())
     identity = make_identity(database, tmp_path, IdentityOptions(), SystemClock())
     parts = Parts(
         database=database,
