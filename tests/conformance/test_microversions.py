@@ -49,7 +49,7 @@ def _status(world: World, known: Known, version: str) -> int:
     route = known.route
     filled = route.path.format_map(exceptions.things(world.ids, "compute", route))
     headers = {"X-Auth-Token": world.tokens["admin"], "X-OpenStack-Nova-API-Version": version}
-    body = {route.action: None} if route.action else None
+    body = {route.action: None} if route.action else {} if route.method == "PUT" else None
     return world.client.simulate_request(route.method, f"/compute/v2.1{filled}", headers=headers, json=body).status_code
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from real.two_identities import compare, keystone_side, our_side, steps_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 FILES = sorted((Path(__file__).parent / "parity").glob("*.yaml"))
 
 

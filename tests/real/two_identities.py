@@ -28,7 +28,7 @@ from nova_lite.db.engine import Database
 from nova_lite.db.schema import create_all
 from nova_lite.identity.bootstrap import bootstrap
 from nova_lite.identity.policy import Policy
-from nova_lite.identity.service import make_identity
+from nova_lite.identity.service import ensure_all_keys, make_identity
 from nova_lite.workflows.desk import Desk
 
 FIELDS = {"ask", "as", "headers", "body", "raw", "keep", "differs", "without", "subject"}
@@ -133,6 +133,7 @@ def our_side(folder: Path) -> Side:
     database = Database(f"sqlite:///{folder / 'cloud.db'}")
     create_all(database)
     bootstrap(database, admin_password=PASSWORD, demo_password=PASSWORD, region="RegionOne", public_url="http://cloud.test")
+    ensure_all_keys(folder, SystemClock().wall())
     identity = make_identity(database, folder, IdentityOptions(), SystemClock())
     desk = Desk(database=database, ring=lambda operation_id: None)
     parts = Parts(database=database, tokens=identity.tokens, policy=Policy(), identity=identity, desk=desk)
