@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 from nova_lite import errors
-from nova_lite.api.identity.delegated import refuse_for_credentials
+from nova_lite.api.identity.delegated import claims_of, refuse_for_credentials
 from nova_lite.api.identity.lists import answer_list, exact
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
@@ -73,11 +73,19 @@ def create_credential(request: Request) -> Answer:
         expires_at=read_time(body.get("expires_at")),
         unrestricted=bool(body.get("unrestricted")),
         access_rules=tuple(body["access_rules"]) if body.get("access_rules") else None,
-        within=request.context.roles,
+        within=_bound(request) if asked else request.context.roles,
     )
     record, held, secret = credentials.create(request.parts.database, order)
     view = records.credential(request, record, held) | {"secret": secret}
     return Answer(status=201, body={"application_credential": view})
+
+
+def _bound(request: Request) -> frozenset[str] | None:
+    """Give the roles beyond which none can be named: a credential makes none that is more than itself.
+
+    A user may name any role that it has, also one that it was given after its token was made, as in Keystone.
+    """
+    return None if claims_of(request).application_credential_id is None else request.context.roles
 
 
 def delete_credential(request: Request) -> Answer:
