@@ -20,6 +20,7 @@ from nova_lite.model.guest import PowerState
 
 T = METADATA.tables
 SWEEP_S = 130.0  # a conductor looks for what dead uploads left every two minutes
+LEFT_OF_UPLOADS = "image files of"
 POWER = {"active": PowerState.RUNNING, "stopped": PowerState.SHUTDOWN}
 
 
@@ -141,7 +142,7 @@ def _of_leftovers(seen: Seen) -> Iterator[str]:
         yield f"half images: {half}"
     living = [one for one, status in seen.images.items() if status == "active"]
     if len(seen.image_files["kept"]) > len(living):
-        yield f"{len(seen.image_files['kept'])} image files of {len(living)} active images"
+        yield f"{len(seen.image_files['kept'])} {LEFT_OF_UPLOADS} {len(living)} active images"
     if any(seen.unsent.values()):
         yield f"not acknowledged: {seen.unsent}"
     if seen.late:
@@ -163,8 +164,8 @@ def _of_others(cloud: Any) -> list[str]:
 
 
 def _is_sweeping(wrong: list[str]) -> bool:
-    """Whether nothing is wrong but files that the doctor says will be removed."""
-    return all("'check': 'images'" in one and "'repair': 'remove it'" in one for one in wrong)
+    """Whether nothing is wrong but files of dead uploads, which a conductor removes in its next look."""
+    return all(LEFT_OF_UPLOADS in one or ("'check': 'images'" in one and "'repair': 'remove it'" in one) for one in wrong)
 
 
 def check(cloud: Any, tally: Any, *, within_s: float = 40.0, **sets: set[str]) -> None:
