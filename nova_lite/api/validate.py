@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from typing import Any
 
@@ -63,9 +62,3 @@ def query(single: JsonSchema, *, several: JsonSchema | None = None, extra: bool 
 def body(properties: JsonSchema, *, required: tuple[str, ...] = (), extra: bool = False) -> JsonSchema:
     """Make the schema of an object; unknown fields are refused unless `extra`."""
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": extra}
-
-
-@functools.cache
-def empty_body() -> JsonSchema:
-    """Give the schema of an object that holds nothing."""
-    return body({})

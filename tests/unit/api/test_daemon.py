@@ -38,6 +38,7 @@ def start(folder, port, *arguments, **environment):
     command = [sys.executable, "-m", "nova_lite.api.daemon", "--services", "identity", *arguments]
     settings = {
         "OS_DEFAULT__STATE_DIR": str(folder),
+        "OS_DEFAULT__LOG_DIR": str(folder / "audit"),
         "OS_API__PORT": str(port),
         "OS_API__THREADS": "4",
         "OS_IDENTITY__POLICY_FILE": str(folder / "policy.yaml"),
@@ -155,7 +156,8 @@ sys.exit(daemon.main())
 
 def test_connections_that_say_nothing_keep_nobody_out(cloud, tmp_path):
     folder, port = cloud[0], free_port()
-    settings = {"OS_DEFAULT__STATE_DIR": str(folder), "OS_API__PORT": str(port), "OS_API__THREADS": "4"}
+    folders = {"OS_DEFAULT__STATE_DIR": str(folder), "OS_DEFAULT__LOG_DIR": str(folder / "audit")}
+    settings = {**folders, "OS_API__PORT": str(port), "OS_API__THREADS": "4"}
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", FEW_FILES, "--services", "identity"], env=os.environ | settings, stdout=log, stderr=log
@@ -411,7 +413,8 @@ sys.exit(daemon.main())
 
 def test_a_signal_that_meets_a_worker_being_started_ends_it_in_time(cloud, tmp_path):
     folder, _, _ = cloud
-    settings = {"OS_DEFAULT__STATE_DIR": str(folder), "OS_API__PORT": str(free_port()), "OS_API__THREADS": "4"}
+    folders = {"OS_DEFAULT__STATE_DIR": str(folder), "OS_DEFAULT__LOG_DIR": str(folder / "audit")}
+    settings = {**folders, "OS_API__PORT": str(free_port()), "OS_API__THREADS": "4"}
     command = [sys.executable, "-c", LATE_WORKER, "--services", "identity"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=log)

@@ -61,6 +61,7 @@ class Cloud:
     def start(self):
         settings = {
             "OS_DEFAULT__STATE_DIR": str(self.folder),
+            "OS_DEFAULT__LOG_DIR": str(self.folder / "audit"),
             "OS_API__PORT": str(self.port),
             "OS_API__THREADS": "4",
             "OS_IDENTITY__POLICY_FILE": str(self.folder / "policy.yaml"),
