@@ -9,7 +9,17 @@ from typing import Any
 
 from nova_lite.compute.virt.driver import VirtDriver
 from nova_lite.model.guest import PowerState
-from nova_lite.rpc.commands import Command, EnsureGuest, EnsurePower, Power, RebootGuest, RemoveGuest
+from nova_lite.rpc.commands import (
+    Command,
+    EnsureGuest,
+    EnsurePower,
+    Power,
+    RebootGuest,
+    ReleaseSnapshot,
+    RemoveGuest,
+    TakeSnapshot,
+    UploadSnapshot,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,9 +52,24 @@ def _reboot_guest(driver: VirtDriver, command: RebootGuest, stop: threading.Even
     return driver.reboot(command.head.server_id, hard=command.hard, graceful_s=command.graceful_s, stop=stop)
 
 
+def _take_snapshot(driver: VirtDriver, command: TakeSnapshot, stop: threading.Event) -> None:
+    driver.snapshots.take(command.head.server_id, command.quiesce, stop)
+
+
+def _upload_snapshot(driver: VirtDriver, command: UploadSnapshot, stop: threading.Event) -> None:
+    driver.snapshots.upload(command.head.server_id, command.target, command.quiesce, stop)
+
+
+def _release_snapshot(driver: VirtDriver, command: ReleaseSnapshot, _stop: threading.Event) -> None:
+    driver.snapshots.release(command.head.server_id)
+
+
 WORKS = (
     CommandWork(command=EnsureGuest, act=_ensure_guest, makes_guests=True),
     CommandWork(command=RemoveGuest, act=_remove_guest),
     CommandWork(command=EnsurePower, act=_ensure_power),
     CommandWork(command=RebootGuest, act=_reboot_guest),
+    CommandWork(command=TakeSnapshot, act=_take_snapshot),
+    CommandWork(command=UploadSnapshot, act=_upload_snapshot),
+    CommandWork(command=ReleaseSnapshot, act=_release_snapshot),
 )

@@ -20,6 +20,7 @@ sys.path[0] = str(Path(__file__).parent.parent)  # not our own folder: its names
 from faults.points import DROP, DUPLICATE, VARIABLE, Points  # noqa: E402
 
 DRIVER_METHODS = ("ensure_guest", "remove_guest", "power_on", "power_off", "reboot")
+SNAPSHOTS_METHODS = ("take", "upload", "release")
 
 
 def around(points: Points, owner: type, method: str, seam: str, about: Callable[..., str] = lambda *_: "") -> None:
@@ -103,9 +104,12 @@ def wrap_fake(points: Points) -> None:
     """A simulated host's hypervisor and its file."""
     from nova_lite.compute.virt.fake.driver import FakeDriver
     from nova_lite.compute.virt.fake.guests import Guests
+    from nova_lite.compute.virt.fake.snapshots import FakeSnapshots
 
     for method in DRIVER_METHODS:
         around(points, FakeDriver, method, f"driver.{method}")
+    for method in SNAPSHOTS_METHODS:
+        around(points, FakeSnapshots, method, f"driver.snapshots.{method}")
     around(points, Guests, "save", "file.hypervisor")
 
 
@@ -113,10 +117,13 @@ def wrap_libvirt(points: Points) -> None:
     """A real host's driver, with the disks and taps that it makes and removes."""
     from nova_lite.compute.disks.root import GuestDisks
     from nova_lite.compute.virt.libvirt.driver import LibvirtDriver
+    from nova_lite.compute.virt.libvirt.snapshots import LibvirtSnapshots
     from nova_lite.compute.wiring.host import HostWiring
 
     for method in DRIVER_METHODS:
         around(points, LibvirtDriver, method, f"driver.{method}")
+    for method in SNAPSHOTS_METHODS:
+        around(points, LibvirtSnapshots, method, f"driver.snapshots.{method}")
     for method in ("ensure", "remove"):
         around(points, GuestDisks, method, "file.disk")
     for method in ("plug", "unplug"):

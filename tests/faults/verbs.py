@@ -173,6 +173,7 @@ VERBS = (
     _power("start", "start", "ensure_power", "power_on", {"os-start": None}),
     _power("reboot_soft", "reboot", "reboot_guest", "reboot", {"reboot": {"type": "SOFT"}}),
     _power("reboot_hard", "reboot_hard", "reboot_guest", "reboot", {"reboot": {"type": "HARD"}}),
+    _power("snapshot", "snapshot", "upload_snapshot", "snapshots.upload", {"createImage": {"name": "copy"}}),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nova_lite import errors
@@ -164,7 +164,7 @@ def _change(request: Request, change: Callable[[Mapping[str, str]], dict[str, st
     def work(tx: Tx) -> dict[str, str]:
         image = _own_image(request, tx)
         changed = change(image.properties)
-        _require_free(changed.keys() - image.properties.keys())
+        fields.require_free(changed.keys() - image.properties.keys())
         limit = usage.limits_of(tx, request.context.project_id or "")["metadata_items"]
         if limit != UNLIMITED and len(changed) > limit:
             raise errors.OverQuota(f"Maximum number of metadata items exceeds {limit}")
@@ -172,11 +172,3 @@ def _change(request: Request, change: Callable[[Mapping[str, str]], dict[str, st
         return changed
 
     return request.parts.database.transact(work)
-
-
-def _require_free(names: Iterable[str]) -> None:
-    """See that new properties are none of an image's own fields. Raises: Forbidden."""
-    fields.require_settable(names)
-    taken = [name for name in names if name in fields.SETTABLE or name == "id"]
-    if taken:
-        raise errors.Forbidden(f"Attribute '{taken[0]}' is no metadata.")

@@ -94,17 +94,12 @@ def short_path(path: Path) -> Iterator[tuple[str, int]]:
 @contextlib.contextmanager
 def reading(path: Path, export: str) -> Iterator[Reader]:
     """Read an export while the block lasts. Raises: DiskError when it ends early; OSError."""
-    connection = socket.socket(socket.AF_UNIX)
-    try:
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection, short_path(path) as (address, _folder):
         connection.settimeout(ANSWER_S)
-        with short_path(path) as (address, _folder):
-            connection.connect(address)
+        connection.connect(address)
         reader = Reader(connection, export)
-    except BaseException:
-        connection.close()
-        raise
-    with contextlib.closing(reader):
         yield reader
+        reader.close()
 
 
 def extents(path: Path, export: str) -> list[tuple[int, int]]:
