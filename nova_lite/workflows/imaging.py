@@ -153,8 +153,8 @@ def upload(run: Run[Any]) -> Done | Wait:
         image = ports.images.find(tx, params.image_id)
     if image is None:
         raise _deleted()
-    if image.status is ImageStatus.ACTIVE:
-        return Done()
+    if image.status is ImageStatus.ACTIVE:  # it is there; only whether the host has let go is not known
+        return release_snapshot(run)
     if report is not None:
         report.raise_if_fault()
     try:

@@ -14,7 +14,6 @@ from faults.simulation.broker import Broker, Message, Wire
 from faults.simulation.faults import Seams, Wrapped
 from workflows.fake_images import FakeImages
 
-from nova_lite.clock import SimulatedClock
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
