@@ -27,11 +27,13 @@ class CommandWork:
     """How a command is obeyed. `act` gives the guest's power afterwards, if it knows; it may run twice.
 
     `makes_guests`: it costs disk and CPU, so few are done at once, and only after the removals that the host owes.
+    `sends`: it sends a disk off, which may take hours; few are done at once, beside all others.
     """
 
     command: type[Command]
     act: Callable[[VirtDriver, Any, threading.Event], PowerState | None]
     makes_guests: bool = False
+    sends: bool = False
 
 
 def _ensure_guest(driver: VirtDriver, command: EnsureGuest, stop: threading.Event) -> PowerState:
@@ -70,6 +72,6 @@ WORKS = (
     CommandWork(command=EnsurePower, act=_ensure_power),
     CommandWork(command=RebootGuest, act=_reboot_guest),
     CommandWork(command=TakeSnapshot, act=_take_snapshot),
-    CommandWork(command=UploadSnapshot, act=_upload_snapshot),
+    CommandWork(command=UploadSnapshot, act=_upload_snapshot, sends=True),
     CommandWork(command=ReleaseSnapshot, act=_release_snapshot),
 )

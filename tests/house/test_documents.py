@@ -82,7 +82,7 @@ def test_numbers_among_the_options_have_a_range(sources):
     assert not free
 
 
-def test_there_are_not_too_many_options(sources):
+def test_there_are_at_most_48_options(sources):
     assert len(options(sources)) <= OPTIONS_AT_MOST
 
 

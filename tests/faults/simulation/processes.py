@@ -192,7 +192,11 @@ class ComputeProcess:
         driver = Wrapped(self.hypervisor, seams, "driver", CHANGES)
         self._file = Ledger(folder / "ledger.db", clock)
         self.ledger = Wrapped(self._file, seams, "ledger", WRITES)
-        self._pools: dict[str, Hands] = {"work": Hands(), "build": Hands()}  # removals make room for new guests
+        self._pools: dict[str, Hands] = {
+            "work": Hands(),
+            "send": Hands(),
+            "build": Hands(),
+        }  # removals make room for new guests
         self.outbox = Outbox(self.ledger, conductor, clock)
         crew = Crew(clock, pools=lambda _workers, pool: self._pools[pool])
         self.monitor = Monitor(
