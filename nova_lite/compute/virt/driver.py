@@ -6,15 +6,18 @@ in the same state. Methods of different servers may run side by side; calls for 
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from nova_lite.model.console import ConsoleKind
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
 
+OpenConsole = Callable[[], socket.socket]
 PowerListener = Callable[[ServerId, PowerState], None]
 
 
@@ -71,6 +74,13 @@ class VirtDriver(Protocol):
 
     def diagnostics(self, server_id: ServerId) -> Diagnostics | None:
         """Give what a running guest uses; None while it does not run. Raises: VirtError with code `no_guest`."""
+
+    def console(self, server_id: ServerId, kind: ConsoleKind) -> OpenConsole | None:
+        """Give what connects to a running guest's console; None while it does not run.
+
+        The socket ends when the guest does. Of serial consoles the newest connection counts: it ends the one before.
+        Raises: VirtError with code `no_guest`, or `no_console` for a kind that the guest does not have; what is given too.
+        """
 
     def listen(self, listener: PowerListener) -> None:
         """Call `listener` from now on when a guest's power changes, whoever caused it."""

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite.compute.effort import count_image
-from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
+from nova_lite.compute.virt.driver import OpenConsole, PowerListener, Stopped, VirtError
+from nova_lite.compute.virt.fake_consoles import FakeConsoles
+from nova_lite.model.console import ConsoleKind
 from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -31,6 +33,7 @@ TRAITS = ("COMPUTE_NODE", "HW_ARCH_X86_64")
 TOTAL = Resources(vcpus=64, ram_mib=256 * 1024, disk_gib=2048)
 CONSOLE_BYTES = 64 * 1024
 NEVER = threading.Event()
+UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
 
 
 class FakeDriver:
@@ -47,6 +50,7 @@ class FakeDriver:
         self._guests: dict[str, dict[str, Any]] = _load(self._path)
         self._images: set[str] = set()  # as of this process: simulated hosts keep no images
         self._listener: PowerListener | None = None
+        self._consoles = FakeConsoles()
         with self._lock:
             self._save()
 
@@ -159,6 +163,15 @@ class FakeDriver:
             ),
         )
 
+    def console(self, server_id: ServerId, kind: ConsoleKind) -> OpenConsole | None:
+        """Give what connects to a made-up screen or serial line."""
+        self._mishaps.befall("console")
+        with self._lock:
+            guest = dict(self._get(server_id))
+        if guest["power_state"] not in UP:
+            return None
+        return lambda: self._consoles.connect(server_id, kind, guest["name"], guest["console"])
+
     def listen(self, listener: PowerListener) -> None:
         """Tell `listener` of changes."""
         self._listener = listener
@@ -209,6 +222,8 @@ class FakeDriver:
         os.replace(fresh, self._path)
 
     def _changed(self, server_id: ServerId, power_state: PowerState) -> PowerState:
+        if power_state not in UP:
+            self._consoles.end(server_id)
         if self._listener is not None and power_state is not PowerState.NOSTATE:
             self._listener(server_id, power_state)
         return power_state
