@@ -38,7 +38,7 @@ class Consoles:
 
         def look(driver: VirtDriver) -> OpenConsole | None:
             try:
-                return driver.console(message.server_id, message.kind)
+                return driver.consoles.find(message.server_id, message.kind)
             except VirtError as error:
                 if error.code == NO_CONSOLE:
                     raise errors.BadRequest(error.message) from error

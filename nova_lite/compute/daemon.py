@@ -19,7 +19,7 @@ from nova_lite.compute.address import own_address
 from nova_lite.compute.host import ComputeHost, Doors
 from nova_lite.compute.relay import Relay
 from nova_lite.compute.virt.driver import VirtDriver
-from nova_lite.compute.virt.fake import FakeDriver
+from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
 from nova_lite.conf import console as console_conf

@@ -36,8 +36,23 @@ class Stopped(Exception):
     """The work was given up because `stop` was set: a command with a higher pair wants something else."""
 
 
+class Consoles(Protocol):
+    """The guests' consoles, to be connected to."""
+
+    def find(self, server_id: ServerId, kind: ConsoleKind) -> OpenConsole | None:
+        """Give what connects to a running guest's console; None while it does not run.
+
+        The socket ends when the guest does. Of serial consoles the newest connection counts: it ends the one before.
+        Raises: VirtError with code `no_guest`, or `no_console` for a kind that the guest does not have; what is given too.
+        """
+
+
 class VirtDriver(Protocol):
     """A hypervisor."""
+
+    @property
+    def consoles(self) -> Consoles:
+        """The guests' consoles."""
 
     def facts(self) -> HostFacts:
         """Give what the host is and has. Raises: VirtError when the hypervisor does not answer."""
@@ -74,13 +89,6 @@ class VirtDriver(Protocol):
 
     def diagnostics(self, server_id: ServerId) -> Diagnostics | None:
         """Give what a running guest uses; None while it does not run. Raises: VirtError with code `no_guest`."""
-
-    def console(self, server_id: ServerId, kind: ConsoleKind) -> OpenConsole | None:
-        """Give what connects to a running guest's console; None while it does not run.
-
-        The socket ends when the guest does. Of serial consoles the newest connection counts: it ends the one before.
-        Raises: VirtError with code `no_guest`, or `no_console` for a kind that the guest does not have; what is given too.
-        """
 
     def listen(self, listener: PowerListener) -> None:
         """Call `listener` from now on when a guest's power changes, whoever caused it."""

@@ -9,24 +9,48 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 
 import libvirt
 
-from nova_lite.compute.virt.driver import VirtError
+from nova_lite.compute.virt.driver import OpenConsole, VirtError
 from nova_lite.compute.virt.libvirt import domains
+from nova_lite.compute.virt.libvirt.connection import Connection
+from nova_lite.model.console import ConsoleKind
+from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import ServerId
 from nova_lite.runtime.streams import served_by, shut
 
 CHUNK = 4096
+UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
 
 
-def screen(connection: libvirt.virConnect, host: str, server_id: ServerId) -> socket.socket:
+class LibvirtConsoles:
+    """Fulfils Consoles. Every guest has a screen and a serial line (xml.py)."""
+
+    def __init__(self, libvirtd: Connection, uri: str, host: str, power_of: Callable[[ServerId], PowerState]) -> None:
+        """`power_of` raises VirtError with code `no_guest`."""
+        self._libvirtd = libvirtd
+        self._uri = uri
+        self._host = host
+        self._power_of = power_of
+
+    def find(self, server_id: ServerId, kind: ConsoleKind) -> OpenConsole | None:
+        """Give what connects to the guest's screen or serial line; None while it does not run. Raises: VirtError."""
+        if self._power_of(server_id) not in UP:
+            return None
+        if kind is ConsoleKind.VNC:
+            return lambda: self._libvirtd.run(lambda connection: _screen(connection, self._host, server_id))
+        return lambda: self._libvirtd.run(lambda _: _serial(self._uri, self._host, server_id))
+
+
+def _screen(connection: libvirt.virConnect, host: str, server_id: ServerId) -> socket.socket:
     """Connect to a guest's VNC server. Raises: libvirtError; VirtError when there is no such guest."""
     domain = _find(connection, host, server_id)
     return socket.socket(fileno=domain.openGraphicsFD(0, 0))
 
 
-def serial(uri: str, host: str, server_id: ServerId) -> socket.socket:
+def _serial(uri: str, host: str, server_id: ServerId) -> socket.socket:
     """Connect to a guest's serial line; who was connected to it before is cut off. Raises: libvirtError, VirtError."""
     connection = libvirt.open(uri)
     try:

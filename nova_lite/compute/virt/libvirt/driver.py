@@ -15,12 +15,11 @@ import libvirt
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError
 from nova_lite.compute.specs import GuestSpecs
-from nova_lite.compute.virt.driver import OpenConsole, PowerListener, Stopped, VirtError
+from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
 from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, usage, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.wiring.port import Wiring, WiringError
 from nova_lite.image.client import Stopped as DownloadStopped
-from nova_lite.model.console import ConsoleKind
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -53,6 +52,7 @@ class LibvirtDriver:
         self._parts = parts
         self._host = parts.place.host
         self._connection = Connection(parts.uri, self._on_event)
+        self.consoles = consoles.LibvirtConsoles(self._connection, parts.uri, self._host, self._must_exist)
         self._mine: set[str] = set()
         self._listener: PowerListener | None = None
 
@@ -168,15 +168,6 @@ class LibvirtDriver:
         if self._must_exist(server_id) is not PowerState.RUNNING:
             return None
         return self._connection.run(look)
-
-    def console(self, server_id: ServerId, kind: ConsoleKind) -> OpenConsole | None:
-        """Give what connects to the guest's screen or serial line; None while it does not run. Raises: VirtError."""
-        if self._must_exist(server_id) not in UP:
-            return None
-        if kind is ConsoleKind.VNC:
-            return lambda: self._connection.run(lambda connection: consoles.screen(connection, self._host, server_id))
-        # libvirt's event loop must run before anything is opened: `run` sees to that.
-        return lambda: self._connection.run(lambda _: consoles.serial(self._parts.uri, self._host, server_id))
 
     def listen(self, listener: PowerListener) -> None:
         """Tell `listener` of power changes."""

@@ -11,7 +11,11 @@ import socket
 import struct
 import threading
 
+from nova_lite.compute.virt.driver import OpenConsole
+from nova_lite.compute.virt.fake.guests import Guests
+from nova_lite.compute.virt.fake.mishaps import Mishaps
 from nova_lite.model.console import ConsoleKind
+from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import ServerId
 from nova_lite.runtime.streams import served_by, shut
 
@@ -21,17 +25,29 @@ NO_PASSWORD = 1
 COLOURS = ((0x20, 0x30, 0x60), (0x20, 0x60, 0x30), (0x60, 0x30, 0x20), (0x50, 0x20, 0x60))
 LONGEST_CUT = 1 << 20
 LINE_CHARS = 4096
+UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
 
 
 class FakeConsoles:
     """The open consoles of a fake hypervisor's guests."""
 
-    def __init__(self) -> None:
+    def __init__(self, guests: Guests, mishaps: Mishaps) -> None:
         """None is open."""
+        self._guests = guests
+        self._mishaps = mishaps
         self._lock = threading.Lock()
         self._open: dict[tuple[ServerId, ConsoleKind], list[socket.socket]] = {}
 
-    def connect(self, server_id: ServerId, kind: ConsoleKind, name: str, said: str) -> socket.socket:
+    def find(self, server_id: ServerId, kind: ConsoleKind) -> OpenConsole | None:
+        """Give what connects to a made-up screen or serial line."""
+        self._mishaps.befall("console")
+        with self._guests.lock:
+            guest = dict(self._guests.get(server_id))
+        if guest["power_state"] not in UP:
+            return None
+        return lambda: self._connect(server_id, kind, guest["name"], guest["console"])
+
+    def _connect(self, server_id: ServerId, kind: ConsoleKind, name: str, said: str) -> socket.socket:
         """Open one; of a guest's serial line only the newest is open. `said` is what the guest wrote so far."""
         serve = functools.partial(_serial, name=name, said=said) if kind is ConsoleKind.SERIAL else Screen(name).serve
         made = served_by(serve, f"fake-{kind.value}")
