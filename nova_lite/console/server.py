@@ -95,7 +95,10 @@ class ConsoleServer:
         give_up_after(connection.socket, STUCK_MS)
         if any("websocket" in value.lower() for value in request.headers.get_all("Upgrade")):
             return None
-        return _response(self._site.find(urllib.parse.unquote(request.path.partition("?")[0])))
+        if request.method not in ("GET", "HEAD"):
+            return _response(Page(status=405, body=b"Pages are only read here.\n"))
+        page = self._site.find(urllib.parse.unquote(request.path.partition("?")[0]))
+        return _response(page, bodiless=request.method == "HEAD")
 
     def _open(self, connection: ServerConnection, request: Request, response: Response) -> Response | None:
         """Open the console of a request that is otherwise good; the token is not touched before."""
@@ -140,9 +143,9 @@ def _subprotocol(_connection: ServerConnection, offered: Sequence[Subprotocol]) 
     return SUBPROTOCOL if SUBPROTOCOL in offered else None
 
 
-def _response(page: Page) -> Response:
+def _response(page: Page, *, bodiless: bool = False) -> Response:
     headers = Headers([*page.headers, ("Content-Length", str(len(page.body))), ("Connection", "close")])
-    return Response(page.status, http.HTTPStatus(page.status).phrase, headers, page.body)
+    return Response(page.status, http.HTTPStatus(page.status).phrase, headers, b"" if bodiless else page.body)
 
 
 def _refusal(status: int) -> Response:
