@@ -18,6 +18,11 @@ PARTS = ("core", "vendor")
 DOWNLOAD_S = 60
 
 
+def is_there(state_dir: Path, installed: Path = DEBIAN) -> bool:
+    """Whether the console daemon finds the scripts."""
+    return any((folder / MARK).is_file() for folder in (installed, state_dir / "novnc"))
+
+
 def ensure(state_dir: Path, installed: Path = DEBIAN) -> str:
     """Have the scripts where the console daemon looks for them; say where, or why not. May be repeated.
 

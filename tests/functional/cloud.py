@@ -144,10 +144,10 @@ class Cloud:
             )
         )
 
-    def start_console(self, **options: Any) -> ConsoleProxy:
+    def start_console(self, *, site: Site | None = None, **options: Any) -> ConsoleProxy:
         """Start a console proxy on a port of its own; URLs that the API gives from now on lead to it."""
         transport = LocalTransport(self.broker)
-        console = ConsoleProxy(ConsoleOptions(port=0, **options), transport, Site(()))
+        console = ConsoleProxy(ConsoleOptions(port=0, **options), transport, site or Site(()))
         console.start()
         self._closing.callback(console.stop)
         url = f"http://127.0.0.1:{console.server.port}"

@@ -19,8 +19,8 @@ from .cloud import running
 
 
 @pytest.fixture
-def cloud(tmp_path):
-    with running(tmp_path, "h1") as cloud:
+def cloud(tmp_path, database_url):
+    with running(tmp_path, "h1", url=database_url) as cloud:
         yield cloud
 
 

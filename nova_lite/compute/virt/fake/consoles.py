@@ -131,7 +131,8 @@ class Screen:
     def _picture(self) -> bytes:
         """Give one update: the whole screen, in raw pixels."""
         value = sum(part << shift for part, shift in zip(COLOURS[self._colour], self._shifts, strict=True))
-        pixel = self._pixel.pack(value & ((1 << 8 * self._pixel.size) - 1))
+        unused = ~sum(0xFF << shift for shift in self._shifts)  # set: noVNC before 1.4 takes them for how opaque it is
+        pixel = self._pixel.pack((value | unused) & ((1 << 8 * self._pixel.size) - 1))
         return struct.pack(">BxHHHHHi", 0, 1, 0, 0, WIDTH, HEIGHT, 0) + pixel * (WIDTH * HEIGHT)
 
 
