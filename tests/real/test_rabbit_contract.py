@@ -100,7 +100,7 @@ def test_a_host_cannot_send_to_another_host(cloud):
     assert inbox.bodies == []
 
 
-@pytest.mark.parametrize("key", ["scheduler", "conductor.c1", "compute.h2", "anything"])
+@pytest.mark.parametrize("key", ["scheduler", "consoles", "conductor.c1", "compute.h2", "anything"])
 def test_a_host_sends_to_the_conductor_only(cloud, key):
     host = cloud.host("h1", host_signing())
 
