@@ -14,6 +14,7 @@ from nova_lite.identity import keys, projects, revocations, roles, users
 from nova_lite.identity.service import ensure_all_keys, make_identity
 from nova_lite.identity.throttle import PAIR, Throttle
 from nova_lite.identity.tokens import REFRESH_S
+from nova_lite.identity.vault import vault_file
 
 
 def check(cloud, token):
@@ -157,13 +158,15 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("way", list(SPOILT))
-def test_a_start_with_keys_that_cannot_be_used_ends_with_a_sentence_that_names_the_file(cloud, way):
-    SPOILT[way](cloud.keys)
+@pytest.mark.parametrize("which", [keys.key_file, vault_file], ids=["tokens", "stored secrets"])
+def test_a_start_with_keys_that_cannot_be_used_ends_with_a_sentence_that_names_the_file(cloud, which, way):
+    path = which(cloud.folder)
+    SPOILT[way](path)
 
     with pytest.raises(errors.ConfigError) as refused:
         make_identity(cloud.database, cloud.folder, IdentityOptions(), cloud.clock)
 
-    assert str(cloud.keys) in refused.value.message
+    assert str(path) in refused.value.message
 
 
 def test_every_process_takes_a_new_key_up_without_a_restart_and_keeps_the_old_one(cloud):
