@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import pytest
 import requests
 
+pytestmark = pytest.mark.slow
 CASES = Path(__file__).parents[2] / "benchmarks/cases"
 
 
