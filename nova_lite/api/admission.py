@@ -6,6 +6,7 @@ Changes, lists and logins wait in lines of their own (`lanes`), where they are i
 clients that open ten or a hundred connections at once and take a refusal for a failure. So they wait for `BURST_S`, unless
 more than `LINES` says are in their line: that is no burst but a flood.
 After that a request is told when to come back: 429 to a project that has half of all changes in hand, 503 to anybody else.
+The doorman (`lines`) turns away by the same times what does not even fit into a process.
 Thus no queue is longer than these times, and what has a share of its own (operators, health) is never far behind.
 """
 
