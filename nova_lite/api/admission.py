@@ -93,6 +93,9 @@ class Admission:
 
         Raises: TooManyRequests when the caller's project has half of the changes in hand; else Unavailable. Nothing was done.
         """
+        if getattr(_QUEUED, "waited_s", 0.0) > BURST_S:  # at once: a queue that is behind catches up only by what costs nothing
+            metrics.REQUESTS_REFUSED.labels(kind.label).inc()
+            raise _refusal(greedy=False)
         gate = self._gates.get(kind)
         if gate is None:
             yield

@@ -54,7 +54,7 @@ def test_who_has_not_sent_all_headers_keeps_no_thread_of_others_waiting(line):
 @pytest.mark.parametrize("threads", [2, 4, 16, 64])
 def test_each_lane_has_threads_for_all_slots_of_its_kind_and_some_that_refuse(threads):
     gates = Admission(threads)
-    admission.note_queued(100.0)
+    admission.note_queued(admission.BURST_S)
     for lane in Lane:
         with contextlib.ExitStack() as stack, pytest.raises(admission.errors.NovaLiteError):
             for _ in range(threads_of(lane, threads)):
