@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 
 import pytest
 from faults import case as cases
 from faults import main as suite
-from faults import playing, verbs
-from faults.runs import r1_crashes
+from faults import playing, traffic, verbs
+from faults.runs import r1_crashes, r4_duplicates
+
+from nova_lite.model.guest import PowerState
 
 
 def refuse(_stage) -> None:
@@ -74,3 +77,77 @@ def test_crashes_cover_each_daemon_and_each_seam_and_are_many():
     assert len(planned) >= 120
     assert len(planned) == sum(len(r1_crashes.places(verb)) for verb in verbs.VERBS)
     assert {place.kind for place in planned} == {"api", "conductor", "scheduler", "compute"}
+
+
+class Taking:
+    """A cloud that takes every action at once."""
+
+    def __init__(self):
+        self.shown = {}
+        self.asked = []
+
+    def image(self):
+        return "image"
+
+    def boot(self, name, _image):
+        self.shown[name] = "ACTIVE"
+        return name
+
+    def servers(self):
+        return {one: {"id": one, "status": status, "OS-EXT-STS:task_state": None} for one, status in self.shown.items()}
+
+    def act(self, server_id, action):
+        (verb,) = [one for one in verbs.VERBS if one.action == action]
+        assert verbs.STATES[verb.of].shown == self.shown[server_id]
+        self.shown[server_id] = verbs.STATES[verb.to].shown
+        self.asked.append(verb.name)
+        return True
+
+    def wait(self, condition, _timeout_s, what):
+        assert condition(), what
+
+
+@pytest.fixture
+def paused(monkeypatch):
+    """A workflow of two verbs, and the state between them: as a new one is registered."""
+    fields = {"workflow": "pause", "method": "ensure_paused", "driver": "pause"}
+    there = verbs.action({"pause": None}, to="paused", name="pause", **fields)
+    back = verbs.action({"unpause": None}, of="paused", name="unpause", **fields)
+    monkeypatch.setattr(verbs, "VERBS", (*verbs.VERBS, there, back))
+    monkeypatch.setitem(verbs.STATES, "paused", verbs.State(shown="PAUSED", power=PowerState.PAUSED))
+    return back
+
+
+def test_a_verb_that_is_registered_dies_at_its_own_seams_and_has_its_messages_doubled(paused):
+    points = {place.point for place in r1_crashes.places(paused)}
+
+    assert {"driver.pause:before", "driver.pause:after"} <= points
+    assert any(place.about == "drive pause/" for place in r1_crashes.places(paused))
+    assert "ensure_paused" in {rule.about for rule in r4_duplicates.everything("delay")}
+
+
+def test_a_verb_that_is_registered_begins_in_its_own_state(paused):
+    cloud = Taking()
+    scene = verbs.Scene(cloud, random.Random(1), at_once=2)
+
+    paused.prepare(scene)
+
+    assert set(cloud.shown.values()) == {"PAUSED"}
+    assert scene.wanted()["paused"] == set(cloud.shown)
+    paused.act(scene)
+    scene.settle(1.0)
+    assert scene.wanted()["active"] == set(cloud.shown)
+
+
+def test_a_verb_that_is_registered_is_part_of_mixed_traffic(paused):
+    cloud = Taking()
+    mixed = traffic.Traffic(cloud, "image", random.Random(1))
+    for _ in range(5):
+        mixed.boot()
+    for _ in range(200):
+        mixed.act()
+
+    assert mixed.is_settled()
+    assert {"pause", "unpause", "stop", "start", "reboot_soft", "reboot_hard"} == set(cloud.asked)
+    assert mixed.counts["pause"] == cloud.asked.count("pause")
+    assert mixed.settled_as("paused") == {one for one, status in cloud.shown.items() if status == "PAUSED"}
