@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import time
@@ -59,7 +60,7 @@ def test_a_suite_goes_on_after_an_interruption_and_begins_anew_with_another_seed
     told = capsys.readouterr().out
     assert told.count("R9 one: held") == 1
     assert "--seed 5 --only R9 --case 'two' --fresh" in told
-    assert "| R9 | 2 | 2 | 0 | 0 | 0 | 0 | 0.0 s | 1 of 2 |" in told
+    assert "| R9 | 2 | 2 | 0 | 0 | 0 | 0 | 0.0 s | 1 of 2 | 0.0 |" in told
 
     suite.main([*asked, "one", "--seed", "6"])
 
@@ -77,6 +78,49 @@ def test_crashes_cover_each_daemon_and_each_seam_and_are_many():
     assert len(planned) >= 120
     assert len(planned) == sum(len(r1_crashes.places(verb)) for verb in verbs.VERBS)
     assert {place.kind for place in planned} == {"api", "conductor", "scheduler", "compute"}
+
+
+BESIDE = """
+import json, sys
+
+asked = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+values = {"run": "R9", "name": "patient", "seconds": 1.0, "whole_s": 60.0, "violated": VIOLATED, "injected": 7, "requests": 1}
+values |= {"lost": 0, "doubled": 0, "stuck": 0, "longest_delay_s": 0.0, "notes": [asked["--aside"], asked["--only"]]}
+with open(asked["--results"], "w") as results:
+    json.dump({"seed": int(asked["--seed"]), "results": {"R9 patient": values}}, results)
+sys.exit(CODE)
+"""
+
+
+@pytest.mark.parametrize(("violated", "code", "told"), [("", 0, 0), ("it was lost", 1, 1)])
+def test_what_a_process_beside_plays_counts_as_if_it_were_played_here(tmp_path, monkeypatch, capsys, violated, code, told):
+    (tmp_path / "beside.py").write_text(BESIDE.replace("VIOLATED", repr(violated)).replace("CODE", str(code)))
+    monkeypatch.setattr(suite, "SCRIPT", tmp_path / "beside.py")
+    patient = dataclasses.replace(make(refuse, "patient"), aside=cases.Aside.WAITING)
+    monkeypatch.setattr(cases, "cases", lambda *_, **__: (make(keep, "one"), patient))
+    results = tmp_path / "results.json"
+
+    assert suite.main(["--seed", "5", "--only", "R9", "--results", str(results)]) == told
+
+    assert json.loads(results.read_text())["results"]["R9 patient"]["notes"] == ["WAITING", "R9"]
+    assert f"| R9 | 2 | 9 | 1 | 0 | 0 | 0 | 0.0 s | {2 - told} of 2 | 1.0 |" in capsys.readouterr().out
+
+
+def test_a_process_beside_that_cannot_play_ends_the_suite(tmp_path, monkeypatch):
+    (tmp_path / "beside.py").write_text("raise SystemExit(2)")
+    monkeypatch.setattr(suite, "SCRIPT", tmp_path / "beside.py")
+    patient = dataclasses.replace(make(keep, "patient"), aside=cases.Aside.WAITING)
+    monkeypatch.setattr(cases, "cases", lambda *_, **__: (make(keep, "one"), patient))
+
+    with pytest.raises(RuntimeError, match="ended with 2"):
+        suite.main(["--seed", "5", "--results", str(tmp_path / "results.json")])
+
+
+def test_a_case_that_waits_is_played_here_when_nothing_else_is_asked_for(tmp_path, monkeypatch):
+    patient = dataclasses.replace(make(keep, "patient"), aside=cases.Aside.WAITING)
+    monkeypatch.setattr(cases, "cases", lambda *_, **__: (patient,))
+
+    assert suite.main(["--seed", "5", "--results", str(tmp_path / "results.json")]) == 0
 
 
 class Taking:

@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 from faults import cloud as clouds
-from faults.case import Case, CloudSpec, Stage
+from faults.case import Aside, Case, CloudSpec, Stage
 from faults.steady import Steady
 from real import databases, netns
 
@@ -214,9 +214,15 @@ def _answers(cloud: Any, server_id: str) -> bool:
 
 
 def case(
-    name: str, play: Callable[[Stage], None], *, bound_s: float, spec: CloudSpec | None = SPEC, short: bool = False
+    name: str,
+    play: Callable[[Stage], None],
+    *,
+    bound_s: float,
+    spec: CloudSpec | None = SPEC,
+    short: bool = False,
+    aside: Aside | None = None,
 ) -> Case:
-    return Case(run="R2", name=name, play=play, spec=spec, short=short, bound_s=bound_s)
+    return Case(run="R2", name=name, play=play, spec=spec, short=short, bound_s=bound_s, aside=aside)
 
 
 CASES = (
@@ -227,7 +233,7 @@ CASES = (
     case("queues are deleted", functools.partial(play_queues, count=5), bound_s=180.0),
     case("a host's queues are deleted", play_deaf_host, bound_s=180.0),
     case("the broker's power is cut every 20 s", functools.partial(play_restarts, times=5, every_s=20.0), bound_s=400.0),
-    case("the broker is away for 10 minutes", functools.partial(play_away, seconds=600.0), bound_s=900.0),
+    case("the broker is away for 10 minutes", functools.partial(play_away, seconds=600.0), bound_s=900.0, aside=Aside.WAITING),
     *(
         case(
             f"node {number} of a cluster dies",
