@@ -151,8 +151,7 @@ def _of_leftovers(seen: Seen) -> Iterator[str]:
 
 def waiting(cloud: Any) -> dict[str, int]:
     """Find the queues of daemons in which messages wait."""
-    lines = cloud.rabbit.run_ctl("list_queues", "-p", f"cloud{cloud.port}", "name", "messages").splitlines()
-    counts = {name: int(count) for name, _, count in (line.partition("\t") for line in lines) if count.isdigit()}
+    counts = cloud.rabbit.lengths(f"cloud{cloud.port}")
     return {name: count for name, count in counts.items() if count and name.startswith(("conductor", "scheduler", "compute"))}
 
 
