@@ -126,17 +126,17 @@ class Rabbit:
 
     def lengths(self, vhost: str) -> dict[str, int]:
         """Tell how many messages each queue of a virtual host has; in milliseconds, where rabbitmqctl takes seconds."""
-        form = f"""iolist_to_binary([[element(4, proplists:get_value(name, I)), 9, integer_to_list(proplists:get_value(messages, I)), 10]
-            || I <- rabbit_amqqueue:info_all(<<"{vhost}">>, [name, messages])])."""
+        form = f"""binary_to_list(iolist_to_binary([[element(4, proplists:get_value(name, I)), " ",
+            integer_to_list(proplists:get_value(messages, I)), ","] || I <- rabbit_amqqueue:info_all(<<"{vhost}">>, [name, messages])]))."""
         found = sorted(Path("/usr/lib/erlang").glob("erts-*/bin/erl_call"))
         command = [*OWN_SESSION, str(found[-1]), "-sname", self.node, "-e"]
         done = subprocess.run(
             command, input=form + "\n", env=self.environment, capture_output=True, text=True, timeout=60, check=True
         )
-        numbers = re.fullmatch(r"\{ok, #Bin<([\d,]*)>\}", done.stdout.strip())
-        assert numbers, done
-        lines = bytes(int(one) for one in numbers[1].split(",") if one).decode().splitlines()
-        return {name: int(count) for name, count in (line.split("\t") for line in lines)}
+        told = re.fullmatch(r'\{ok, (?:\[\]|"([^"]*),")\}', done.stdout.strip())
+        assert told, done
+        counts = (one.rpartition(" ") for one in (told[1] or "").split(",") if one)
+        return {name: int(count) for name, _, count in counts}
 
     def remove(self) -> None:
         """Take node, epmd and data away."""
