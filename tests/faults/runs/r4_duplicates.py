@@ -19,7 +19,7 @@ SETTLE_S = 120.0
 COPY_S = 15.0
 MIXED_S = 2.0  # so that some fifty messages are on their way at a time
 BOOTS = 3  # booted, started, rebooted
-MIX = ("boot", "reboot_hard", "delete")
+MIX = ("boot", "delete")
 
 
 def everything(what: str, **parts: float) -> tuple[points.Rule, ...]:
