@@ -48,13 +48,18 @@ class Pair:
         return True
 
     def receive(self) -> Handed | None:
-        """Take the next connection; None when none is there. Raises: EOFError when none will come any more."""
+        """Take the next connection; None when none is there, or this process may have no more open files, which ends it.
+
+        Raises: EOFError when none will come any more.
+        """
         try:
             words, descriptors, _, _ = socket.recv_fds(self.reading, MESSAGE_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
         except BlockingIOError:
             return None
-        if not descriptors:
+        if not words:
             raise EOFError
+        if not descriptors:
+            return None
         since, client = json.loads(words)
         sock = socket.socket(fileno=descriptors[0])
         sock.setblocking(False)

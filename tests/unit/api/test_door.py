@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import selectors
 import socket
 import time
@@ -119,6 +120,21 @@ def test_the_last_writer_to_leave_is_noticed_when_all_was_taken():
         pair.receive().sock.close()
     with pytest.raises(EOFError):
         pair.receive()
+
+
+def test_a_process_without_open_files_left_does_not_take_that_for_the_end():
+    pair = Pair()
+    ours, theirs = socket.socketpair()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with theirs:
+        assert pair.send(Handed(sock=ours, client=CLIENT))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            assert pair.receive() is None
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert theirs.recv(1) == b""
+    assert pair.receive() is None
 
 
 # -- what is said ------------------------------------------------------------------------------------------------------
