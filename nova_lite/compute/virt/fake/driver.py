@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nova_lite.compute.effort import count_image
 from nova_lite.compute.virt.driver import PowerListener
+from nova_lite.compute.virt.fake.consoles import UP, FakeConsoles
 from nova_lite.compute.virt.fake.guests import Guests, boot
 from nova_lite.compute.virt.fake.mishaps import Mishaps
 from nova_lite.compute.virt.fake.snapshots import FakeSnapshots
@@ -36,6 +37,7 @@ class FakeDriver:
         self.snapshots = FakeSnapshots(self._guests, self._mishaps)
         self._images: set[str] = set()  # as of this process: simulated hosts keep no images
         self._listener: PowerListener | None = None
+        self.consoles = FakeConsoles(self._guests, self._mishaps)
 
     def facts(self) -> HostFacts:
         """Give what `behaviour.json` says, else a large host."""
@@ -183,6 +185,8 @@ class FakeDriver:
         return self._changed(server_id, power_state)
 
     def _changed(self, server_id: ServerId, power_state: PowerState) -> PowerState:
+        if power_state not in UP:
+            self.consoles.end(server_id)
         if self._listener is not None and power_state is not PowerState.NOSTATE:
             self._listener(server_id, power_state)
         return power_state

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import socket
 import stat
-import urllib.parse
 from pathlib import Path
 
+from nova_lite.compute.address import own_address
 from nova_lite.compute.disks.cache import ImageCache
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.specs import GuestSpecs
@@ -29,7 +28,7 @@ def build(options: ComputeOptions, folder: Path, joined: JoinFile) -> LibvirtDri
     place = Place(
         host=HostName(joined.host),
         zone=joined.zone,
-        host_ip=_own_address(joined.broker_url),
+        host_ip=own_address(joined.broker_url),
         folder=folder,
         kvm=probe.kvm_works(),
         reserved_ram_mib=options.reserved_ram_mib,
@@ -57,14 +56,3 @@ def _let_pass(folder: Path) -> None:
     closed = [str(place) for place in folder.parents if not place.stat().st_mode & PASSABLE]
     if closed:
         LOG.warning("The hypervisor's user cannot pass through %s: guests may not start.", ", ".join(closed))
-
-
-def _own_address(url: str) -> str:
-    """Give the address from which this machine reaches the broker. Nothing is sent."""
-    broker = urllib.parse.urlsplit(url.split(",", maxsplit=1)[0])
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe_socket:
-            probe_socket.connect((broker.hostname or "127.0.0.1", broker.port or 5672))
-            return str(probe_socket.getsockname()[0])
-    except OSError:
-        return "127.0.0.1"

@@ -16,7 +16,7 @@ from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError
 from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
-from nova_lite.compute.virt.libvirt import console, domains, facts, usage, xml
+from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, usage, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.virt.libvirt.snapshots import LibvirtSnapshots
 from nova_lite.compute.wiring.port import Wiring, WiringError
@@ -54,6 +54,7 @@ class LibvirtDriver:
         self._host = parts.place.host
         self._connection = Connection(parts.uri, self._on_event)
         self.snapshots = LibvirtSnapshots(self._connection, self._host, parts.disks)
+        self.consoles = consoles.LibvirtConsoles(self._connection, parts.uri, self._host, self._must_exist)
         self._mine: set[str] = set()
         self._listener: PowerListener | None = None
 

@@ -120,7 +120,8 @@ def _add_devices(domain: ET.Element, wanted: Domain, machine: str) -> None:
     _add_serial(devices, wanted.console_log)
     _add_agent_channel(devices)
     _add(devices, "input", type="tablet", bus="virtio")
-    _add(_add(devices, "graphics", type="vnc", port="-1", autoport="yes"), "listen", type="address", address="127.0.0.1")
+    # It listens nowhere: libvirt hands connections over (consoles.py), and nobody else on the host can have one.
+    _add(_add(devices, "graphics", type="vnc"), "listen", type="none")
     _add(_add(devices, "video"), "model", type="vga", vram="16384", heads="1", primary="yes")
     _add(_add(devices, "memballoon", model="virtio"), "stats", period="10")
     _add(_add(devices, "rng", model="virtio"), "backend", "/dev/urandom", model="random")

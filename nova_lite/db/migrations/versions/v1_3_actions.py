@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from nova_lite.db.types import Json
+
 revision = "1.3"
 down_revision = "1.2"
 branch_labels = None
@@ -13,12 +15,14 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the database to this version."""
+    _add_console_tokens()
     _add_shelving()
 
 
 def downgrade() -> None:
     """Take it back."""
     _drop_shelving()
+    op.drop_table("console_tokens")
 
 
 # -- shelved servers --------------------------------------------------------------------------------------------------------
@@ -32,3 +36,19 @@ def _add_shelving() -> None:
 def _drop_shelving() -> None:
     op.drop_column("servers", "shelved_image_id")
     op.drop_column("servers", "shelved_at")
+
+
+def _add_console_tokens() -> None:
+    op.create_table(
+        "console_tokens",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("type", sa.String(length=16), nullable=False),
+        sa.Column("address", sa.String(length=255), nullable=False),
+        sa.Column("port", sa.Integer(), nullable=False),
+        sa.Column("holder", Json(), nullable=False),
+        sa.Column("ends_at", sa.Double(), nullable=False),
+        sa.Column("boot_id", sa.String(length=36), nullable=True),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_console_tokens")),
+    )
+    op.create_index("ix_console_tokens_ends_at", "console_tokens", ["ends_at"])

@@ -95,11 +95,12 @@ def test_an_interface_uses_the_tap_that_was_made_for_it():
     assert made.find("mac").get("address") == "fa:16:3e:00:00:01"
 
 
-def test_the_console_is_logged_and_the_screen_is_on_the_loopback_only():
+def test_the_console_is_logged_and_the_screen_listens_nowhere():
     made = domain()
 
     assert made.find("devices/serial/log").get("file") == "/d/console.log"
-    assert made.find("devices/graphics/listen").get("address") == "127.0.0.1"
+    assert made.find("devices/graphics").get("type") == "vnc"
+    assert [one.attrib for one in made.findall("devices/graphics/listen")] == [{"type": "none"}]
 
 
 def test_a_name_that_xml_cannot_carry_does_no_harm():
