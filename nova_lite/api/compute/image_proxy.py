@@ -77,7 +77,13 @@ def _filter(request: Request) -> ImageFilter:
         among["name"] = (name,)
     if status is not None:
         among["status"] = tuple(OF_STATUS.get(status.upper(), (status.lower(),)))
-    return ImageFilter(project_id=viewer.project_id, sees_all=viewer.sees_all, among=among)
+    properties = {}
+    server, kind = request.first("server"), request.first("type")
+    if server is not None:
+        properties["instance_uuid"] = server.rpartition("/")[2]  # an id, or a link to it
+    if kind is not None:
+        properties["image_type"] = kind
+    return ImageFilter(project_id=viewer.project_id, sees_all=viewer.sees_all, among=among, properties=properties)
 
 
 def _image(request: Request, tx: Tx, *, lock: bool = False) -> Image:
