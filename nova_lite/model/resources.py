@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping
-from typing import Any
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,6 +20,12 @@ class Resources:
     pages_2m: int = 0
     pages_1g: int = 0
 
+    def in_words(self) -> str:
+        """Say the amounts; dedicated CPUs and huge pages only where there are some."""
+        more = {"dedicated CPUs": self.pcpus, "pages of 2 MiB": self.pages_2m, "pages of 1 GiB": self.pages_1g}
+        words = [f"{self.vcpus} vCPU, {self.ram_mib} MiB, {self.disk_gib} GiB"]
+        return ", ".join([*words, *(f"{number} {name}" for name, number in more.items() if number)])
+
     def plus(self, more: Resources) -> Resources:
         """Add."""
         return Resources(**{name: amount + getattr(more, name) for name, amount in vars(self).items()})
@@ -36,11 +40,6 @@ class Resources:
 
 
 AMOUNTS = tuple(field.name for field in dataclasses.fields(Resources))
-
-
-def of_row(row: Mapping[str, Any], ending: str = "") -> Resources:
-    """Read the amounts out of a row of the database, from columns of their names with that ending."""
-    return Resources(**{name: int(row[f"{name}{ending}"]) for name in AMOUNTS})
 
 
 class ClaimRole(enum.StrEnum):
