@@ -38,6 +38,7 @@ class GuestInterface:
     dns_nameservers: tuple[str, ...] = ()
     mtu: int = 1500
     tag: str | None = None  # the user's name for it, shown to the guest
+    queues: int = 1  # of its tap: so many processors of the guest may work on it at once
 
 
 SWAP = "swap"

@@ -1,0 +1,165 @@
+"""What flavors and images ask for, on a real libvirt and QEMU: defined, started, and seen from inside a guest."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import xml.etree.ElementTree as ET
+
+import libvirt
+import pytest
+from real.test_libvirt_driver import Hypervisor, libvirtd  # noqa: F401 - a fixture
+from unit.compute.stage import interface, spec
+from unit.compute.virt.driver_contract import ONE, TWO, go
+
+from nova_lite.compute.virt.driver import VirtError
+from nova_lite.compute.virt.libvirt import xml
+from nova_lite.model.guest import PowerState
+from nova_lite.model.hardware import host as host_hardware
+from nova_lite.model.hardware import reading
+
+pytestmark = pytest.mark.libvirt
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory):
+    path = tmp_path_factory.mktemp("image") / "blank.raw"
+    path.write_bytes(b"\0" * 1024 * 1024)
+    return path
+
+
+@pytest.fixture
+def hypervisor(libvirtd, blank):  # noqa: F811
+    built = Hypervisor(libvirtd, blank)
+    try:
+        yield built
+    finally:
+        built.close()
+
+
+def hardware(specs=None, properties=None, vcpus=2, ram_mib=128):
+    return reading.read_sized(specs or {}, properties or {}, vcpus=vcpus, ram_mib=ram_mib)
+
+
+def start(hypervisor, server_id=ONE, specs=None, properties=None, **changes):
+    size = {"vcpus": 2, "ram_mib": 128}
+    wanted = hardware(specs, properties, **size)
+    given = {"config_drive": True, "interfaces": (interface(),), **size, **changes}
+    assert hypervisor.driver.ensure_guest(hypervisor.spec(server_id, hardware=wanted, **given), go()) is PowerState.RUNNING
+    return ET.fromstring(hypervisor.domain(server_id).XMLDesc())
+
+
+def all_offered(hypervisor):
+    return host_hardware.of_text(hypervisor.driver.facts().hardware)
+
+
+def test_a_host_says_what_it_offers(hypervisor):
+    facts = hypervisor.driver.facts()
+    offered = all_offered(hypervisor)
+
+    assert {"pc", "q35"} <= set(offered.machines)
+    assert {"virtio", "scsi", "sata", "ide"} <= set(offered.disk_buses)
+    assert {"vga", "virtio", "none"} <= set(offered.video_models)
+    assert sum(len(node.cpus) for node in offered.nodes) == os.cpu_count()
+    assert facts.total.pcpus == 0
+
+
+def test_every_device_that_is_offered_starts(hypervisor):
+    """One guest after the other, each with the next of every kind."""
+    offered = all_offered(hypervisor)
+    disks = [{"hw_disk_bus": bus} for bus in offered.disk_buses]
+    disks += [{"hw_disk_bus": "scsi", "hw_scsi_model": model} for model in offered.scsi_models]
+    others = {
+        "hw_cdrom_bus": offered.cdrom_buses,
+        "hw_vif_model": offered.nic_models,
+        "hw_video_model": offered.video_models,
+        "hw_input_bus": offered.input_buses,
+        "hw_machine_type": ("pc", "q35"),
+        "hw_watchdog_action": ("none", "pause", "poweroff", "reset"),
+    }
+    rounds = max(len(disks), *(len(words) for words in others.values()))
+    for number in range(rounds):
+        properties = {name: words[number % len(words)] for name, words in others.items()} | disks[number % len(disks)]
+
+        made = start(hypervisor, properties=properties)
+        hypervisor.driver.remove_guest(ONE)
+
+        assert made.find("devices/watchdog").get("action") == properties["hw_watchdog_action"], properties
+        assert made.find("devices/interface/model").get("type") == properties["hw_vif_model"]
+
+
+@pytest.mark.parametrize(
+    ("specs", "properties", "path", "expected"),
+    [
+        ({"hw:cpu_cores": "2"}, {}, "cpu/topology", {"sockets": "1", "cores": "2"}),
+        ({"hw:boot_menu": "true"}, {}, "os/bootmenu", {"enable": "yes"}),
+        ({"hw_rng:rate_bytes": "64", "hw_rng:rate_period": "1000"}, {}, "devices/rng/rate", {"bytes": "64", "period": "1000"}),
+        ({}, {"img_hide_hypervisor_id": "true"}, "features/kvm/hidden", {"state": "on"}),
+        ({}, {"os_type": "windows"}, "clock", {"offset": "localtime"}),
+        ({"quota:vif_inbound_average": "1024"}, {}, "devices/interface/bandwidth/inbound", {"average": "1024"}),
+        ({}, {"hw_vif_multiqueue_enabled": "true"}, "devices/interface/driver", {"queues": "2"}),
+        ({"hw_video:ram_max_mb": "64"}, {"hw_video_ram": "32"}, "devices/video/model", {"vram": "32768"}),
+        ({"quota:disk_total_iops_sec": "100"}, {}, "devices/disk/iotune", {}),
+        ({"quota:cpu_shares": "512", "quota:cpu_quota": "50000", "quota:cpu_period": "100000"}, {}, "cputune", {}),
+        ({"hw:numa_nodes": "1"}, {}, "numatune/memnode", {"nodeset": "0"}),
+    ],
+)
+def test_what_is_asked_for_starts(hypervisor, specs, properties, path, expected):
+    made = start(hypervisor, specs=specs, properties=properties)
+
+    found = made.find(path)
+    assert found is not None
+    assert {name: found.get(name) for name in expected} == expected
+
+
+def test_dedicated_cpus_are_pinned_and_given_to_one_guest_only(hypervisor):
+    hypervisor.driver._parts = dataclasses.replace(
+        hypervisor.driver._parts, place=dataclasses.replace(hypervisor.driver._parts.place, dedicated=(1, 4095))
+    )
+    specs = {"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "1"}
+
+    total = hypervisor.driver.facts().total
+    made = start(hypervisor, specs=specs)
+    running = hypervisor.domain(ONE).vcpuPinInfo()
+    with pytest.raises(VirtError) as refusal:
+        start(hypervisor, TWO, specs=specs)
+    hypervisor.driver.remove_guest(TWO)
+    hypervisor.driver.remove_guest(ONE)
+    again = start(hypervisor, TWO, specs=specs)
+
+    assert (total.vcpus, total.pcpus) == (os.cpu_count() - 1, 1)
+    assert made.find("cputune/vcpupin[@vcpu='1']").get("cpuset") == "1"
+    assert [on for on, is_there in enumerate(running[1]) if is_there] == [1]
+    assert running[0][1] is False
+    assert (refusal.value.code, refusal.value.host_at_fault) == ("no_place", True)
+    assert again.find("cputune/vcpupin[@vcpu='1']").get("cpuset") == "1"
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        {"hw:mem_page_size": "large"},
+        {"hw:numa_nodes": "2"},
+        {"hw:numa_nodes": "2", "hw:mem_page_size": "2MB"},
+    ],
+)
+def test_what_this_machine_may_lack_is_at_least_understood_by_libvirt(libvirtd, tmp_path, specs):  # noqa: F811
+    wanted = xml.Domain(
+        spec=spec(vcpus=2, ram_mib=128, hardware=hardware(specs)),
+        host="h1",
+        kvm=False,
+        disks=(),
+        plugs=(),
+        console_log=tmp_path / "console.log",
+        nvram=tmp_path / "nvram.fd",
+    )
+    domain = libvirt.open(libvirtd.uri).defineXML(xml.domain_xml(wanted))
+    try:
+        made = ET.fromstring(domain.XMLDesc())
+    finally:
+        domain.undefine()
+
+    if "hw:mem_page_size" in specs:
+        assert made.find("memoryBacking/hugepages/page").get("size") == "2048"
+    if "hw:numa_nodes" in specs:
+        assert len(made.findall("cpu/numa/cell")) == 2
