@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import os
+import re
 import xml.etree.ElementTree as ET
 
 import libvirt
@@ -12,6 +14,7 @@ from real.test_libvirt_driver import Hypervisor, libvirtd  # noqa: F401 - a fixt
 from unit.compute.stage import interface, spec
 from unit.compute.virt.driver_contract import ONE, TWO, go
 
+from nova_lite.cli.guest_image import builder
 from nova_lite.compute.virt.driver import VirtError
 from nova_lite.compute.virt.libvirt import xml
 from nova_lite.model.guest import PowerState
@@ -105,6 +108,9 @@ def test_every_device_that_is_offered_starts(hypervisor):
     ],
 )
 def test_what_is_asked_for_starts(hypervisor, specs, properties, path, expected):
+    if any(name.startswith("quota:vif") for name in specs) and not all_offered(hypervisor).nic_limits:
+        pytest.skip("this kernel cannot bound what taps carry")
+
     made = start(hypervisor, specs=specs, properties=properties)
 
     found = made.find(path)
@@ -119,13 +125,13 @@ def test_dedicated_cpus_are_pinned_and_given_to_one_guest_only(hypervisor):
     specs = {"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "1"}
 
     total = hypervisor.driver.facts().total
-    made = start(hypervisor, specs=specs)
+    made = start(hypervisor, specs=specs, interfaces=())
     running = hypervisor.domain(ONE).vcpuPinInfo()
     with pytest.raises(VirtError) as refusal:
-        start(hypervisor, TWO, specs=specs)
+        start(hypervisor, TWO, specs=specs, interfaces=())
     hypervisor.driver.remove_guest(TWO)
     hypervisor.driver.remove_guest(ONE)
-    again = start(hypervisor, TWO, specs=specs)
+    again = start(hypervisor, TWO, specs=specs, interfaces=())
 
     assert (total.vcpus, total.pcpus) == (os.cpu_count() - 1, 1)
     assert made.find("cputune/vcpupin[@vcpu='1']").get("cpuset") == "1"
@@ -163,3 +169,52 @@ def test_what_this_machine_may_lack_is_at_least_understood_by_libvirt(libvirtd, 
         assert made.find("memoryBacking/hugepages/page").get("size") == "2048"
     if "hw:numa_nodes" in specs:
         assert len(made.findall("cpu/numa/cell")) == 2
+
+
+def test_uefi_starts_and_keeps_its_variables_beside_the_disks(hypervisor):
+    if not all_offered(hypervisor).uefi_machines:
+        pytest.skip("needs the package ovmf")
+    start(hypervisor, properties={"hw_firmware_type": "uefi"})
+    hypervisor.wait_for_console(ONE, "BdsDxe")
+    variables = hypervisor.folder / f"disks/{ONE}/nvram.fd"
+    made = variables.stat().st_ino
+    hypervisor.driver.power_off(ONE, 0.0, go())
+    hypervisor.domain(ONE).undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
+    hypervisor.driver.power_on(ONE)
+    kept = variables.stat().st_ino
+    hypervisor.driver.remove_guest(ONE)
+
+    assert kept == made
+    assert not variables.exists()
+
+
+SAY = """#!/bin/sh
+cd /sys
+echo "SEEN cpus=$(nproc)"
+echo "SEEN cores=$(cat devices/system/cpu/cpu*/topology/core_id | sort -u | wc -l)"
+echo "SEEN packages=$(cat devices/system/cpu/cpu*/topology/physical_package_id | sort -u | wc -l)"
+echo "SEEN disk=$(readlink -f block/sda/device/../../../driver | sed 's,.*/,,')"
+echo "SEEN nic=$(readlink -f class/net/eth0/device/driver | sed 's,.*/,,')"
+echo "SEEN rng=$(cat class/misc/hw_random/rng_current)"
+echo "SEEN watchdog=$(ls 'bus/pci/drivers/i6300ESB timer' | grep -c :)"
+echo "SEEN all"
+"""
+
+
+def test_a_guest_sees_what_its_flavor_and_image_asked_for(libvirtd):  # noqa: F811
+    hypervisor = Hypervisor(libvirtd, builder.ensure().disk)
+    try:
+        start(
+            hypervisor,
+            specs={"hw:cpu_cores": "2", "hw:watchdog_action": "reset", "hw_rng:rate_bytes": "65536"},
+            properties={"hw_disk_bus": "scsi", "hw_vif_model": "e1000"},
+            user_data=base64.b64encode(SAY.encode()).decode(),
+        )
+        hypervisor.wait_for_console(ONE, "SEEN all")
+        seen = set(re.findall(r"^SEEN (\S+=\S*)", hypervisor.console(ONE), re.MULTILINE))
+    finally:
+        hypervisor.close()
+
+    assert {"cpus=2", "cores=2", "packages=1"} <= seen
+    assert {"disk=virtio_scsi", "nic=e1000", "rng=virtio_rng.0"} <= seen
+    assert "watchdog=1" in seen

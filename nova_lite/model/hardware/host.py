@@ -33,6 +33,7 @@ class HostHardware:
     rng_models: tuple[str, ...] = ()
     watchdog: bool = False
     cpu_limits: bool = False  # its kernel can give guests shares and quotas of processor time
+    nic_limits: bool = False  # and bounds to what their network cards carry
     nodes: tuple[HostNode, ...] = ()
 
 

@@ -71,6 +71,8 @@ def _missing(wanted: GuestHardware, offered: HostHardware, traits: tuple[str, ..
         yield "watchdog"
     if wanted.cpu_tune != CpuTune() and not offered.cpu_limits:
         yield "bounds of processor time"
+    if (wanted.nic_in or wanted.nic_out) and not offered.nic_limits:
+        yield "bounds of network cards"
     if wanted.page_kib not in (None, SMALL_PAGE_KIB, PAGE_2M_KIB, PAGE_1G_KIB):
         yield f"pages of {wanted.page_kib} KiB"
     if wanted.thread_policy == "require" and HYPERTHREADING not in traits:

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from nova_lite.model.hardware import host as host_hardware
-from nova_lite.model.hardware.guest import PLAIN, CpuTune, NumaCell
+from nova_lite.model.hardware.guest import PLAIN, Bandwidth, CpuTune, NumaCell
 from nova_lite.model.hardware.host import HostHardware, HostNode
 from nova_lite.model.placement import Effort, PlacementRequest
 from nova_lite.model.resources import Resources
@@ -25,6 +25,7 @@ OFFERED = HostHardware(
     rng_models=("virtio",),
     watchdog=True,
     cpu_limits=True,
+    nic_limits=True,
     nodes=(HostNode(id=0, cpus=(0, 1, 2, 3), ram_mib=4096), HostNode(id=1, cpus=(4, 5), ram_mib=8192)),
 )
 
@@ -80,6 +81,7 @@ def refusal(asked, one):
         ({"rng_model": "virtio"}, None),
         ({"watchdog": "reset"}, None),
         ({"cpu_tune": CpuTune(shares=512)}, None),
+        ({"nic_in": Bandwidth(average=5)}, None),
         ({"page_kib": 4}, None),
         ({"page_kib": 64}, "offers no pages of 64 KiB"),
         ({"thread_policy": "require"}, "offers no hardware threads"),
@@ -103,6 +105,7 @@ def test_what_is_asked_is_held_against_what_is_offered(host, wish, reason):
     [
         ({"watchdog": "reset"}, "offers no watchdog"),
         ({"cpu_tune": CpuTune(quota_us=5000)}, "offers no bounds of processor time"),
+        ({"nic_out": Bandwidth(average=5)}, "offers no bounds of network cards"),
         ({"machine": "pc"}, "offers no machine type pc"),
         ({"cells": cells((1, 64))}, "lacks NUMA nodes"),
         ({"boot_menu": True}, None),

@@ -36,6 +36,7 @@ def offered(given: Mapping[str, Any], amounts: Resources) -> str:
             rng_models=("virtio",),
             watchdog=True,
             cpu_limits=True,
+            nic_limits=True,
             nodes=nodes,
         )
     )

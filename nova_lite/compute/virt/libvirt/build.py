@@ -15,6 +15,7 @@ from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.libvirt import probe, seats
 from nova_lite.compute.virt.libvirt.driver import LibvirtDriver, LibvirtParts
 from nova_lite.compute.virt.libvirt.facts import Place
+from nova_lite.compute.wiring import limits
 from nova_lite.compute.wiring.host import HostWiring
 from nova_lite.compute.wiring.port import Wiring
 from nova_lite.conf.compute import ComputeOptions
@@ -34,6 +35,7 @@ def build(options: ComputeOptions, folder: Path, joined: JoinFile) -> LibvirtDri
         folder=folder,
         kvm=probe.kvm_works(),
         reserved_ram_mib=options.reserved_ram_mib,
+        nic_limits=limits.are_possible(),
         dedicated=seats.isolated(),
     )
     LOG.info("Guests run by KVM." if place.kvm else "KVM does not run guests here; QEMU emulates them, which is slower.")

@@ -12,7 +12,8 @@ from nova_lite.model.guest import GuestInterface
 from nova_lite.model.hardware.guest import Bandwidth, GuestHardware
 
 DISK_BUSES = {"virtio": "vd", "ide": "hd", "sata": "sd", "scsi": "sd", "usb": "sd"}
-CDROM_LETTERS = {"ide": "d", "sata": "f"}  # the last of the controller; on others behind all disks
+CDROM_LETTERS = {"ide": "d", "sata": "f"}  # the last place of the controller
+OTHER_CDROM_LETTER = "g"  # not beyond: a narrow SCSI controller has places for seven
 NIC_MODELS = ("virtio", "e1000", "e1000e", "rtl8139", "ne2k_pci", "pcnet", "vmxnet3")
 SCSI_MODELS = ("virtio-scsi", "lsilogic", "lsisas1068", "lsisas1078", "vmpvscsi")
 WITH_VIDEO_RAM = ("vga", "qxl", "vmvga", "cirrus", "bochs")
@@ -30,12 +31,11 @@ class Plug:
 def add_disks(devices: ET.Element, disks: Sequence[Disk], hardware: GuestHardware) -> None:
     """Add the disks in their order, the CD-ROM behind them, and the controllers that they need."""
     bus, cdrom = _buses(hardware)
-    letters = iter("abcdefgh")
+    drive = f"{DISK_BUSES[cdrom]}{CDROM_LETTERS.get(cdrom, OTHER_CDROM_LETTER)}"
+    names = (name for letter in "abcdefghi" if (name := f"{DISK_BUSES[bus]}{letter}") != drive)
     for disk in disks:
-        if disk.is_cdrom:
-            _add_disk(devices, disk, (cdrom, f"{DISK_BUSES[cdrom]}{CDROM_LETTERS.get(cdrom, 'h')}"), hardware)
-        else:
-            _add_disk(devices, disk, (bus, f"{DISK_BUSES[bus]}{next(letters)}"), hardware)
+        place = (cdrom, drive) if disk.is_cdrom else (bus, next(names))
+        _add_disk(devices, disk, place, hardware)
     used = {bus, cdrom} if any(disk.is_cdrom for disk in disks) else {bus}
     if "scsi" in used:
         add(devices, "controller", type="scsi", index="0", model=hardware.scsi_model or "virtio-scsi")

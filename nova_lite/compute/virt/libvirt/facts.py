@@ -31,6 +31,7 @@ class Place:
     folder: Path
     kvm: bool
     reserved_ram_mib: int
+    nic_limits: bool = False  # its kernel can bound what guests' network cards carry
     dedicated: tuple[int, ...] = ()  # processors that are kept for guests with dedicated CPUs
 
 
@@ -68,7 +69,7 @@ def read(connection: libvirt.virConnect, place: Place, guests_bytes: int) -> Hos
             kvm=place.kvm,
             threads=cpu.get("topology", {}).get("threads", 1),
         ),
-        hardware=host_hardware.to_text(offered.read(connection, capabilities, kvm=place.kvm)),
+        hardware=host_hardware.to_text(offered.read(connection, capabilities, kvm=place.kvm, nic_limits=place.nic_limits)),
     )
 
 

@@ -18,7 +18,7 @@ FAMILIES = ("pc-i440fx-", "pc-q35-")
 MOUNTS = Path("/proc/self/mounts")
 
 
-def read(connection: libvirt.virConnect, capabilities: ET.Element, *, kvm: bool) -> HostHardware:
+def read(connection: libvirt.virConnect, capabilities: ET.Element, *, kvm: bool, nic_limits: bool) -> HostHardware:
     """Gather it: the host's own capabilities are given, those of domains are asked for."""
     domains = {kind: _domain_capabilities(connection, kind, kvm=kvm) for kind in KINDS}
     pc = domains["pc"]
@@ -35,6 +35,7 @@ def read(connection: libvirt.virConnect, capabilities: ET.Element, *, kvm: bool)
         rng_models=tuple(one for one in ("virtio",) if one in _values(pc, "./devices/rng/enum[@name='model']")),
         watchdog=True,
         cpu_limits=has_cpu_controller(MOUNTS.read_text(encoding="ascii", errors="replace")),
+        nic_limits=nic_limits,
         nodes=nodes(capabilities),
     )
 

@@ -21,13 +21,13 @@ DRIVE = Disk(path=Path("/d/config.iso"), format="raw", is_cdrom=True)
 NODES = (HostNode(id=0, cpus=(0, 1, 2, 3), ram_mib=4096), HostNode(id=1, cpus=(4, 5, 6, 7), ram_mib=4096))
 
 
-def domain(specs=None, properties=None, seat=None, kvm=False):
+def domain(specs=None, properties=None, seat=None, kvm=False, disks=(ROOT, DRIVE)):
     hardware = reading.read_sized(specs or {}, properties or {}, vcpus=4, ram_mib=256)
     wanted = xml.Domain(
         spec=spec(vcpus=4, ram_mib=256, hardware=hardware),
         host="h1",
         kvm=kvm,
-        disks=(ROOT, DRIVE),
+        disks=disks,
         plugs=(xml.Plug(interface=interface(), tap="tap1"),),
         console_log=Path("/d/console.log"),
         nvram=Path("/d/nvram.fd"),
@@ -92,7 +92,7 @@ ABSENT = ""
         ({}, {"hw_disk_bus": "scsi"}, "devices/controller[@type='scsi']", '<controller type="scsi" index="0" model="virtio-scsi" />'),
         ({}, {"hw_disk_bus": "scsi", "hw_scsi_model": "lsilogic"}, "devices/controller[@type='scsi']", '<controller type="scsi" index="0" model="lsilogic" />'),
         ({}, {"hw_disk_bus": "usb"}, "devices/controller", '<controller type="usb" index="0" model="qemu-xhci" />'),
-        ({}, {"hw_cdrom_bus": "scsi"}, "devices/disk[@device='cdrom']/target", '<target dev="sdh" bus="scsi" />'),
+        ({}, {"hw_cdrom_bus": "scsi"}, "devices/disk[@device='cdrom']/target", '<target dev="sdg" bus="scsi" />'),
         (
             {"quota:disk_read_bytes_sec": "1024", "quota:disk_total_iops_sec": "10"},
             {},
@@ -124,6 +124,14 @@ ABSENT = ""
 )  # fmt: skip
 def test_a_wish_makes_its_fragment(specs, properties, path, expected):
     assert fragment(domain(specs, properties), path) == expected
+
+
+def test_disks_leave_the_drives_place_free():
+    made = domain(properties={"hw_disk_bus": "sata", "hw_cdrom_bus": "sata"}, disks=(*[ROOT] * 6, DRIVE))
+
+    names = [target.get("dev") for target in made.findall("devices/disk/target")]
+
+    assert names == ["sda", "sdb", "sdc", "sdd", "sde", "sdg", "sdf"]
 
 
 def test_windows_gets_its_clock_and_under_kvm_what_it_knows_of_hypervisors():
