@@ -42,7 +42,7 @@ def read(connection: libvirt.virConnect, place: Place, guests_bytes: int) -> Hos
     total_gib, others_gib = _disk(place.folder, guests_bytes)
     capabilities = ET.fromstring(connection.getCapabilities())  # noqa: S314 - libvirt wrote it
     cpu = _cpu(capabilities)
-    pages_2m, pages_1g = offered.huge_pages(capabilities)
+    pages_2m, pages_1g = offered.huge_pages(capabilities, offered.mounts())
     paged_mib = pages_2m * 2 + pages_1g * 1024
     present = {cpu for node in offered.nodes(capabilities) for cpu in node.cpus}
     dedicated = len(present.intersection(place.dedicated))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import libvirt
@@ -16,6 +16,7 @@ from nova_lite.model.hardware.host import HostHardware, HostNode
 KINDS = ("pc", "q35")
 FAMILIES = ("pc-i440fx-", "pc-q35-")
 MOUNTS = Path("/proc/self/mounts")
+_KIB = {"K": 1, "M": 1024, "G": 1024**2}
 
 
 def read(connection: libvirt.virConnect, capabilities: ET.Element, *, kvm: bool, nic_limits: bool) -> HostHardware:
@@ -34,10 +35,15 @@ def read(connection: libvirt.virConnect, capabilities: ET.Element, *, kvm: bool,
         input_buses=INPUT_BUSES,
         rng_models=tuple(one for one in ("virtio",) if one in _values(pc, "./devices/rng/enum[@name='model']")),
         watchdog=True,
-        cpu_limits=has_cpu_controller(MOUNTS.read_text(encoding="ascii", errors="replace")),
+        cpu_limits=has_cpu_controller(mounts()),
         nic_limits=nic_limits,
         nodes=nodes(capabilities),
     )
+
+
+def mounts() -> str:
+    """Give the kernel's list of what is mounted."""
+    return MOUNTS.read_text(encoding="ascii", errors="replace")
 
 
 def _domain_capabilities(connection: libvirt.virConnect, kind: str, *, kvm: bool) -> ET.Element:
@@ -68,21 +74,39 @@ def nodes(capabilities: ET.Element) -> tuple[HostNode, ...]:
     )
 
 
-def huge_pages(capabilities: ET.Element) -> tuple[int, int]:
-    """Count the pages of 2 MiB and of 1 GiB that the kernel keeps for guests."""
+def huge_pages(capabilities: ET.Element, mounts: str) -> tuple[int, int]:
+    """Count the pages of 2 MiB and of 1 GiB that the kernel keeps for guests, of the sizes whose file system is mounted."""
     cells = capabilities.findall("./host/topology/cells/cell")
+    reached = _mounted_page_sizes(mounts)
 
     def count(kib: int) -> int:
-        return sum(int(pages.text or "0") for cell in cells for pages in cell.findall(f"pages[@size='{kib}']"))
+        pages = (found for cell in cells for found in cell.findall(f"pages[@size='{kib}']"))
+        return sum(int(found.text or "0") for found in pages) if kib in reached else 0
 
     return count(PAGE_2M_KIB), count(PAGE_1G_KIB)
 
 
-def has_cpu_controller(mounts: str) -> bool:
-    """Whether the kernel's controller of processor time is mounted, of either version of control groups."""
+def _mounted_page_sizes(mounts: str) -> set[int]:
+    """Give the sizes in KiB; a mount that says none has the kernel's usual one, of 2 MiB."""
+    found = set()
+    for _place, kind, options in _mounted(mounts):
+        if kind == "hugetlbfs":
+            said = [option.removeprefix("pagesize=") for option in options if option.startswith("pagesize=")]
+            found.add(int(said[0][:-1]) * _KIB[said[0][-1]] if said else PAGE_2M_KIB)
+    return found
+
+
+def _mounted(mounts: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Go through the lines of the kernel's list of mounts: place, kind and options of each."""
     for line in mounts.splitlines():
         _device, place, kind, options, *_rest = line.split(" ")
-        if kind == "cgroup" and "cpu" in options.split(","):
+        yield place, kind, options.split(",")
+
+
+def has_cpu_controller(mounts: str) -> bool:
+    """Whether the kernel's controller of processor time is mounted, of either version of control groups."""
+    for place, kind, options in _mounted(mounts):
+        if kind == "cgroup" and "cpu" in options:
             return True
         if kind == "cgroup2":
             try:

@@ -207,6 +207,10 @@ CAPABILITIES = """<capabilities><host><topology><cells num='2'>
 </capabilities>"""
 
 
+SMALLER = "none /dev/hugepages hugetlbfs rw,relatime,pagesize=2M 0 0\n"
+LARGER = "none /dev/pages1g hugetlbfs rw,pagesize=1024M 0 0\n"
+
+
 def test_a_hosts_nodes_pages_and_machines_are_read():
     capabilities = ET.fromstring(CAPABILITIES)
 
@@ -214,7 +218,10 @@ def test_a_hosts_nodes_pages_and_machines_are_read():
         HostNode(id=0, cpus=(0, 1), ram_mib=4096),
         HostNode(id=1, cpus=(2,), ram_mib=2048),
     )
-    assert offered.huge_pages(capabilities) == (520, 1)
+    assert offered.huge_pages(capabilities, SMALLER + LARGER) == (520, 1)
+    assert offered.huge_pages(capabilities, SMALLER) == (520, 0)
+    assert offered.huge_pages(capabilities, "none /dev/hugepages hugetlbfs rw 0 0\n") == (520, 0)
+    assert offered.huge_pages(capabilities, "proc /proc proc rw 0 0\n") == (0, 0)
     assert offered.machines(capabilities) == ("pc", "pc-i440fx-7.2", "pc-q35-7.2", "q35")
 
 
