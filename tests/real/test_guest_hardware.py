@@ -111,7 +111,12 @@ def test_what_is_asked_for_starts(hypervisor, specs, properties, path, expected)
     if any(name.startswith("quota:vif") for name in specs) and not all_offered(hypervisor).nic_limits:
         pytest.skip("this kernel cannot bound what taps carry")
 
-    made = start(hypervisor, specs=specs, properties=properties)
+    try:
+        made = start(hypervisor, specs=specs, properties=properties)
+    except VirtError as error:
+        if "CPU tuning is not available" not in error.message:
+            raise
+        pytest.skip("libvirt cannot use this container's control groups")
 
     found = made.find(path)
     assert found is not None
