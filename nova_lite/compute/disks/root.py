@@ -58,6 +58,10 @@ class GuestDisks:
         """Give where the guest's serial console is written."""
         return self.folder_of(server_id) / "console.log"
 
+    def nvram(self, server_id: ServerId) -> Path:
+        """Give where the variables of a guest's UEFI firmware are: beside its disks, so that they go where those go."""
+        return self.folder_of(server_id) / "nvram.fd"
+
     def remove(self, server_id: ServerId) -> None:
         """Remove all of a guest's files. May be repeated. Raises: OSError."""
         folder = self.folder_of(server_id)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nova_lite.compute.effort import count_image
 from nova_lite.compute.virt.driver import PowerListener
+from nova_lite.compute.virt.fake import hardware
 from nova_lite.compute.virt.fake.consoles import UP, FakeConsoles
 from nova_lite.compute.virt.fake.guests import Guests, boot
 from nova_lite.compute.virt.fake.mishaps import Mishaps
@@ -41,19 +42,17 @@ class FakeDriver:
         """Give what `behaviour.json` says, else a large host."""
         self._mishaps.befall("facts")
         given = self._mishaps.facts()
+        total = hardware.total(given, TOTAL)
         return HostFacts(
             hypervisor_type="fake",
             hypervisor_version=1000000,
             hypervisor_hostname=self._host,
             architectures=("x86_64",),
             cpu_info=json.dumps({"arch": "x86_64", "model": "fake", "vendor": "nova-lite"}),
-            total=Resources(
-                vcpus=int(given.get("vcpus", TOTAL.vcpus)),
-                ram_mib=int(given.get("ram_mib", TOTAL.ram_mib)),
-                disk_gib=int(given.get("disk_gib", TOTAL.disk_gib)),
-            ),
+            total=total,
             zone=self._zone,
             traits=tuple(given.get("traits", TRAITS)),
+            hardware=hardware.offered(given, total),
         )
 
     def adopt(self) -> None:

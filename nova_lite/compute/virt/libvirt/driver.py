@@ -14,9 +14,10 @@ import libvirt
 
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError
+from nova_lite.compute.pins import PinBook
 from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
-from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, usage, xml
+from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, seats, usage, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.wiring.port import Wiring, WiringError
 from nova_lite.image.client import Stopped as DownloadStopped
@@ -42,6 +43,7 @@ class LibvirtParts:
     disks: GuestDisks
     specs: GuestSpecs
     wiring: Wiring
+    pins: PinBook
 
 
 class LibvirtDriver:
@@ -90,6 +92,7 @@ class LibvirtDriver:
             raise Stopped from error
         _heed(stop)
         plugs = self._wire(spec)
+        seat = seats.find(self._connection, self._parts.place, self._parts.pins, spec)
         _heed(stop)
         text = xml.domain_xml(
             xml.Domain(
@@ -99,6 +102,8 @@ class LibvirtDriver:
                 disks=disks,
                 plugs=plugs,
                 console_log=self._parts.disks.console_log(spec.server_id),
+                nvram=self._parts.disks.nvram(spec.server_id),
+                seat=seat,
             )
         )
         self._mine.add(spec.server_id)
@@ -114,6 +119,7 @@ class LibvirtDriver:
             raise VirtError(error.message, code="wiring") from error
         self._parts.disks.remove(server_id)
         self._parts.specs.remove(server_id)
+        self._parts.pins.release(server_id)
         self._mine.discard(server_id)
 
     def power_on(self, server_id: ServerId) -> PowerState:
@@ -229,12 +235,13 @@ class LibvirtDriver:
         LOG.info("A guest did not shut itself down in time.", extra={"server_id": server_id})
 
     def _wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
-        wiring = self._parts.wiring
+        wiring, queues = self._parts.wiring, xml.hardware_of(spec).nic_queues
         try:
-            for interface in spec.interfaces:
+            interfaces = tuple(dataclasses.replace(one, queues=queues) for one in spec.interfaces)
+            for interface in interfaces:
                 wiring.ensure_network(interface)
             wiring.set_metadata(spec)
-            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in spec.interfaces)
+            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in interfaces)
         except WiringError as error:
             raise VirtError(error.message, code="wiring") from error
 
