@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from nova_lite.clock import Clock
+from nova_lite.compute.caching import ImageFetcher
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
@@ -18,6 +19,7 @@ from nova_lite.rpc.conductor import ConductorClient
 from nova_lite.rpc.port import Listener, Transport
 
 THREADS = 4
+FETCHER_S = 1.0
 DRAIN_S = 4.0  # of the nine seconds that a process has from its signal on
 
 
@@ -64,15 +66,15 @@ class ComputeHost:
                 clock=doors.clock,
             )
         )
+        self.fetcher = ImageFetcher(doors.driver)
         self.monitor.add_chore("owed", self.service.obey_tombstones)
         self.listener: Listener | None = None
 
     def start(self) -> None:
         """Listen, adopt the guests that are here, and register. Returns soon, also while broker or hypervisor are away."""
         self.monitor.before_registering(self._adopt)
-        self.listener = self._doors.transport.serve(
-            conversation.address(self._doors.host), self.service.handlers(), threads=THREADS
-        )
+        handlers = {**self.service.handlers(), "cache_images": self.fetcher.cache_images}
+        self.listener = self._doors.transport.serve(conversation.address(self._doors.host), handlers, threads=THREADS)
         self.monitor.start(self.listener)
 
     def _adopt(self) -> None:
@@ -84,6 +86,7 @@ class ComputeHost:
         if self.listener is not None:
             self.listener.stop()
         self.crew.stop(DRAIN_S)
+        self.fetcher.stop(FETCHER_S)
         self.monitor.stop()
         self._doors.transport.close()
         self._doors.driver.close()

@@ -14,6 +14,7 @@ from nova_lite.model import wire
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec
 from nova_lite.model.ids import HostName, OperationId, ServerId
+from nova_lite.model.image import ImageSource
 from nova_lite.rpc.port import Address, Envelope, Transport
 
 
@@ -123,6 +124,13 @@ class GetDiagnostics:
     server_id: ServerId
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CacheImages:
+    """The host is to have these images before a server needs them. Nothing is reported, and the tickets end."""
+
+    images: tuple[ImageSource, ...]
+
+
 class ComputePort(Protocol):
     """What a workflow may ask of hosts. Every method only sends; answers come as reports."""
 
@@ -184,6 +192,10 @@ class ComputeClient:
         answer = self._transport.call(address(host), "get_diagnostics", wire.to_plain(message), timeout_s=timeout_s)
         return wire.from_plain(Diagnostics, answer)
 
+    def cache_images(self, host: HostName, message: CacheImages, envelope: Envelope | None = None) -> None:
+        """Have a host fetch images. May be repeated. Raises: Unavailable when the broker is away."""
+        self._transport.cast(address(host), "cache_images", wire.to_plain(message), envelope)
+
     def get_uptime(self, host: HostName, *, timeout_s: float = 5.0) -> str:
         """Ask how long a host is up, in its own words. Raises: Unavailable when it does not answer."""
         return str(self._transport.call(address(host), "get_uptime", {}, timeout_s=timeout_s)["uptime"])
@@ -222,6 +234,9 @@ class ComputeHandlers(Protocol):
 
     def get_diagnostics(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Handle GetDiagnostics: the fields of Diagnostics."""
+
+    def cache_images(self, body: Mapping[str, Any]) -> None:
+        """Handle CacheImages."""
 
     def get_uptime(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Tell how long the host is up: `{"uptime": text}`."""

@@ -14,6 +14,7 @@ from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
+from nova_lite.model.image import ImageSource
 
 PowerListener = Callable[[ServerId, PowerState], None]
 
@@ -53,6 +54,9 @@ class VirtDriver(Protocol):
 
         Raises: VirtError; Stopped once `stop` is set (half-made things stay for `remove_guest`).
         """
+
+    def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Have an image here for guests to come. Raises: VirtError; Stopped, and what came is kept."""
 
     def remove_guest(self, server_id: ServerId) -> None:
         """Destroy the guest and remove its disks, taps, metadata and console log; nothing to remove is success."""

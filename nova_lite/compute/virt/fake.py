@@ -23,6 +23,7 @@ from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicU
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.image import ImageSource
 from nova_lite.model.resources import Resources
 
 STATE = "hypervisor.json"
@@ -100,6 +101,17 @@ class FakeDriver:
             _boot(guest)
             self._save()
         return self._changed(spec.server_id, PowerState.RUNNING)
+
+    def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Count the image as fetched."""
+        self._mishaps.befall("cache_image", stop)
+        with self._lock:
+            self._images.add(source.sha512)
+
+    def has_image(self, sha512: str) -> bool:
+        """Whether an image was fetched in this process. For tests."""
+        with self._lock:
+            return sha512 in self._images
 
     def remove_guest(self, server_id: ServerId) -> None:
         """Strike the guest out."""

@@ -5,10 +5,12 @@ A domain of ours has the server's id as its UUID and names its host in its metad
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
 import time
+from collections.abc import Iterator
 
 import libvirt
 
@@ -24,6 +26,7 @@ from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
+from nova_lite.model.image import ImageSource
 
 LOG = logging.getLogger(__name__)
 START_S = 120.0  # QEMU's start on a busy host
@@ -81,12 +84,8 @@ class LibvirtDriver:
             return power
         _heed(stop)
         self._parts.specs.save(spec)
-        try:
+        with _disk_errors():
             disks = self._parts.disks.ensure(spec, stop)
-        except DiskError as error:
-            raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
-        except DownloadStopped as error:
-            raise Stopped from error
         _heed(stop)
         plugs = self._wire(spec)
         _heed(stop)
@@ -103,6 +102,11 @@ class LibvirtDriver:
         self._mine.add(spec.server_id)
         _start_new(self._connection, text)
         return PowerState.RUNNING
+
+    def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Have an image here for guests to come. Raises: VirtError, Stopped."""
+        with _disk_errors():
+            self._parts.disks.ensure_image(source, stop)
 
     def remove_guest(self, server_id: ServerId) -> None:
         """Leave nothing of the guest. Raises: VirtError."""
@@ -257,6 +261,16 @@ def _start_new(libvirtd: Connection, text: str) -> None:
 def _heed(stop: threading.Event) -> None:
     if stop.is_set():
         raise Stopped
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except DiskError as error:
+        raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
+    except DownloadStopped as error:
+        raise Stopped from error
 
 
 def _no_guest() -> VirtError:
