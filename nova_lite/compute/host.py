@@ -10,6 +10,7 @@ from nova_lite.compute.caching import ImageFetcher
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
+from nova_lite.compute.passwords import PasswordDesk
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.service import ComputeService, ServiceParts
 from nova_lite.compute.virt.driver import VirtDriver
@@ -67,6 +68,8 @@ class ComputeHost:
             )
         )
         self.fetcher = ImageFetcher(doors.driver)
+        self.passwords = PasswordDesk(doors.host, self._ledger, self.outbox)
+        doors.driver.listen_to_passwords(self.passwords.take)
         self.monitor.add_chore("owed", self.service.obey_tombstones)
         self.listener: Listener | None = None
 

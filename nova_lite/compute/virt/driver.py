@@ -17,6 +17,7 @@ from nova_lite.model.ids import ServerId
 from nova_lite.model.image import ImageSource
 
 PowerListener = Callable[[ServerId, PowerState], None]
+PasswordListener = Callable[[ServerId, str], None]
 
 
 class VirtError(Exception):
@@ -78,6 +79,9 @@ class VirtDriver(Protocol):
 
     def listen(self, listener: PowerListener) -> None:
         """Call `listener` from now on when a guest's power changes, whoever caused it."""
+
+    def listen_to_passwords(self, listener: PasswordListener) -> None:
+        """Call `listener` from now on when a guest writes its password, encrypted by its user's key."""
 
     def close(self) -> None:
         """Let go of the hypervisor; guests keep running."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite.compute.effort import count_image
-from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
+from nova_lite.compute.virt.driver import PasswordListener, PowerListener, Stopped, VirtError
 from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -48,6 +48,7 @@ class FakeDriver:
         self._guests: dict[str, dict[str, Any]] = _load(self._path)
         self._images: set[str] = set()  # as of this process: simulated hosts keep no images
         self._listener: PowerListener | None = None
+        self._passwords: PasswordListener | None = None
         with self._lock:
             self._save()
 
@@ -174,6 +175,15 @@ class FakeDriver:
     def listen(self, listener: PowerListener) -> None:
         """Tell `listener` of changes."""
         self._listener = listener
+
+    def listen_to_passwords(self, listener: PasswordListener) -> None:
+        """Tell `listener` of what tests have guests write."""
+        self._passwords = listener
+
+    def write_password(self, server_id: ServerId, password: str) -> None:
+        """Have a guest write its password. For tests."""
+        if self._passwords is not None:
+            self._passwords(server_id, password)
 
     def close(self) -> None:
         """Do nothing."""

@@ -17,7 +17,7 @@ import libvirt
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError
 from nova_lite.compute.specs import GuestSpecs
-from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
+from nova_lite.compute.virt.driver import PasswordListener, PowerListener, Stopped, VirtError
 from nova_lite.compute.virt.libvirt import console, domains, facts, usage, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.wiring.port import Wiring, WiringError
@@ -175,6 +175,10 @@ class LibvirtDriver:
     def listen(self, listener: PowerListener) -> None:
         """Tell `listener` of power changes."""
         self._listener = listener
+
+    def listen_to_passwords(self, listener: PasswordListener) -> None:
+        """Tell `listener` what guests write to the metadata service."""
+        self._parts.wiring.listen_to_passwords(listener)
 
     def close(self) -> None:
         """Close the connection; guests keep running."""
