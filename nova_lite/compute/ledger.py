@@ -54,7 +54,7 @@ class Kind(enum.StrEnum):
 
     REPORT = "report"
     TOMBSTONE_DONE = "tombstone_done"
-    GUEST_PASSWORD = "guest_password"
+    FROM_GUEST = "from_guest"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -243,7 +243,7 @@ def _insert(db: sqlite3.Connection, notice: Notice) -> None:
 _MESSAGES: Mapping[Kind, Any] = {
     Kind.REPORT: Report,
     Kind.TOMBSTONE_DONE: TombstoneDone,
-    Kind.GUEST_PASSWORD: GuestPassword,
+    Kind.FROM_GUEST: GuestPassword,
 }
 
 

@@ -22,6 +22,6 @@ class PasswordDesk:
     def take(self, server_id: ServerId, password: str) -> None:
         """Store it, and send it. It is encrypted by the user's key, and no secret of the host's."""
         message = GuestPassword(report_id=str(uuid.uuid4()), host=self._host, server_id=server_id, password=password)
-        notice = Notice(id=message.report_id, kind=Kind.GUEST_PASSWORD, server_id=server_id, message=message)
+        notice = Notice(id=message.report_id, kind=Kind.FROM_GUEST, server_id=server_id, message=message)
         self._ledger.add_notice(notice)
         self._outbox.send(notice)
