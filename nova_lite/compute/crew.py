@@ -19,7 +19,7 @@ from nova_lite.compute.effort import Effort, measured
 from nova_lite.compute.ledger import Task
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import ServerId
-from nova_lite.rpc.compute import CommandHead
+from nova_lite.rpc.commands import CommandHead
 from nova_lite.rpc.port import Envelope, carrying
 
 LOG = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from nova_lite import errors
 from nova_lite.clock import SystemClock
 from nova_lite.compute.host import ComputeHost, Doors
 from nova_lite.compute.virt.driver import VirtDriver
-from nova_lite.compute.virt.fake import FakeDriver
+from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
 from nova_lite.conf import daemon as daemon_conf

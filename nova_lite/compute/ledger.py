@@ -22,7 +22,8 @@ from nova_lite.clock import Clock
 from nova_lite.model import wire
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import ServerId
-from nova_lite.rpc.compute import CommandHead, Tombstone
+from nova_lite.rpc.commands import CommandHead
+from nova_lite.rpc.compute import Tombstone
 from nova_lite.rpc.conductor import Fault, GuestPassword, Report, TombstoneDone
 
 LOG = logging.getLogger(__name__)

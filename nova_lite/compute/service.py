@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import functools
 import logging
 import threading
 import uuid
@@ -18,22 +19,12 @@ from nova_lite.compute.ledger import TOMBSTONE, Kind, Ledger, Notice, Outcome, T
 from nova_lite.compute.monitor import Monitor
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.virt.driver import Stopped, VirtDriver, VirtError
+from nova_lite.compute.works import WORKS, CommandWork
 from nova_lite.model import wire
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, ServerId
-from nova_lite.rpc.compute import (
-    AckReport,
-    CommandHead,
-    EnsureGuest,
-    EnsurePower,
-    GetConsoleOutput,
-    GetDiagnostics,
-    Power,
-    RebootGuest,
-    RemoveGuest,
-    Tombstone,
-    Welcome,
-)
+from nova_lite.rpc.commands import CommandHead
+from nova_lite.rpc.compute import AckReport, GetConsoleOutput, GetDiagnostics, Tombstone, Welcome
 from nova_lite.rpc.conductor import Fault, Report, TombstoneDone
 from nova_lite.rpc.port import Handler
 
@@ -100,10 +91,7 @@ class ComputeService:
     def handlers(self) -> dict[str, Handler]:
         """Give the handlers by method name."""
         return {
-            "ensure_guest": self.ensure_guest,
-            "remove_guest": self.remove_guest,
-            "ensure_power": self.ensure_power,
-            "reboot_guest": self.reboot_guest,
+            **{work.command.method: functools.partial(self.take, work) for work in WORKS},
             "welcome": self.welcome,
             "ack_report": self.ack_report,
             "self_test": self.self_test,
@@ -112,39 +100,16 @@ class ComputeService:
             "get_uptime": get_uptime,
         }
 
-    def ensure_guest(self, body: Mapping[str, Any]) -> None:
-        """Handle EnsureGuest."""
-        message = _read(EnsureGuest, body)
+    def take(self, work: CommandWork, body: Mapping[str, Any]) -> None:
+        """Take a command: its work is done, joined, or answered for again."""
+        command = _read(work.command, body)
 
-        def act(stop: threading.Event) -> PowerState:
-            self._wait_for_removals(stop)
-            return self._parts.driver.ensure_guest(message.spec, stop)
+        def act(stop: threading.Event) -> PowerState | None:
+            if work.makes_guests:
+                self._wait_for_removals(stop)
+            return work.act(self._parts.driver, command, stop)
 
-        self._take(message.head, act, builds=True)
-
-    def remove_guest(self, body: Mapping[str, Any]) -> None:
-        """Handle RemoveGuest."""
-        head = _read(RemoveGuest, body).head
-        self._take(head, lambda stop: self._parts.driver.remove_guest(head.server_id))
-
-    def ensure_power(self, body: Mapping[str, Any]) -> None:
-        """Handle EnsurePower."""
-        message = _read(EnsurePower, body)
-        driver, server_id = self._parts.driver, message.head.server_id
-        if message.power is Power.ON:
-            self._take(message.head, lambda stop: driver.power_on(server_id))
-        else:
-            self._take(message.head, lambda stop: driver.power_off(server_id, message.graceful_s, stop))
-
-    def reboot_guest(self, body: Mapping[str, Any]) -> None:
-        """Handle RebootGuest."""
-        message = _read(RebootGuest, body)
-        self._take(
-            message.head,
-            lambda stop: self._parts.driver.reboot(
-                message.head.server_id, hard=message.hard, graceful_s=message.graceful_s, stop=stop
-            ),
-        )
+        self._take(command.head, act, builds=work.makes_guests)
 
     def welcome(self, body: Mapping[str, Any]) -> None:
         """Handle Welcome: commands of this incarnation are obeyed from now on; what is owed is removed first.
@@ -248,7 +213,7 @@ class ComputeService:
             if stop.is_set():
                 raise Stopped
 
-    def _take(self, head: CommandHead, act: Act, *, builds: bool = False) -> None:
+    def _take(self, head: CommandHead, act: Act, *, builds: bool) -> None:
         """Have a command's work done, join it, or answer again what was done before. Refuses what is late."""
         with self._parts.crew.lock:
             if not self._parts.monitor.knows(head.incarnation):

@@ -1,82 +1,21 @@
-"""The conversation with a compute host: commands in, and the few reads that wait for an answer.
-
-Every command says what should be, carries the pair (fence, turn) and may come twice (ENGINE.md, Commands and reports).
-"""
+"""The conversation with a compute host: its welcome, commands (rpc/commands.py), and the few reads that wait for an answer."""
 
 from __future__ import annotations
 
 import dataclasses
-import enum
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from nova_lite.model import wire
 from nova_lite.model.diagnostics import Diagnostics
-from nova_lite.model.guest import GuestSpec
-from nova_lite.model.ids import HostName, OperationId, ServerId
+from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.image import ImageSource
+from nova_lite.rpc.commands import Command
 from nova_lite.rpc.port import Address, Envelope, Transport
 
 
 def address(host: HostName) -> Address:
     """Give a host's own topic: its queues, and its broker user's rights, all begin with it."""
     return Address(f"compute.{host}", host)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class CommandHead:
-    """Which step of which operation orders this, and the pair that lets the host refuse what is late."""
-
-    server_id: ServerId
-    operation_id: OperationId
-    request_id: str
-    step: str
-    unwinding: bool
-    attempt: int
-    fence: int
-    turn: int
-    incarnation: int
-    time_left_s: float
-
-
-class Power(enum.StrEnum):
-    """The power a guest should have."""
-
-    ON = "on"
-    OFF = "off"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EnsureGuest:
-    """There is to be a running guest as `spec` says."""
-
-    head: CommandHead
-    spec: GuestSpec
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RemoveGuest:
-    """There is to be no guest, disk, tap or metadata of this server."""
-
-    head: CommandHead
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class EnsurePower:
-    """The guest is to be on or off. Off asks the guest first and pulls the plug after `graceful_s`."""
-
-    head: CommandHead
-    power: Power
-    graceful_s: float = 60.0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RebootGuest:
-    """The guest is to have been rebooted once since this step began; the ledger makes a repeat harmless."""
-
-    head: CommandHead
-    hard: bool
-    graceful_s: float = 60.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,19 +71,10 @@ class CacheImages:
 
 
 class ComputePort(Protocol):
-    """What a workflow may ask of hosts. Every method only sends; answers come as reports."""
+    """What a workflow may ask of hosts. It only sends; answers come as reports."""
 
-    def ensure_guest(self, host: HostName, message: EnsureGuest) -> None:
-        """Ask for a running guest. Raises: Unavailable when the broker is away."""
-
-    def remove_guest(self, host: HostName, message: RemoveGuest) -> None:
-        """Ask for the guest's removal. Raises: Unavailable when the broker is away."""
-
-    def ensure_power(self, host: HostName, message: EnsurePower) -> None:
-        """Ask for a power state. Raises: Unavailable when the broker is away."""
-
-    def reboot_guest(self, host: HostName, message: RebootGuest) -> None:
-        """Ask for one reboot. Raises: Unavailable when the broker is away."""
+    def order(self, host: HostName, command: Command) -> None:
+        """Send a command. Raises: Unavailable when the broker is away."""
 
 
 class ComputeClient:
@@ -154,21 +84,11 @@ class ComputeClient:
         """`transport` signs what it sends to hosts when it was made with the control side's key."""
         self._transport = transport
 
-    def ensure_guest(self, host: HostName, message: EnsureGuest) -> None:
-        """Ask for a running guest. Raises: Unavailable when the broker is away."""
-        self._command(host, "ensure_guest", message.head, message)
-
-    def remove_guest(self, host: HostName, message: RemoveGuest) -> None:
-        """Ask for the guest's removal. Raises: Unavailable when the broker is away."""
-        self._command(host, "remove_guest", message.head, message)
-
-    def ensure_power(self, host: HostName, message: EnsurePower) -> None:
-        """Ask for a power state. Raises: Unavailable when the broker is away."""
-        self._command(host, "ensure_power", message.head, message)
-
-    def reboot_guest(self, host: HostName, message: RebootGuest) -> None:
-        """Ask for one reboot. Raises: Unavailable when the broker is away."""
-        self._command(host, "reboot_guest", message.head, message)
+    def order(self, host: HostName, command: Command) -> None:
+        """Send a command. Raises: Unavailable when the broker is away."""
+        head = command.head
+        envelope = Envelope(request_id=head.request_id, operation_id=head.operation_id, time_left_s=head.time_left_s)
+        self._transport.cast(address(host), command.method, wire.to_plain(command), envelope)
 
     def welcome(self, host: HostName, message: Welcome) -> None:
         """Answer a registration. Raises: Unavailable when the broker is away."""
@@ -199,44 +119,3 @@ class ComputeClient:
     def get_uptime(self, host: HostName, *, timeout_s: float = 5.0) -> str:
         """Ask how long a host is up, in its own words. Raises: Unavailable when it does not answer."""
         return str(self._transport.call(address(host), "get_uptime", {}, timeout_s=timeout_s)["uptime"])
-
-    def _command(self, host: HostName, method: str, head: CommandHead, message: object) -> None:
-        envelope = Envelope(request_id=head.request_id, operation_id=head.operation_id, time_left_s=head.time_left_s)
-        self._transport.cast(address(host), method, wire.to_plain(message), envelope)
-
-
-class ComputeHandlers(Protocol):
-    """What a compute daemon serves on its address; see the messages for what each means."""
-
-    def ensure_guest(self, body: Mapping[str, Any]) -> None:
-        """Handle EnsureGuest."""
-
-    def remove_guest(self, body: Mapping[str, Any]) -> None:
-        """Handle RemoveGuest."""
-
-    def ensure_power(self, body: Mapping[str, Any]) -> None:
-        """Handle EnsurePower."""
-
-    def reboot_guest(self, body: Mapping[str, Any]) -> None:
-        """Handle RebootGuest."""
-
-    def welcome(self, body: Mapping[str, Any]) -> None:
-        """Handle Welcome."""
-
-    def ack_report(self, body: Mapping[str, Any]) -> None:
-        """Handle AckReport."""
-
-    def self_test(self, body: Mapping[str, Any]) -> None:
-        """Handle the message that a host sends itself to know that it is not deaf."""
-
-    def get_console_output(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Handle GetConsoleOutput: `{"output": text}`."""
-
-    def get_diagnostics(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Handle GetDiagnostics: the fields of Diagnostics."""
-
-    def cache_images(self, body: Mapping[str, Any]) -> None:
-        """Handle CacheImages."""
-
-    def get_uptime(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Tell how long the host is up: `{"uptime": text}`."""

@@ -30,7 +30,7 @@ from nova_lite.model.placement import Hints, PlacementRequest, Ranking, Refusal
 from nova_lite.model.resources import Resources
 from nova_lite.model.server import Fault, RequestedNetwork, ServerAddress, ServerState, TaskState
 from nova_lite.network.port import BoundPort, PortOrder
-from nova_lite.rpc.compute import EnsureGuest
+from nova_lite.rpc.commands import EnsureGuest
 from nova_lite.rpc.port import Envelope
 from nova_lite.servers import groups, records
 from nova_lite.workflows import delete
@@ -281,7 +281,7 @@ def ensure_guest(run: Run[BootParams]) -> Done | Wait:
         except (errors.NotFound, errors.Conflict) as error:
             raise StepFailed(f"The image cannot be used any more: {error.message}", code=error.status) from error
     spec = guest_spec(server, image, run.out(PortsReady).interfaces, admin_pass=run.params.admin_pass)
-    ports.compute.ensure_guest(host, EnsureGuest(head=head(run, standing), spec=spec))
+    ports.compute.order(host, EnsureGuest(head=head(run, standing), spec=spec))
     run.sent(host, "ensure_guest")
     return Wait(REPEAT_S, host)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from nova_lite.durable.workflow import Done, Run, Transient, Wait
+from nova_lite.durable.workflow import Done, Run, StepFailed, Transient, Wait
 from nova_lite.model.guest import GuestInterface, GuestSpec, PublicKey
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.image import ImageSource
 from nova_lite.model.server import Server
-from nova_lite.rpc.compute import CommandHead, RemoveGuest
+from nova_lite.rpc.commands import Command, CommandHead, RemoveGuest
 from nova_lite.servers.notices import Notice
 from nova_lite.workflows.ports import HostStanding, Ports
 
@@ -30,6 +31,24 @@ def head(run: Run[Any], standing: HostStanding) -> CommandHead:
         incarnation=standing.incarnation,
         time_left_s=run.time_left_s,
     )
+
+
+def obeyed(run: Run[Any], host: HostName, command: Callable[[CommandHead], Command]) -> Done | Wait:
+    """Have a host obey a command, and wait for its report: a whole step. May be repeated, as the command may.
+
+    Raises: StepFailed when the host reports a fault, or is lost.
+    """
+    report = run.report()
+    if report is not None:
+        report.raise_if_fault()
+        return Done()
+    ports: Ports = run.ports
+    standing = ports.hosts.look(host)
+    if standing is None or standing.lost:
+        raise StepFailed(f"Host {host} is down.", code=409)
+    ports.compute.order(host, command(head(run, standing)))
+    run.sent(host, run.step)
+    return Wait(REPEAT_S, host)
 
 
 def guest_spec(
@@ -86,7 +105,7 @@ def remove_from(run: Run[Any], host: HostName) -> Done | Wait:
         ports.hosts.owe_removal(host, ServerId(run.subject_id), fence=run.fence, turn=run.turn)
         run.note(f"{host} is down: it removes the guest when it returns", host)
         return Done()
-    ports.compute.remove_guest(host, RemoveGuest(head=head(run, standing)))
+    ports.compute.order(host, RemoveGuest(head=head(run, standing)))
     run.sent(host, "remove_guest")
     return Wait(REPEAT_S, host)
 

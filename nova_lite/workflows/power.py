@@ -5,21 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
-from nova_lite.durable import journal
-from nova_lite.durable.workflow import Done, Outside, Record, Run, StepFailed, Wait, Workflow, minutes, seconds
+from nova_lite.durable.workflow import Done, Outside, Record, Run, Wait, Workflow, minutes, seconds
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.server import ServerState, TaskState
-from nova_lite.rpc.compute import CommandHead, EnsurePower, Power, RebootGuest
-from nova_lite.servers import records, rules
-from nova_lite.servers.notices import Notice
+from nova_lite.rpc.commands import EnsurePower, Power, RebootGuest
+from nova_lite.servers import records
 from nova_lite.workflows import delete
-from nova_lite.workflows.desk import SERVER, Desk
-from nova_lite.workflows.orders import REPEAT_S, head, notice_of
-from nova_lite.workflows.ports import Ports
+from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
+from nova_lite.workflows.desk import Desk
+from nova_lite.workflows.orders import notice_of, obeyed
 
 GRACEFUL_S = 60.0  # how long a guest may take to shut itself down before the plug is pulled
 
@@ -33,46 +30,20 @@ class PowerParams:
     hard: bool = False
 
 
-def _order(run: Run[PowerParams], send: Callable[[Ports, CommandHead], None]) -> Done | Wait:
-    """Send a command and wait for its report. Raises: StepFailed when the host reports a fault or is lost."""
-    report = run.report()
-    if report is not None:
-        report.raise_if_fault()
-        return Done()
-    ports: Ports = run.ports
-    standing = ports.hosts.look(run.params.host)
-    if standing is None or standing.lost:
-        raise StepFailed(f"Host {run.params.host} is down.", code=409)
-    send(ports, head(run, standing))
-    run.sent(run.params.host, run.step)
-    return Wait(REPEAT_S, run.params.host)
-
-
 def power_on(run: Run[PowerParams]) -> Done | Wait:
     """Have the guest running."""
-    return _order(
-        run, lambda ports, order: ports.compute.ensure_power(run.params.host, EnsurePower(head=order, power=Power.ON))
-    )
+    return obeyed(run, run.params.host, lambda head: EnsurePower(head=head, power=Power.ON))
 
 
 def power_off(run: Run[PowerParams]) -> Done | Wait:
     """Have the guest shut down, by its own will or, after a minute, without it."""
-    return _order(
-        run,
-        lambda ports, order: ports.compute.ensure_power(
-            run.params.host, EnsurePower(head=order, power=Power.OFF, graceful_s=GRACEFUL_S)
-        ),
-    )
+    return obeyed(run, run.params.host, lambda head: EnsurePower(head=head, power=Power.OFF, graceful_s=GRACEFUL_S))
 
 
 def reboot(run: Run[PowerParams]) -> Done | Wait:
     """Have the guest rebooted once."""
-    return _order(
-        run,
-        lambda ports, order: ports.compute.reboot_guest(
-            run.params.host, RebootGuest(head=order, hard=run.params.hard, graceful_s=GRACEFUL_S)
-        ),
-    )
+    hard = run.params.hard
+    return obeyed(run, run.params.host, lambda head: RebootGuest(head=head, hard=hard, graceful_s=GRACEFUL_S))
 
 
 # What a settled server is after the verb, and what other services are told of it.
@@ -146,27 +117,6 @@ def accept_reboot(desk: Desk, context: Context, server_id: ServerId, *, hard: bo
 
 def _accept(desk: Desk, tx: Tx, context: Context, verb: tuple[Workflow[PowerParams], str, bool], server_id: ServerId) -> None:
     workflow, action, hard = verb
-    server = records.get(tx, server_id)
-    rules.require(server, action)
-    if server.host is None:
-        raise errors.Conflict("The server is on no host.")
-    operation = journal.accept(
-        tx,
-        journal.NewOperation(
-            workflow=workflow,
-            subject_kind=SERVER,
-            subject_id=server_id,
-            params=PowerParams(server_id=server_id, host=server.host, hard=hard),
-            project_id=server.project_id,
-            user_id=context.user_id,
-            request_id=context.request_id,
-        ),
-    )
-    notice = Notice(
-        user_id=context.user_id,
-        project_id=server.project_id,
-        request_id=context.request_id,
-        task=workflow.steps[0].shown_as,
-    )
-    records.announce(tx, server_id, f"{EVENTS[workflow.name]}.start", notice)
-    desk.ring_after(tx, operation)
+    server = ready(tx, server_id, action)
+    params = PowerParams(server_id=server_id, host=host_of(server), hard=hard)
+    begin(desk, tx, context, Beginning(server=server, workflow=workflow, params=params, event=EVENTS[workflow.name]))

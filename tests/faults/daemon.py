@@ -101,11 +101,12 @@ def wrap_conductor(points: Points) -> None:
 
 def wrap_fake(points: Points) -> None:
     """A simulated host's hypervisor and its file."""
-    from nova_lite.compute.virt.fake import FakeDriver
+    from nova_lite.compute.virt.fake.driver import FakeDriver
+    from nova_lite.compute.virt.fake.guests import Guests
 
     for method in DRIVER_METHODS:
         around(points, FakeDriver, method, f"driver.{method}")
-    around(points, FakeDriver, "_save", "file.hypervisor")
+    around(points, Guests, "save", "file.hypervisor")
 
 
 def wrap_libvirt(points: Points) -> None:

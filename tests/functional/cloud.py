@@ -18,7 +18,7 @@ from nova_lite.api.parts import Parts
 from nova_lite.clock import Clock, SystemClock
 from nova_lite.compute.host import ComputeHost
 from nova_lite.compute.host import Doors as HostDoors
-from nova_lite.compute.virt.fake import FakeDriver
+from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.conductor.daemon import Conductor
 from nova_lite.conductor.daemon import Doors as ConductorDoors
 from nova_lite.conf.identity import IdentityOptions

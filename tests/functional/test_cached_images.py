@@ -23,5 +23,5 @@ def test_the_hosts_of_an_aggregate_fetch_an_image_and_no_other_host_does(cloud):
 
     assert answer.status_code == 202, answer.text
     sha512 = hashlib.sha512(CONTENT).hexdigest()
-    cloud.wait(lambda: driver_of(cloud, chosen).has_image(sha512), "the host has the image")
-    assert not any(driver_of(cloud, name).has_image(sha512) for name in others)
+    cloud.wait(lambda: sha512 in driver_of(cloud, chosen).images, "the host has the image")
+    assert not any(sha512 in driver_of(cloud, name).images for name in others)

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from nova_lite.clock import SimulatedClock
-from nova_lite.compute.virt.fake import STATE
+from nova_lite.compute.virt.fake.guests import STATE
 from nova_lite.conductor.differences import inventory
 from nova_lite.conductor.reconcilers.power_states import PowerStates
 from nova_lite.db.engine import Database

@@ -16,15 +16,15 @@ def test_a_guests_first_password_stays_until_its_user_clears_it(cloud):
     guest = cloud.hosts[host]
     assert password_of(cloud, server_id) == ""
 
-    guest._doors.driver.write_password(server_id, "first=")
+    guest._doors.driver.passwords(server_id, "first=")
     cloud.wait(lambda: password_of(cloud, server_id) == "first=", "the password is kept")
-    guest._doors.driver.write_password(server_id, "second=")
+    guest._doors.driver.passwords(server_id, "second=")
     cloud.wait(lambda: len(guest.outbox) == 0, "the second one is acknowledged")
     assert password_of(cloud, server_id) == "first="
 
     assert cloud.ask("DELETE", f"/servers/{server_id}/os-server-password").status_code == 204
     assert password_of(cloud, server_id) == ""
-    guest._doors.driver.write_password(server_id, "third=")
+    guest._doors.driver.passwords(server_id, "third=")
     cloud.wait(lambda: password_of(cloud, server_id) == "third=", "a cleared one may be written anew")
 
 
@@ -34,7 +34,7 @@ def test_a_host_cannot_write_the_password_of_another_hosts_guest(cloud):
     own = cloud.server(server_id, user="admin")["OS-EXT-SRV-ATTR:host"]
     (other,) = [host for name, host in cloud.hosts.items() if name != own]
 
-    other._doors.driver.write_password(server_id, "false=")
+    other._doors.driver.passwords(server_id, "false=")
 
     cloud.wait(lambda: len(other.outbox) == 0, "it is acknowledged, and dropped")
     assert password_of(cloud, server_id) == ""

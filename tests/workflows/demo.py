@@ -13,7 +13,7 @@ from nova_lite.durable import journal
 from nova_lite.durable.workflow import Back, Done, Outside, Priority, Record, Run, Transient, Wait, Workflow, minutes
 from nova_lite.model.guest import GuestSpec, PowerState
 from nova_lite.model.ids import HostName, OperationId, ServerId
-from nova_lite.rpc.compute import CommandHead, EnsureGuest, RemoveGuest
+from nova_lite.rpc.commands import CommandHead, EnsureGuest, RemoveGuest
 
 THING = "thing"
 METADATA = sa.MetaData()
@@ -117,7 +117,7 @@ def start(run: Run[DemoParams]) -> Done | Wait:
 def _ensure(run: Run[DemoParams], host: HostName) -> Done | Wait:
     report = run.report()
     if report is None:
-        run.ports.compute.ensure_guest(host, EnsureGuest(head=head(run), spec=_spec(run.params.thing)))
+        run.ports.compute.order(host, EnsureGuest(head=head(run), spec=_spec(run.params.thing)))
         return Wait(30, host)
     report.raise_if_fault(back_to="claim")
     return Done()
@@ -130,7 +130,7 @@ def unstart(run: Run[DemoParams]) -> Done | Wait:
 def _remove(run: Run[DemoParams], host: HostName) -> Done | Wait:
     report = run.report()
     if report is None:
-        run.ports.compute.remove_guest(host, RemoveGuest(head=head(run)))
+        run.ports.compute.order(host, RemoveGuest(head=head(run)))
         return Wait(30, host)
     if not report.ok:
         raise Transient(report.message)
@@ -164,7 +164,7 @@ def remove_everywhere(run: Run[DemoParams]) -> Done | Wait:
     if run.report() is not None and not hosts:
         return Done()
     for host in hosts or run.ports.compute.hosts:
-        run.ports.compute.remove_guest(host, RemoveGuest(head=head(run)))
+        run.ports.compute.order(host, RemoveGuest(head=head(run)))
     return Wait(30)
 
 

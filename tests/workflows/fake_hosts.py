@@ -13,7 +13,8 @@ from typing import Any
 
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, ServerId
-from nova_lite.rpc.compute import EnsureGuest, EnsurePower, Power, RebootGuest, RemoveGuest
+from nova_lite.rpc.commands import Command as Order
+from nova_lite.rpc.commands import EnsureGuest, EnsurePower, Power, RebootGuest, RemoveGuest
 from nova_lite.rpc.conductor import Fault, Report
 
 
@@ -95,17 +96,8 @@ class FakeHosts:
     def __getitem__(self, name: str) -> FakeHost:
         return self.hosts[HostName(name)]
 
-    def ensure_guest(self, host: HostName, message: EnsureGuest) -> None:
-        self._send(host, "ensure_guest", message)
-
-    def remove_guest(self, host: HostName, message: RemoveGuest) -> None:
-        self._send(host, "remove_guest", message)
-
-    def ensure_power(self, host: HostName, message: EnsurePower) -> None:
-        self._send(host, "ensure_power", message)
-
-    def reboot_guest(self, host: HostName, message: RebootGuest) -> None:
-        self._send(host, "reboot_guest", message)
+    def order(self, host: HostName, command: Order) -> None:
+        self.sent.append(Command(len(self.sent), host, command.method, command))
 
     def deliver(self, command: Command) -> Report | None:
         """Let a command arrive (once more)."""
@@ -114,6 +106,3 @@ class FakeHosts:
     def with_guest(self, server_id: str) -> list[str]:
         """List the hosts that have a guest of a server."""
         return [name for name, host in self.hosts.items() if server_id in host.guests]
-
-    def _send(self, host: HostName, verb: str, message: object) -> None:
-        self.sent.append(Command(len(self.sent), host, verb, message))

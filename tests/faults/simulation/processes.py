@@ -20,7 +20,8 @@ from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.service import ComputeService, ServiceParts
-from nova_lite.compute.virt.fake import FakeDriver
+from nova_lite.compute.virt.fake.driver import FakeDriver
+from nova_lite.compute.virt.fake.guests import Guests
 from nova_lite.conductor.host_book import HostBook
 from nova_lite.conductor.reconcilers.lost_hosts import LostHosts
 from nova_lite.conductor.reconcilers.power_states import PowerStates
@@ -166,15 +167,15 @@ class Hands(concurrent.futures.Executor):
         return True
 
 
-class Hypervisor(FakeDriver):
-    """The fake hypervisor, with points on either side of each write of its file."""
+class HypervisorFile(Guests):
+    """The fake hypervisor's file, with points on either side of each write."""
 
-    def __init__(self, folder: Path, host: HostName, seams: Seams) -> None:
+    def __init__(self, folder: Path, seams: Seams) -> None:
         self._seams = seams
-        super().__init__(folder, host)
+        super().__init__(folder)
 
-    def _save(self) -> None:
-        self._seams.around("file", "hypervisor", super()._save)
+    def save(self) -> None:
+        self._seams.around("file", "hypervisor", super().save)
 
 
 class ComputeProcess:
@@ -184,7 +185,7 @@ class ComputeProcess:
         host = HostName(name)
         wire = Wire(broker, seams)
         conductor = ConductorClient(wire)
-        self.hypervisor = Hypervisor(folder, host, seams)
+        self.hypervisor = FakeDriver(folder, host, guests=HypervisorFile(folder, seams))
         driver = Wrapped(self.hypervisor, seams, "driver", CHANGES)
         self._file = Ledger(folder / "ledger.db", clock)
         self.ledger = Wrapped(self._file, seams, "ledger", WRITES)

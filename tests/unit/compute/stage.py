@@ -7,10 +7,11 @@ import time
 
 from nova_lite.clock import SystemClock
 from nova_lite.compute.host import ComputeHost, Doors
-from nova_lite.compute.virt.fake import FakeDriver
+from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.model import wire
 from nova_lite.model.guest import GuestInterface, GuestSpec, PublicKey
-from nova_lite.rpc.compute import CommandHead, ComputeClient, EnsureGuest, EnsurePower, Power, RebootGuest, RemoveGuest, Welcome
+from nova_lite.rpc.commands import CommandHead, EnsureGuest, EnsurePower, Power, RebootGuest, RemoveGuest
+from nova_lite.rpc.compute import ComputeClient, Welcome
 from nova_lite.rpc.conductor import Heartbeat, PowerChange, Registration, Report, TombstoneDone
 from nova_lite.rpc.local import LocalBroker, LocalTransport
 from nova_lite.rpc.port import Address
@@ -158,16 +159,16 @@ class Stage:
 
     def ensure(self, order=None, **changes):
         order = order or head()
-        self.send.ensure_guest(HOST, EnsureGuest(head=order, spec=spec(order.server_id, **changes)))
+        self.send.order(HOST, EnsureGuest(head=order, spec=spec(order.server_id, **changes)))
 
     def remove(self, order):
-        self.send.remove_guest(HOST, RemoveGuest(head=order))
+        self.send.order(HOST, RemoveGuest(head=order))
 
     def power(self, order, power=Power.ON):
-        self.send.ensure_power(HOST, EnsurePower(head=order, power=power, graceful_s=1.0))
+        self.send.order(HOST, EnsurePower(head=order, power=power, graceful_s=1.0))
 
     def reboot(self, order, *, hard=True):
-        self.send.reboot_guest(HOST, RebootGuest(head=order, hard=hard, graceful_s=1.0))
+        self.send.order(HOST, RebootGuest(head=order, hard=hard, graceful_s=1.0))
 
     def behave(self, text):
         (self.folder / "behaviour.json").write_text(text)

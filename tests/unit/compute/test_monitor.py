@@ -14,7 +14,7 @@ from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.virt.driver import VirtError
-from nova_lite.compute.virt.fake import FakeDriver
+from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.model.guest import PowerState
 from nova_lite.rpc.conductor import Heartbeat, PowerChange, Registration
 

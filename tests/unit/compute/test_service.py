@@ -15,7 +15,8 @@ from nova_lite.compute.crew import BUILDERS
 from nova_lite.compute.effort import count_image
 from nova_lite.compute.service import QUESTIONS
 from nova_lite.model.guest import PowerState
-from nova_lite.rpc.compute import GetConsoleOutput, GetDiagnostics, Power, Tombstone, Welcome
+from nova_lite.rpc.commands import Power
+from nova_lite.rpc.compute import GetConsoleOutput, GetDiagnostics, Tombstone, Welcome
 from nova_lite.rpc.conductor import PowerChange, Registration, Report, TombstoneDone
 
 

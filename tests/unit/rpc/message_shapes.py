@@ -18,7 +18,7 @@ from nova_lite.compute.ledger import Outcome
 from nova_lite.compute.wiring.notes import Plugged
 from nova_lite.durable.progress import State
 from nova_lite.model.placement import PlacementRequest, Ranking
-from nova_lite.rpc import compute, conductor
+from nova_lite.rpc import commands, compute, conductor
 from nova_lite.rpc.join import JoinFile
 from nova_lite.rpc.letter import Letter
 from nova_lite.workflows import boot, boot_many
@@ -29,7 +29,7 @@ UNKNOWN = "field_of_a_later_release"
 
 def messages() -> list[type]:
     """List what travels between daemons."""
-    return [*_made_in(compute, conductor), PlacementRequest, Ranking, Letter]
+    return [*_made_in(commands, compute, conductor), PlacementRequest, Ranking, Letter]
 
 
 def stored() -> list[type]:

@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import libvirt
 
@@ -69,13 +69,19 @@ class LibvirtDriver:
         for spec in self._parts.specs.list_all():
             if spec.server_id in running:
                 try:
-                    self._wire(spec)
+                    _wire(self._parts.wiring, spec)
                 except VirtError as error:
                     LOG.warning("A guest's network is not as it was: %s", error.message, extra={"server_id": spec.server_id})
 
     def list_guests(self) -> tuple[GuestState, ...]:
         """List this host's guests. Raises: VirtError."""
-        return self._connection.run(self._list)
+        found = self._connection.run(lambda connection: _powers(connection, self._host, self._mine))
+        self._mine |= set(found)
+        return tuple(
+            GuestState(server_id=ServerId(server_id), power_state=power)
+            for server_id, power in found.items()
+            if power is not PowerState.NOSTATE
+        )
 
     def ensure_guest(self, spec: GuestSpec, stop: threading.Event) -> PowerState:
         """Have the guest running. Raises: VirtError, Stopped."""
@@ -87,7 +93,7 @@ class LibvirtDriver:
         with _disk_errors():
             disks = self._parts.disks.ensure(spec, stop)
         _heed(stop)
-        plugs = self._wire(spec)
+        plugs = _wire(self._parts.wiring, spec)
         _heed(stop)
         text = xml.domain_xml(
             xml.Domain(
@@ -132,7 +138,7 @@ class LibvirtDriver:
         if power is PowerState.RUNNING:
             return power
         if spec is not None:
-            self._wire(spec)
+            _wire(self._parts.wiring, spec)
         self._act(server_id, domains.start, START_S)
         return PowerState.RUNNING
 
@@ -184,17 +190,6 @@ class LibvirtDriver:
         """Close the connection; guests keep running."""
         self._connection.close()
 
-    def _list(self, connection: libvirt.virConnect) -> tuple[GuestState, ...]:
-        found, seen = [], set()
-        for server_id, domain in domains.list_all(connection):
-            if server_id in self._mine or domains.host_of(domain) == self._host:
-                power = domains.power_of(domain)
-                seen.add(server_id)
-                if power is not PowerState.NOSTATE:
-                    found.append(GuestState(server_id=ServerId(server_id), power_state=power))
-        self._mine |= seen
-        return tuple(found)
-
     def _power(self, server_id: ServerId) -> PowerState | None:
         def look(connection: libvirt.virConnect) -> PowerState | None:
             domain = domains.find(connection, self._host, server_id)
@@ -235,22 +230,31 @@ class LibvirtDriver:
                 return
         LOG.info("A guest did not shut itself down in time.", extra={"server_id": server_id})
 
-    def _wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
-        wiring = self._parts.wiring
-        try:
-            for interface in spec.interfaces:
-                wiring.ensure_network(interface)
-            wiring.set_metadata(spec)
-            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in spec.interfaces)
-        except WiringError as error:
-            raise VirtError(error.message, code="wiring") from error
-
     def _on_event(self, domain: libvirt.virDomain, event: int) -> None:
         """Pass an event on. Runs in libvirt's own thread: it must not ask libvirt anything."""
         power = domains.EVENTS.get(event)
         server_id = domain.UUIDString()
         if power is not None and server_id in self._mine and self._listener is not None:
             self._listener(ServerId(server_id), power)
+
+
+def _powers(connection: libvirt.virConnect, host: str, mine: Collection[str]) -> dict[str, PowerState]:
+    """Give the power of each domain that is ours."""
+    return {
+        server_id: domains.power_of(domain)
+        for server_id, domain in domains.list_all(connection)
+        if server_id in mine or domains.host_of(domain) == host
+    }
+
+
+def _wire(wiring: Wiring, spec: GuestSpec) -> tuple[xml.Plug, ...]:
+    try:
+        for interface in spec.interfaces:
+            wiring.ensure_network(interface)
+        wiring.set_metadata(spec)
+        return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in spec.interfaces)
+    except WiringError as error:
+        raise VirtError(error.message, code="wiring") from error
 
 
 def _start_new(libvirtd: Connection, text: str) -> None:

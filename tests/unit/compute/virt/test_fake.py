@@ -11,7 +11,7 @@ from unit.compute.stage import spec
 from unit.compute.virt.driver_contract import ONE, DriverContract, go
 
 from nova_lite.compute.virt.driver import Stopped, VirtError
-from nova_lite.compute.virt.fake import FakeDriver
+from nova_lite.compute.virt.fake.driver import FakeDriver
 
 
 class Hypervisor:

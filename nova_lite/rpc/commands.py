@@ -1,0 +1,78 @@
+"""What hosts are ordered to do: one dataclass an order.
+
+Every command says what should be, carries the pair (fence, turn) and may come twice (ENGINE.md, Commands and reports).
+A new one is a class here, its work in `compute/works.py`, and the guest's side in the drivers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import ClassVar
+
+from nova_lite.model.guest import GuestSpec
+from nova_lite.model.ids import OperationId, ServerId
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CommandHead:
+    """Which step of which operation orders this, and the pair that lets the host refuse what is late."""
+
+    server_id: ServerId
+    operation_id: OperationId
+    request_id: str
+    step: str
+    unwinding: bool
+    attempt: int
+    fence: int
+    turn: int
+    incarnation: int
+    time_left_s: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Command:
+    """An order to a host. `method` is its name on the wire."""
+
+    method: ClassVar[str]
+    head: CommandHead
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EnsureGuest(Command):
+    """There is to be a running guest as `spec` says."""
+
+    method = "ensure_guest"
+    spec: GuestSpec
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RemoveGuest(Command):
+    """There is to be no guest, disk, tap or metadata of this server."""
+
+    method = "remove_guest"
+
+
+class Power(enum.StrEnum):
+    """The power a guest should have."""
+
+    ON = "on"
+    OFF = "off"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EnsurePower(Command):
+    """The guest is to be on or off. Off asks the guest first and pulls the plug after `graceful_s`."""
+
+    method = "ensure_power"
+    power: Power
+    graceful_s: float = 60.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RebootGuest(Command):
+    """The guest is to have been rebooted once since this step began; the ledger makes a repeat harmless."""
+
+    method = "reboot_guest"
+    hard: bool
+    graceful_s: float = 60.0
