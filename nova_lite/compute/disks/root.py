@@ -14,6 +14,7 @@ from nova_lite.compute.disks.cache import ImageCache
 from nova_lite.compute.disks.tool import DiskError, run
 from nova_lite.model.guest import SWAP, BlankDisk, GuestSpec
 from nova_lite.model.ids import ServerId
+from nova_lite.model.image import ImageSource
 
 GIB = 1024**3
 MIB = 1024**2
@@ -53,6 +54,10 @@ class GuestDisks:
         if spec.config_drive:
             disks.append(_ensure_config_drive(folder / "config.iso", spec))
         return tuple(disks)
+
+    def ensure_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Have an image in the cache for disks to come. Raises: DiskError, Stopped, OSError."""
+        self._cache.ensure(source, stop)
 
     def console_log(self, server_id: ServerId) -> Path:
         """Give where the guest's serial console is written."""
