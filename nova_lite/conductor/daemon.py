@@ -130,6 +130,7 @@ class Conductor:
             "report": self._service.report,
             "power_changed": self._service.power_changed,
             "tombstone_done": self._service.tombstone_done,
+            "guest_password": self._service.guest_password,
         }
         address = Address(conversation.ADDRESS.topic, self._doors.name)
         self._listener = self._doors.transport.serve(address, handlers, threads=THREADS)

@@ -17,9 +17,11 @@ from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
+from nova_lite.model.image import ImageSource
 
 OpenConsole = Callable[[], socket.socket]
 PowerListener = Callable[[ServerId, PowerState], None]
+PasswordListener = Callable[[ServerId, str], None]
 
 
 class VirtError(Exception):
@@ -77,6 +79,9 @@ class VirtDriver(Protocol):
         Raises: VirtError; Stopped once `stop` is set (half-made things stay for `remove_guest`).
         """
 
+    def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Have an image here for guests to come. Raises: VirtError; Stopped, and what came is kept."""
+
     def remove_guest(self, server_id: ServerId) -> None:
         """Destroy the guest and remove its disks, taps, metadata and console log; nothing to remove is success."""
 
@@ -97,6 +102,9 @@ class VirtDriver(Protocol):
 
     def listen(self, listener: PowerListener) -> None:
         """Call `listener` from now on when a guest's power changes, whoever caused it."""
+
+    def listen_to_passwords(self, listener: PasswordListener) -> None:
+        """Call `listener` from now on when a guest writes its password, encrypted by its user's key."""
 
     def close(self) -> None:
         """Let go of the hypervisor; guests keep running."""

@@ -31,6 +31,9 @@ IMAGES = {
     "hungry_image": {"min_ram_mib": 4096},
     "roomy_image": {"min_disk_gib": 2},
     "kernel_image": {"virtual_size_bytes": None, "disk_format": "aki", "container_format": "aki"},
+    "pinned_image": {"properties": {"hw_cpu_policy": "dedicated", "hw_machine_type": "q35"}},
+    "paged_image": {"properties": {"hw_mem_page_size": "small"}},
+    "odd_image": {"properties": {"hw_disk_bus": "carrier-pigeon"}},
 }
 NETWORK = str(uuid.UUID(int=500))
 PORT = str(uuid.UUID(int=501))
@@ -123,6 +126,9 @@ class Compute:
             disks=(DiskUse(device="vda", read_bytes=512, read_requests=1),),
             nics=(NicUse(device="tap0", mac_address="fa:16:3e:00:00:05", received=flow, sent=Flow()),),
         )
+
+    def cache_images(self, host, message, envelope=None):
+        """Be told."""
 
     def get_uptime(self, host, *, timeout_s=5.0):
         if host == "host2":

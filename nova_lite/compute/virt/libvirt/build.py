@@ -9,10 +9,12 @@ from pathlib import Path
 from nova_lite.compute.address import own_address
 from nova_lite.compute.disks.cache import ImageCache
 from nova_lite.compute.disks.root import GuestDisks
+from nova_lite.compute.pins import PinBook
 from nova_lite.compute.specs import GuestSpecs
-from nova_lite.compute.virt.libvirt import probe
+from nova_lite.compute.virt.libvirt import probe, seats
 from nova_lite.compute.virt.libvirt.driver import LibvirtDriver, LibvirtParts
 from nova_lite.compute.virt.libvirt.facts import Place
+from nova_lite.compute.wiring import limits
 from nova_lite.compute.wiring.host import HostWiring
 from nova_lite.compute.wiring.port import Wiring
 from nova_lite.conf.compute import ComputeOptions
@@ -32,6 +34,8 @@ def build(options: ComputeOptions, folder: Path, joined: JoinFile) -> LibvirtDri
         folder=folder,
         kvm=probe.kvm_works(),
         reserved_ram_mib=options.reserved_ram_mib,
+        nic_limits=limits.are_possible(),
+        dedicated=seats.isolated(),
     )
     LOG.info("Guests run by KVM." if place.kvm else "KVM does not run guests here; QEMU emulates them, which is slower.")
     return assemble(options.libvirt_uri, place, HostWiring(folder / "wiring"))
@@ -45,7 +49,9 @@ def assemble(uri: str, place: Place, wiring: Wiring) -> LibvirtDriver:
         place.folder / "images", lambda: {spec.image.sha512 for spec in specs.list_all() if spec.image is not None}
     )
     disks = GuestDisks(place.folder / "disks", cache)
-    return LibvirtDriver(LibvirtParts(uri=uri, place=place, disks=disks, specs=specs, wiring=wiring))
+    return LibvirtDriver(
+        LibvirtParts(uri=uri, place=place, disks=disks, specs=specs, wiring=wiring, pins=PinBook(place.folder / "pins.json"))
+    )
 
 
 def _let_pass(folder: Path) -> None:

@@ -5,18 +5,21 @@ A domain of ours has the server's id as its UUID and names its host in its metad
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import threading
 import time
+from collections.abc import Collection, Iterator
 
 import libvirt
 
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError
+from nova_lite.compute.pins import PinBook
 from nova_lite.compute.specs import GuestSpecs
-from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
-from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, usage, xml
+from nova_lite.compute.virt.driver import PasswordListener, PowerListener, Stopped, VirtError
+from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, seats, usage, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.virt.libvirt.snapshots import LibvirtSnapshots
 from nova_lite.compute.wiring.port import Wiring, WiringError
@@ -25,6 +28,7 @@ from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
+from nova_lite.model.image import ImageSource
 
 LOG = logging.getLogger(__name__)
 START_S = 120.0  # QEMU's start on a busy host
@@ -43,6 +47,7 @@ class LibvirtParts:
     disks: GuestDisks
     specs: GuestSpecs
     wiring: Wiring
+    pins: PinBook
 
 
 class LibvirtDriver:
@@ -74,13 +79,19 @@ class LibvirtDriver:
         for spec in self._parts.specs.list_all():
             if spec.server_id in running:
                 try:
-                    self._wire(spec)
+                    _wire(self._parts.wiring, spec)
                 except VirtError as error:
                     LOG.warning("A guest's network is not as it was: %s", error.message, extra={"server_id": spec.server_id})
 
     def list_guests(self) -> tuple[GuestState, ...]:
         """List this host's guests. Raises: VirtError."""
-        return self._connection.run(self._list)
+        found = self._connection.run(lambda connection: _powers(connection, self._host, self._mine))
+        self._mine |= set(found)
+        return tuple(
+            GuestState(server_id=ServerId(server_id), power_state=power)
+            for server_id, power in found.items()
+            if power is not PowerState.NOSTATE
+        )
 
     def ensure_guest(self, spec: GuestSpec, stop: threading.Event) -> PowerState:
         """Have the guest running. Raises: VirtError, Stopped."""
@@ -89,14 +100,11 @@ class LibvirtDriver:
             return power
         _heed(stop)
         self._parts.specs.save(spec)
-        try:
+        with _disk_errors():
             disks = self._parts.disks.ensure(spec, stop)
-        except DiskError as error:
-            raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
-        except DownloadStopped as error:
-            raise Stopped from error
         _heed(stop)
-        plugs = self._wire(spec)
+        plugs = _wire(self._parts.wiring, spec)
+        seat = seats.find(self._connection, self._parts.place, self._parts.pins, spec)
         _heed(stop)
         text = xml.domain_xml(
             xml.Domain(
@@ -106,11 +114,18 @@ class LibvirtDriver:
                 disks=disks,
                 plugs=plugs,
                 console_log=self._parts.disks.console_log(spec.server_id),
+                nvram=self._parts.disks.nvram(spec.server_id),
+                seat=seat,
             )
         )
         self._mine.add(spec.server_id)
         _start_new(self._connection, text)
         return PowerState.RUNNING
+
+    def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Have an image here for guests to come. Raises: VirtError, Stopped."""
+        with _disk_errors():
+            self._parts.disks.ensure_image(source, stop)
 
     def remove_guest(self, server_id: ServerId) -> None:
         """Leave nothing of the guest. Raises: VirtError."""
@@ -121,6 +136,7 @@ class LibvirtDriver:
             raise VirtError(error.message, code="wiring") from error
         self._parts.disks.remove(server_id)
         self._parts.specs.remove(server_id)
+        self._parts.pins.release(server_id)
         self._mine.discard(server_id)
 
     def power_on(self, server_id: ServerId) -> PowerState:
@@ -136,7 +152,7 @@ class LibvirtDriver:
         if power is PowerState.RUNNING:
             return power
         if spec is not None:
-            self._wire(spec)
+            _wire(self._parts.wiring, spec)
         self._act(server_id, domains.start, START_S)
         return PowerState.RUNNING
 
@@ -180,20 +196,13 @@ class LibvirtDriver:
         """Tell `listener` of power changes."""
         self._listener = listener
 
+    def listen_to_passwords(self, listener: PasswordListener) -> None:
+        """Tell `listener` what guests write to the metadata service."""
+        self._parts.wiring.listen_to_passwords(listener)
+
     def close(self) -> None:
         """Close the connection; guests keep running."""
         self._connection.close()
-
-    def _list(self, connection: libvirt.virConnect) -> tuple[GuestState, ...]:
-        found, seen = [], set()
-        for server_id, domain in domains.list_all(connection):
-            if server_id in self._mine or domains.host_of(domain) == self._host:
-                power = domains.power_of(domain)
-                seen.add(server_id)
-                if power is not PowerState.NOSTATE:
-                    found.append(GuestState(server_id=ServerId(server_id), power_state=power))
-        self._mine |= seen
-        return tuple(found)
 
     def _power(self, server_id: ServerId) -> PowerState | None:
         def look(connection: libvirt.virConnect) -> PowerState | None:
@@ -235,22 +244,33 @@ class LibvirtDriver:
                 return
         LOG.info("A guest did not shut itself down in time.", extra={"server_id": server_id})
 
-    def _wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
-        wiring = self._parts.wiring
-        try:
-            for interface in spec.interfaces:
-                wiring.ensure_network(interface)
-            wiring.set_metadata(spec)
-            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in spec.interfaces)
-        except WiringError as error:
-            raise VirtError(error.message, code="wiring") from error
-
     def _on_event(self, domain: libvirt.virDomain, event: int) -> None:
         """Pass an event on. Runs in libvirt's own thread: it must not ask libvirt anything."""
         power = domains.EVENTS.get(event)
         server_id = domain.UUIDString()
         if power is not None and server_id in self._mine and self._listener is not None:
             self._listener(ServerId(server_id), power)
+
+
+def _powers(connection: libvirt.virConnect, host: str, mine: Collection[str]) -> dict[str, PowerState]:
+    """Give the power of each domain that is ours."""
+    return {
+        server_id: domains.power_of(domain)
+        for server_id, domain in domains.list_all(connection)
+        if server_id in mine or domains.host_of(domain) == host
+    }
+
+
+def _wire(wiring: Wiring, spec: GuestSpec) -> tuple[xml.Plug, ...]:
+    queues = xml.hardware_of(spec).nic_queues
+    try:
+        interfaces = tuple(dataclasses.replace(one, queues=queues) for one in spec.interfaces)
+        for interface in interfaces:
+            wiring.ensure_network(interface)
+        wiring.set_metadata(spec)
+        return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in interfaces)
+    except WiringError as error:
+        raise VirtError(error.message, code="wiring") from error
 
 
 def _start_new(libvirtd: Connection, text: str) -> None:
@@ -265,6 +285,16 @@ def _start_new(libvirtd: Connection, text: str) -> None:
 def _heed(stop: threading.Event) -> None:
     if stop.is_set():
         raise Stopped
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except DiskError as error:
+        raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
+    except DownloadStopped as error:
+        raise Stopped from error
 
 
 def _no_guest() -> VirtError:

@@ -16,12 +16,14 @@ depends_on = None
 def upgrade() -> None:
     """Bring the database to this version."""
     _add_console_tokens()
+    _add_amounts()
     _add_shelving()
 
 
 def downgrade() -> None:
     """Take it back."""
     _drop_shelving()
+    _drop_amounts()
     op.drop_table("console_tokens")
 
 
@@ -52,3 +54,22 @@ def _add_console_tokens() -> None:
         sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_console_tokens")),
     )
     op.create_index("ix_console_tokens_ends_at", "console_tokens", ["ends_at"])
+
+
+# -- dedicated CPUs and huge pages, beside vCPUs and memory ----------------------------------------------------------------
+
+_AMOUNTS = ("pcpus", "pages_2m", "pages_1g")
+
+
+def _add_amounts() -> None:
+    for name in _AMOUNTS:
+        for column in (f"{name}_limit", f"{name}_used"):
+            op.add_column("hosts", sa.Column(column, sa.Integer(), nullable=False, server_default="0"))
+        op.add_column("claims", sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
+
+
+def _drop_amounts() -> None:
+    for name in reversed(_AMOUNTS):
+        op.drop_column("claims", name)
+        for column in (f"{name}_used", f"{name}_limit"):
+            op.drop_column("hosts", column)

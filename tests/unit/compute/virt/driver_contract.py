@@ -190,6 +190,17 @@ class DriverContract:
         assert found.disks[0].device == "vda"
         assert [nic.mac_address for nic in found.nics] == [one.mac_address for one in spec.interfaces]
 
+    def test_an_image_is_here_before_its_guest(self, hypervisor):
+        driver, spec = hypervisor.driver, hypervisor.spec(ONE)
+        if spec.image is None:
+            pytest.skip("guests of this driver boot without an image")
+
+        driver.cache_image(spec.image, go())
+        driver.cache_image(spec.image, go())
+
+        assert driver.list_guests() == ()
+        assert driver.ensure_guest(spec, go()) is PowerState.RUNNING
+
     def test_a_guest_that_is_off_tells_nothing(self, hypervisor):
         hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
         hypervisor.driver.power_off(ONE, 0.0, go())

@@ -24,6 +24,7 @@ def domain(kvm=False, disks=(ROOT, DRIVE), **changes):
         disks=disks,
         plugs=(xml.Plug(interface=interface(), tap="tap1"),),
         console_log=Path("/d/console.log"),
+        nvram=Path("/d/nvram.fd"),
     )
     return ET.fromstring(xml.domain_xml(wanted))
 
@@ -80,7 +81,7 @@ def test_disks_are_named_in_order_and_the_config_drive_is_a_cdrom():
         ({"hw_machine_type": "toaster", "hw_disk_bus": "x", "hw_vif_model": "y"}, "pc", "virtio", "ide", "virtio"),
     ],
 )
-def test_image_properties_choose_devices_and_unknown_ones_nothing(properties, machine, bus, cdrom, model):
+def test_a_guest_ordered_by_an_earlier_release_is_built_as_that_release_did(properties, machine, bus, cdrom, model):
     made = domain(image_properties=properties)
 
     assert made.find("os/type").get("machine") == machine
