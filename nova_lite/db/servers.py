@@ -108,6 +108,12 @@ class ServerPage:
 _COLUMNS: Mapping[str, Any] = {"availability_zone": ZONE}
 
 
+def shelved_before(tx: Tx, moment: float, most: int) -> Sequence[str]:
+    """List servers that have been shelved since before a moment (wall clock) and are on their hosts still."""
+    query = sa.select(servers.c.id).where(servers.c.state == "shelved", servers.c.shelved_at < moment)
+    return tx.execute(query.order_by(servers.c.shelved_at).limit(most)).scalars().all()
+
+
 def insert_server(tx: Tx, values: Mapping[str, Any]) -> None:
     """Add a row."""
     tx.execute(servers.insert(), dict(values))

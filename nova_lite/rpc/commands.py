@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from nova_lite.model.guest import GuestSpec
 from nova_lite.model.ids import OperationId, ServerId
+from nova_lite.model.image import ImageTarget
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,3 +77,35 @@ class RebootGuest(Command):
     method = "reboot_guest"
     hard: bool
     graceful_s: float = 60.0
+
+
+class Quiesce(enum.StrEnum):
+    """Whether the guest's agent holds its file systems still for the moment that a snapshot shows."""
+
+    NO = "no"
+    TRY = "try"  # as well as it goes
+    MUST = "must"  # else there is no snapshot
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TakeSnapshot(Command):
+    """The guest's root disk is to be held as it is at this moment, while the guest goes on."""
+
+    method = "take_snapshot"
+    quiesce: Quiesce = Quiesce.NO
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UploadSnapshot(Command):
+    """The disk that was held is to be in the image service, and held no longer; one that is not held any more is anew."""
+
+    method = "upload_snapshot"
+    target: ImageTarget
+    quiesce: Quiesce = Quiesce.NO
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReleaseSnapshot(Command):
+    """No disk of the guest is to be held for a snapshot."""
+
+    method = "release_snapshot"

@@ -58,6 +58,9 @@ def close_books(run: Run[DeleteParams]) -> Done:
     server = records.get(run.tx, run.params.server_id)
     claims.release(run.tx, run.params.server_id)
     books.give_back(run.tx, ProjectId(server.project_id), server.flavor)
+    if server.shelved_image_id is not None:
+        ports: Ports = run.ports
+        ports.images.discard(run.tx, server.shelved_image_id)
     if "group" in server.scheduler_hints:
         groups.leave(run.tx, server.id)
     records.update(

@@ -7,5 +7,10 @@ from nova_lite.workflows.boot import BOOT
 from nova_lite.workflows.boot_many import BOOT_MANY
 from nova_lite.workflows.delete import DELETE
 from nova_lite.workflows.power import REBOOT, REBOOT_HARD, START, STOP
+from nova_lite.workflows.shelve import OFFLOAD, SHELVE
+from nova_lite.workflows.snapshot import BACKUP, SNAPSHOT
+from nova_lite.workflows.unshelve import POWER_UP, UNSHELVE
 
-REGISTRY = Registry((BOOT, BOOT_MANY, DELETE, START, STOP, REBOOT, REBOOT_HARD))
+REGISTRY = Registry(
+    (BOOT, BOOT_MANY, DELETE, START, STOP, REBOOT, REBOOT_HARD, SNAPSHOT, BACKUP, SHELVE, OFFLOAD, POWER_UP, UNSHELVE)
+)

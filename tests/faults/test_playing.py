@@ -192,6 +192,6 @@ def test_a_verb_that_is_registered_is_part_of_mixed_traffic(paused):
         mixed.act()
 
     assert mixed.is_settled()
-    assert {"pause", "unpause", "stop", "start", "reboot_soft", "reboot_hard"} == set(cloud.asked)
+    assert {"pause", "unpause", "stop", "start", "reboot_soft", "reboot_hard", "snapshot"} == set(cloud.asked)
     assert mixed.counts["pause"] == cloud.asked.count("pause")
     assert mixed.settled_as("paused") == {one for one, status in cloud.shown.items() if status == "PAUSED"}

@@ -30,6 +30,7 @@ STATES = {
     STOPPED: State(shown="SHUTOFF", power=PowerState.SHUTDOWN),
 }
 SOFT, HARD = {"reboot": {"type": "SOFT"}}, {"reboot": {"type": "HARD"}}
+SNAPSHOT = {"createImage": {"name": "copy"}}
 AT_ONCE = 8
 CLEAR_S = 90.0
 
@@ -213,6 +214,7 @@ VERBS: tuple[Verb, ...] = (
     action({"os-start": None}, of=STOPPED, name="start", workflow="start", method="ensure_power", driver="power_on", boots=1),
     action(SOFT, name="reboot_soft", workflow="reboot", method="reboot_guest", driver="reboot", boots=1),
     action(HARD, name="reboot_hard", workflow="reboot_hard", method="reboot_guest", driver="reboot", boots=1),
+    action(SNAPSHOT, name="snapshot", workflow="snapshot", method="upload_snapshot", driver="snapshots.upload"),
 )
 
 

@@ -62,6 +62,8 @@ class Meter:
         yield "boot", self._spend(lambda number: self._ids.append(self._cloud.boot(image, f"s{number}")), times["boot"])
         for name, body in ACTIONS.items():
             yield name, self._spend(lambda number, body=body: self._act(self._ids[number], body), times[name])
+        for name, body in SHELF:
+            yield name, self._spend(lambda number, body=body: self._act(self._ids[number], body, user="admin"), times[name])
         yield "show_server", self._spend(lambda _: self._get(f"/servers/{self._ids[0]}"), times["show_server"])
         yield "token_check", self._spend(lambda _: self._get("/extensions"), times["token_check"])
         yield "delete", self._spend(lambda number: self._delete(self._ids[number]), times["delete"])
@@ -84,8 +86,8 @@ class Meter:
         assert answer.status_code == 200, answer.text
         server_id = self._cloud.boot(image)
         self._settle()
-        for body in ACTIONS.values():
-            self._act(server_id, body)
+        for body in (*ACTIONS.values(), *(body for _, body in SHELF)):
+            self._act(server_id, body, user="admin")
             self._settle()
         self._delete(server_id)
         self._settle()
@@ -140,8 +142,8 @@ class Meter:
         assert answer.status_code == 200, answer.text
         return answer
 
-    def _act(self, server_id: str, body: Any) -> None:
-        answer = self._cloud.ask("POST", f"/servers/{server_id}/action", body)
+    def _act(self, server_id: str, body: Any, user: str = "demo") -> None:
+        answer = self._cloud.ask("POST", f"/servers/{server_id}/action", body, user=user)
         assert answer.status_code == 202, answer.text
 
     def _delete(self, server_id: str) -> None:
@@ -164,7 +166,18 @@ ACTIONS = {
     "start": {"os-start": None},
     "reboot": {"reboot": {"type": "SOFT"}},
     "reboot_hard": {"reboot": {"type": "HARD"}},
+    "snapshot": {"createImage": {"name": "copy"}},
+    "backup": {"createBackup": {"name": "copy", "backup_type": "daily", "rotation": 1}},
 }
+
+# On a cloud whose shelved servers stay until they are told to go. One after another, each finds what the last one left.
+SHELF = (
+    ("shelve", {"shelve": None}),
+    ("unshelve_in_place", {"unshelve": None}),
+    ("shelve", {"shelve": None}),
+    ("shelve_offload", {"shelveOffload": None}),
+    ("unshelve", {"unshelve": None}),
+)
 
 
 def measure(cloud: Any) -> dict[str, Spent]:

@@ -9,12 +9,23 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.image import ImageTarget
 from nova_lite.rpc.commands import Command as Order
-from nova_lite.rpc.commands import EnsureGuest, EnsurePower, Power, RebootGuest, RemoveGuest
+from nova_lite.rpc.commands import (
+    EnsureGuest,
+    EnsurePower,
+    Power,
+    RebootGuest,
+    ReleaseSnapshot,
+    RemoveGuest,
+    TakeSnapshot,
+    UploadSnapshot,
+)
 from nova_lite.rpc.conductor import Fault, Report
 
 
@@ -38,6 +49,8 @@ class FakeHost:
         self.ledger: dict[ServerId, tuple[int, int]] = {}
         self.faults: dict[str, list[Fault]] = defaultdict(list)  # by verb: what the next ones end with
         self.reboots: set[tuple[str, str]] = set()
+        self.held: set[ServerId] = set()  # whose disks are held for a snapshot
+        self.fill: Callable[[ImageTarget], Fault | None] = lambda target: None  # puts an image's data in
         self.refused = 0
 
     def obey(self, command: Command) -> Report | None:
@@ -70,6 +83,7 @@ class FakeHost:
 
     def _remove_guest(self, message: RemoveGuest) -> None:
         self.guests.pop(message.head.server_id, None)
+        self.held.discard(message.head.server_id)
 
     def _ensure_power(self, message: EnsurePower) -> Fault | None:
         if message.head.server_id not in self.guests:
@@ -84,6 +98,21 @@ class FakeHost:
         self.reboots.add((message.head.server_id, message.head.operation_id))
         self.guests[message.head.server_id] = PowerState.RUNNING
         return None
+
+    def _take_snapshot(self, message: TakeSnapshot) -> Fault | None:
+        if message.head.server_id not in self.guests:
+            return Fault(code="no_guest", message="There is no such guest.")
+        self.held.add(message.head.server_id)
+        return None
+
+    def _upload_snapshot(self, message: UploadSnapshot) -> Fault | None:
+        self.held.discard(message.head.server_id)
+        if message.head.server_id not in self.guests:
+            return Fault(code="no_guest", message="There is no such guest.")
+        return self.fill(message.target)
+
+    def _release_snapshot(self, message: ReleaseSnapshot) -> None:
+        self.held.discard(message.head.server_id)
 
 
 class FakeHosts:

@@ -7,6 +7,7 @@ import uuid
 
 import sqlalchemy as sa
 from workflows.fake_hosts import FakeHosts
+from workflows.fake_images import FakeImages
 
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.context import Context
@@ -20,7 +21,6 @@ from nova_lite.model.flavor import Flavor
 from nova_lite.model.guest import PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import FlavorId, HostName, ImageId, OperationId, ProjectId, ServerId, UserId
-from nova_lite.model.image import ImageSource
 from nova_lite.model.resources import Resources
 from nova_lite.model.server import Server, ServerState
 from nova_lite.network.bootstrap import bootstrap
@@ -74,15 +74,6 @@ class Standings:
         self.database.transact(lambda tx: hosts.owe_removal(tx, host, server_id, fence=fence, turn=turn))
 
 
-class Images:
-    """Every image is there."""
-
-    def source_for(self, image_id, host, *, valid_s):
-        return ImageSource(
-            image_id=image_id, sha512="0" * 128, size_bytes=1, virtual_size_bytes=1, disk_format="raw", url="u", ticket="t"
-        )
-
-
 def new_server(number: int = 0, reservation: str = "r-1", **changes) -> Server:
     plain = Server(
         id=ServerId(str(uuid.uuid4())),
@@ -107,13 +98,16 @@ class ServerStage:
         self.hosts = FakeHosts(*HOSTS)
         self.network = Networks(database)
         self.standings = Standings(database)
+        self.images = FakeImages(database)
+        for host in self.hosts.hosts.values():
+            host.fill = self.images.fill
         self.desk = Desk(database=database, ring=lambda operation_id: None)
         self.ports = Ports(
             database=database,
             scheduler=Scheduler(database),
             compute=self.hosts,
             network=self.network,
-            images=Images(),
+            images=self.images,
             hosts=self.standings,
         )
         bootstrap(database)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from nova_lite.compute.virt.snapshots import Snapshots
 from nova_lite.model.console import ConsoleKind
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
@@ -51,6 +52,10 @@ class Consoles(Protocol):
 
 class VirtDriver(Protocol):
     """A hypervisor."""
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Give the part that takes snapshots."""
 
     @property
     def consoles(self) -> Consoles:

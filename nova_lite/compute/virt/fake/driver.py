@@ -15,6 +15,7 @@ from nova_lite.compute.virt.fake import hardware
 from nova_lite.compute.virt.fake.consoles import UP, FakeConsoles
 from nova_lite.compute.virt.fake.guests import Guests, boot
 from nova_lite.compute.virt.fake.mishaps import Mishaps
+from nova_lite.compute.virt.fake.snapshots import FakeSnapshots
 from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -35,6 +36,7 @@ class FakeDriver:
         self._host = host
         self._zone = zone
         self._mishaps = Mishaps(folder)
+        self.snapshots = FakeSnapshots(self._guests, self._mishaps)
         self.images: set[str] = set()  # as of this process: simulated hosts keep no images
         self._listener: PowerListener | None = None
         self.consoles = FakeConsoles(self._guests, self._mishaps)

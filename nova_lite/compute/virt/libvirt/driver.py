@@ -21,6 +21,7 @@ from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.driver import PasswordListener, PowerListener, Stopped, VirtError
 from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, seats, usage, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
+from nova_lite.compute.virt.libvirt.snapshots import LibvirtSnapshots
 from nova_lite.compute.wiring.port import Wiring, WiringError
 from nova_lite.image.client import Stopped as DownloadStopped
 from nova_lite.model.diagnostics import Diagnostics
@@ -57,6 +58,7 @@ class LibvirtDriver:
         self._parts = parts
         self._host = parts.place.host
         self._connection = Connection(parts.uri, self._on_event)
+        self.snapshots = LibvirtSnapshots(self._connection, self._host, parts.disks)
         self.consoles = consoles.LibvirtConsoles(self._connection, parts.uri, self._host, self._must_exist)
         self._mine: set[str] = set()
         self._listener: PowerListener | None = None
@@ -67,8 +69,13 @@ class LibvirtDriver:
         return self._connection.run(lambda connection: facts.read(connection, self._parts.place, used))
 
     def adopt(self) -> None:
-        """Plug the running guests' taps and serve their metadata as before. Raises: VirtError."""
+        """Plug the running guests' taps and serve their metadata as before. Raises: VirtError.
+
+        A snapshot that was being sent is let go: the command is repeated, and takes it anew.
+        """
         running = {guest.server_id for guest in self.list_guests() if guest.power_state in UP}
+        for server_id in running:
+            self.snapshots.release(server_id)
         for spec in self._parts.specs.list_all():
             if spec.server_id in running:
                 try:
