@@ -17,6 +17,7 @@ from nova_lite.conductor.reconcilers import history
 from nova_lite.conductor.reconcilers.differences import Differences
 from nova_lite.conductor.reconcilers.lost_hosts import LostHosts
 from nova_lite.conductor.reconcilers.power_states import PowerStates
+from nova_lite.conductor.reconcilers.reclaim import Reclaim
 from nova_lite.conductor.service import ConductorParts, ConductorService
 from nova_lite.conf import api as api_conf
 from nova_lite.conf import broker as broker_conf
@@ -24,6 +25,7 @@ from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf import database as database_conf
 from nova_lite.conf import image as image_conf
 from nova_lite.conf import scheduler as scheduler_conf
+from nova_lite.conf import servers as servers_conf
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db import version
 from nova_lite.db.engine import Database
@@ -63,6 +65,7 @@ class Doors:
     ratios: SchedulerOptions
     name: str
     store: Store | None = None
+    reclaim_s: int = 0  # how long deleted servers are kept
     notifier: Notifier | None = None  # where other services are told of servers
 
 
@@ -99,6 +102,7 @@ class Conductor:
             (
                 Chore(name="beat", every_s=15.0, act=self._beat),
                 Chore(name="lost_hosts", every_s=5.0, act=lost.reconcile),
+                Chore(name="reclaim", every_s=30.0, act=Reclaim(database, doors.reclaim_s, self._runner.ring).reconcile),
                 Chore(name="differences", every_s=60.0, act=differences.reconcile),
                 Chore(name="history", every_s=600.0, act=functools.partial(history.reconcile, database)),
             ),
@@ -167,6 +171,7 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
             network=Networks(database),
             images=images,
             ratios=scheduler_conf.read(conf),
+            reclaim_s=servers_conf.read(conf).reclaim_s,
             name=socket.gethostname(),
             # With SQLite all is on one machine. Elsewhere the lock that shows a living upload may be another machine's.
             store=images.store if database.dialect == "sqlite" else None,

@@ -20,6 +20,8 @@ sys.path[0] = str(Path(__file__).parent.parent)  # not our own folder: its names
 from faults.points import DROP, DUPLICATE, VARIABLE, Points  # noqa: E402
 
 DRIVER_METHODS = ("ensure_guest", "remove_guest", "power_on", "power_off", "reboot")
+STATES_METHODS = ("pause", "suspend", "set_password", "interrupt")
+RENEWAL_METHODS = ("fetch", "rebuild", "rescue", "unrescue")
 
 
 def around(points: Points, owner: type, method: str, seam: str, about: Callable[..., str] = lambda *_: "") -> None:
@@ -103,9 +105,15 @@ def wrap_fake(points: Points) -> None:
     """A simulated host's hypervisor and its file."""
     from nova_lite.compute.virt.fake.driver import FakeDriver
     from nova_lite.compute.virt.fake.guests import Guests
+    from nova_lite.compute.virt.fake.renewal import FakeRenewal
+    from nova_lite.compute.virt.fake.states import FakeStates
 
     for method in DRIVER_METHODS:
         around(points, FakeDriver, method, f"driver.{method}")
+    for method in STATES_METHODS:
+        around(points, FakeStates, method, f"driver.states.{method}")
+    for method in RENEWAL_METHODS:
+        around(points, FakeRenewal, method, f"driver.renewal.{method}")
     around(points, Guests, "save", "file.hypervisor")
 
 
@@ -113,10 +121,16 @@ def wrap_libvirt(points: Points) -> None:
     """A real host's driver, with the disks and taps that it makes and removes."""
     from nova_lite.compute.disks.root import GuestDisks
     from nova_lite.compute.virt.libvirt.driver import LibvirtDriver
+    from nova_lite.compute.virt.libvirt.renewal import LibvirtRenewal
+    from nova_lite.compute.virt.libvirt.states import LibvirtStates
     from nova_lite.compute.wiring.host import HostWiring
 
     for method in DRIVER_METHODS:
         around(points, LibvirtDriver, method, f"driver.{method}")
+    for method in STATES_METHODS:
+        around(points, LibvirtStates, method, f"driver.states.{method}")
+    for method in RENEWAL_METHODS:
+        around(points, LibvirtRenewal, method, f"driver.renewal.{method}")
     for method in ("ensure", "remove"):
         around(points, GuestDisks, method, "file.disk")
     for method in ("plug", "unplug"):

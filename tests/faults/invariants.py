@@ -21,7 +21,13 @@ from nova_lite.model.guest import PowerState
 T = METADATA.tables
 SWEEP_S = 130.0  # a conductor looks for what dead uploads left every two minutes
 LEFT_OF_UPLOADS = "image files of"
-POWER = {"active": PowerState.RUNNING, "stopped": PowerState.SHUTDOWN}
+POWER = {
+    "active": PowerState.RUNNING,
+    "stopped": PowerState.SHUTDOWN,
+    "paused": PowerState.PAUSED,
+    "suspended": PowerState.SUSPENDED,
+    "rescued": PowerState.RUNNING,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,10 +101,10 @@ def _unsent(path: Path) -> int:
         return int(ledger.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
 
-def violations(cloud: Any, *, active: set[str], deleted: set[str], stopped: set[str] = frozenset()) -> list[str]:
-    """List what is wrong: `active` and `stopped` servers must have one such guest each, `deleted` ones nothing at all."""
+def violations(cloud: Any, *, deleted: set[str], **sets: set[str]) -> list[str]:
+    """List what is wrong: servers of a state (`active`, `paused`...) must have one such guest each, `deleted` ones nothing."""
     seen = look(cloud)
-    kept = {server_id: "active" for server_id in active} | {server_id: "stopped" for server_id in stopped}
+    kept = {server_id: state for state, ids in sets.items() for server_id in ids}
     return [*_of_kept(seen, kept), *_of_deleted(seen, deleted), *_of_books(seen), *_of_leftovers(seen)]
 
 

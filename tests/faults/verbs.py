@@ -10,7 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 ACTIVE, STOPPED, DELETED = "active", "stopped", "deleted"
-SHOWN = {"ACTIVE": ACTIVE, "SHUTOFF": STOPPED}
+PAUSED, SUSPENDED, RESCUED = "paused", "suspended", "rescued"
+STATES = (ACTIVE, STOPPED, PAUSED, SUSPENDED, RESCUED, DELETED)
+SHOWN = {"ACTIVE": ACTIVE, "SHUTOFF": STOPPED, "PAUSED": PAUSED, "SUSPENDED": SUSPENDED, "RESCUE": RESCUED}
 AT_ONCE = 8
 CLEAR_S = 90.0
 
@@ -29,7 +31,7 @@ class Scene:
 
     def wanted(self) -> dict[str, set[str]]:
         """Give the servers by the state that they must come to, as the invariants take them."""
-        return {state: {one for one, wanted in self._wanted.items() if wanted == state} for state in (ACTIVE, STOPPED, DELETED)}
+        return {state: {one for one, wanted in self._wanted.items() if wanted == state} for state in STATES}
 
     def living(self) -> list[str]:
         """List the servers that must be there."""
@@ -79,6 +81,24 @@ class Scene:
         """Have several that are off."""
         self.boot_in_peace()
         self.act({"os-stop": None}, STOPPED)
+        self.settle(self._patience_s)
+
+    def pause_in_peace(self) -> None:
+        """Have several that are paused."""
+        self.boot_in_peace()
+        self.act({"pause": None}, PAUSED)
+        self.settle(self._patience_s)
+
+    def rescue_in_peace(self) -> None:
+        """Have several that are rescued."""
+        self.boot_in_peace()
+        self.act({"rescue": None}, RESCUED)
+        self.settle(self._patience_s)
+
+    def suspend_in_peace(self) -> None:
+        """Have several that are suspended."""
+        self.boot_in_peace()
+        self.act({"suspend": None}, SUSPENDED)
         self.settle(self._patience_s)
 
     def act(self, action: dict[str, Any], state: str) -> None:
@@ -140,8 +160,16 @@ class Verb:
     act: Callable[[Scene], None]
 
 
+PREPARED = {
+    "start": Scene.stop_in_peace,
+    "unpause": Scene.pause_in_peace,
+    "resume": Scene.suspend_in_peace,
+    "unrescue": Scene.rescue_in_peace,
+}
+
+
 def _power(name: str, workflow: str, method: str, driver: str, action: dict[str, Any], state: str = ACTIVE) -> Verb:
-    prepare = Scene.stop_in_peace if name == "start" else Scene.boot_in_peace
+    prepare = PREPARED.get(name, Scene.boot_in_peace)
     return Verb(
         name=name, workflow=workflow, method=method, driver=driver, prepare=prepare, act=lambda scene: scene.act(action, state)
     )
@@ -151,6 +179,7 @@ def _nothing(_scene: Scene) -> None:
     """Need nothing before."""
 
 
+PASSWORD = {"changePassword": {"adminPass": "a password for tests"}}
 VERBS = (
     Verb(name="boot", workflow="boot", method="ensure_guest", driver="ensure_guest", prepare=_nothing, act=Scene.boot),
     Verb(
@@ -173,6 +202,22 @@ VERBS = (
     _power("start", "start", "ensure_power", "power_on", {"os-start": None}),
     _power("reboot_soft", "reboot", "reboot_guest", "reboot", {"reboot": {"type": "SOFT"}}),
     _power("reboot_hard", "reboot_hard", "reboot_guest", "reboot", {"reboot": {"type": "HARD"}}),
+    _power("pause", "pause", "hold_guest", "states.pause", {"pause": None}, PAUSED),
+    _power("unpause", "unpause", "ensure_power", "power_on", {"unpause": None}),
+    _power("suspend", "suspend", "hold_guest", "states.suspend", {"suspend": None}, SUSPENDED),
+    _power("resume", "resume", "ensure_power", "power_on", {"resume": None}),
+    _power("rescue", "rescue", "rescue_guest", "renewal.rescue", {"rescue": None}, RESCUED),
+    _power("unrescue", "unrescue", "unrescue_guest", "renewal.unrescue", {"unrescue": None}),
+    Verb(
+        name="rebuild",
+        workflow="rebuild",
+        method="rebuild_guest",
+        driver="renewal.rebuild",
+        prepare=Scene.boot_in_peace,
+        act=lambda scene: scene.act({"rebuild": {"imageRef": scene.image}}, ACTIVE),
+    ),
+    _power("change_password", "change_password", "set_password", "states.set_password", PASSWORD),
+    _power("trigger_crash_dump", "trigger_crash_dump", "crash_guest", "states.interrupt", {"trigger_crash_dump": None}),
 )
 
 

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from nova_lite.compute.virt.renewal import GuestRenewal
+from nova_lite.compute.virt.states import GuestStates
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -34,7 +36,10 @@ class Stopped(Exception):
 
 
 class VirtDriver(Protocol):
-    """A hypervisor."""
+    """A hypervisor. What it does beside having guests stands in parts, a file each."""
+
+    states: GuestStates
+    renewal: GuestRenewal
 
     def facts(self) -> HostFacts:
         """Give what the host is and has. Raises: VirtError when the hypervisor does not answer."""

@@ -6,6 +6,7 @@ import logging
 import socket
 import stat
 import urllib.parse
+from collections.abc import Iterator
 from pathlib import Path
 
 from nova_lite.compute.disks.cache import ImageCache
@@ -18,6 +19,7 @@ from nova_lite.compute.wiring.host import HostWiring
 from nova_lite.compute.wiring.port import Wiring
 from nova_lite.conf.compute import ComputeOptions
 from nova_lite.model.ids import HostName
+from nova_lite.model.image import ImageSource
 from nova_lite.rpc.join import JoinFile
 
 LOG = logging.getLogger(__name__)
@@ -42,11 +44,18 @@ def assemble(uri: str, place: Place, wiring: Wiring) -> LibvirtDriver:
     """Put a driver together on a folder."""
     _let_pass(place.folder)
     specs = GuestSpecs(place.folder / "guests")
-    cache = ImageCache(
-        place.folder / "images", lambda: {spec.image.sha512 for spec in specs.list_all() if spec.image is not None}
-    )
+    cache = ImageCache(place.folder / "images", lambda: {image.sha512 for image in _used(specs)})
     disks = GuestDisks(place.folder / "disks", cache)
     return LibvirtDriver(LibvirtParts(uri=uri, place=place, disks=disks, specs=specs, wiring=wiring))
+
+
+def _used(specs: GuestSpecs) -> Iterator[ImageSource]:
+    """Give the images that disks stand on."""
+    for spec in specs.list_all():
+        if spec.image is not None:
+            yield spec.image
+        if spec.rescue is not None:
+            yield spec.rescue.image
 
 
 def _let_pass(folder: Path) -> None:

@@ -5,21 +5,19 @@ A domain of ours has the server's id as its UUID and names its host in its metad
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 import time
 
 import libvirt
 
-from nova_lite.compute.disks.root import GuestDisks
-from nova_lite.compute.disks.tool import DiskError
-from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
-from nova_lite.compute.virt.libvirt import console, domains, facts, usage, xml
+from nova_lite.compute.virt.libvirt import console, domains, facts, usage
 from nova_lite.compute.virt.libvirt.connection import Connection
-from nova_lite.compute.wiring.port import Wiring, WiringError
-from nova_lite.image.client import Stopped as DownloadStopped
+from nova_lite.compute.virt.libvirt.making import LibvirtParts, Making
+from nova_lite.compute.virt.libvirt.renewal import LibvirtRenewal
+from nova_lite.compute.virt.libvirt.states import LibvirtStates
+from nova_lite.compute.wiring.port import WiringError
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -33,17 +31,6 @@ ASK_AGAIN_S = 10.0  # a guest that still boots does not hear the power button
 UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LibvirtParts:
-    """What the driver stands on."""
-
-    uri: str
-    place: facts.Place
-    disks: GuestDisks
-    specs: GuestSpecs
-    wiring: Wiring
-
-
 class LibvirtDriver:
     """Fulfils VirtDriver."""
 
@@ -54,6 +41,9 @@ class LibvirtDriver:
         self._connection = Connection(parts.uri, self._on_event)
         self._mine: set[str] = set()
         self._listener: PowerListener | None = None
+        self._making = Making(parts)
+        self.states = LibvirtStates(self._must_exist, self._act)
+        self.renewal = LibvirtRenewal(parts, self._making, self._connection, self.ensure_guest)
 
     def facts(self) -> HostFacts:
         """Give what the machine is and has. Raises: VirtError."""
@@ -66,7 +56,7 @@ class LibvirtDriver:
         for spec in self._parts.specs.list_all():
             if spec.server_id in running:
                 try:
-                    self._wire(spec)
+                    self._making.wire(spec)
                 except VirtError as error:
                     LOG.warning("A guest's network is not as it was: %s", error.message, extra={"server_id": spec.server_id})
 
@@ -80,26 +70,7 @@ class LibvirtDriver:
         if power in UP:
             return power
         _heed(stop)
-        self._parts.specs.save(spec)
-        try:
-            disks = self._parts.disks.ensure(spec, stop)
-        except DiskError as error:
-            raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
-        except DownloadStopped as error:
-            raise Stopped from error
-        _heed(stop)
-        plugs = self._wire(spec)
-        _heed(stop)
-        text = xml.domain_xml(
-            xml.Domain(
-                spec=spec,
-                host=self._host,
-                kvm=self._parts.place.kvm,
-                disks=disks,
-                plugs=plugs,
-                console_log=self._parts.disks.console_log(spec.server_id),
-            )
-        )
+        text = self._making.text_of(spec, stop)
         self._mine.add(spec.server_id)
         _start_new(self._connection, text)
         return PowerState.RUNNING
@@ -128,7 +99,7 @@ class LibvirtDriver:
         if power is PowerState.RUNNING:
             return power
         if spec is not None:
-            self._wire(spec)
+            self._making.wire(spec)
         self._act(server_id, domains.start, START_S)
         return PowerState.RUNNING
 
@@ -226,16 +197,6 @@ class LibvirtDriver:
             if self._power(server_id) not in UP:
                 return
         LOG.info("A guest did not shut itself down in time.", extra={"server_id": server_id})
-
-    def _wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
-        wiring = self._parts.wiring
-        try:
-            for interface in spec.interfaces:
-                wiring.ensure_network(interface)
-            wiring.set_metadata(spec)
-            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in spec.interfaces)
-        except WiringError as error:
-            raise VirtError(error.message, code="wiring") from error
 
     def _on_event(self, domain: libvirt.virDomain, event: int) -> None:
         """Pass an event on. Runs in libvirt's own thread: it must not ask libvirt anything."""

@@ -16,6 +16,7 @@ DISK_BUSES = {"virtio": "vd", "ide": "hd", "sata": "sd"}
 NIC_MODELS = {"virtio", "e1000", "e1000e", "rtl8139"}
 MACHINES = {"pc", "q35"}
 CDROM = {"pc": ("ide", "hdd"), "q35": ("sata", "sdf")}
+RESCUE_CDROM = {"pc": ("ide", "hdc"), "q35": ("sata", "sde")}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,8 @@ def domain_xml(wanted: Domain) -> str:
     _add(domain, "vcpu", str(spec.vcpus), placement="static")
     system = _add(domain, "os")
     _add(system, "type", "hvm", arch="x86_64", machine=machine)
-    _add(system, "boot", dev="hd")
+    if not any(disk.boots for disk in wanted.disks):
+        _add(system, "boot", dev="hd")
     features = _add(domain, "features")
     _add(features, "acpi")
     _add(features, "apic")
@@ -112,7 +114,12 @@ def _add_devices(domain: ET.Element, wanted: Domain, machine: str) -> None:
     bus = "sata" if bus == "ide" and machine == "q35" else bus
     letters = iter("abcdefgh")
     for disk in wanted.disks:
-        _add_disk(devices, disk, CDROM[machine] if disk.is_cdrom else (bus, f"{DISK_BUSES[bus]}{next(letters)}"))
+        if disk.is_cdrom:
+            place = RESCUE_CDROM[machine] if disk.is_rescue else CDROM[machine]
+        else:
+            own = disk.bus if disk.bus in DISK_BUSES and not (disk.bus == "ide" and machine == "q35") else bus
+            place = (own, f"{DISK_BUSES[own]}{next(letters)}")
+        _add_disk(devices, disk, place)
     _add(devices, "controller", type="usb", model="none")
     model = _one_of(wanted.spec.image_properties, "hw_vif_model", NIC_MODELS, "virtio")
     for plug in wanted.plugs:
@@ -139,6 +146,8 @@ def _add_disk(devices: ET.Element, disk: Disk, place: tuple[str, str]) -> None:
         _add(below, "source", file=str(disk.base))
         _add(below, "backingStore")  # the chain ends here, whatever the image says
     _add(element, "target", dev=name, bus=bus)
+    if disk.boots:
+        _add(element, "boot", order="1")
     if disk.is_cdrom:
         _add(element, "readonly")
 

@@ -116,14 +116,82 @@ class DriverContract:
             lambda driver: driver.reboot(ONE, hard=True, graceful_s=0.0, stop=go()),
             lambda driver: driver.console_output(ONE, None),
             lambda driver: driver.diagnostics(ONE),
+            lambda driver: driver.states.pause(ONE),
+            lambda driver: driver.states.suspend(ONE),
+            lambda driver: driver.states.set_password(ONE, None, "a"),
+            lambda driver: driver.states.interrupt(ONE),
         ],
-        ids=["power_on", "power_off", "reboot", "console_output", "diagnostics"],
+        ids=[
+            "power_on",
+            "power_off",
+            "reboot",
+            "console_output",
+            "diagnostics",
+            "pause",
+            "suspend",
+            "set_password",
+            "interrupt",
+        ],
     )
     def test_what_needs_a_guest_says_that_there_is_none(self, hypervisor, act):
         with pytest.raises(VirtError) as refusal:
             act(hypervisor.driver)
 
         assert (refusal.value.code, refusal.value.host_at_fault) == ("no_guest", False)
+
+    @pytest.mark.parametrize("held", [PowerState.PAUSED, PowerState.SUSPENDED])
+    def test_a_guest_is_held_once_and_goes_on(self, hypervisor, held):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        hold = driver.states.pause if held is PowerState.PAUSED else driver.states.suspend
+
+        first, second = hold(ONE), hold(ONE)
+
+        assert (first, second) == (held, held)
+        assert powers(hypervisor.again()) == {ONE: held}
+        assert driver.power_on(ONE) is PowerState.RUNNING
+        assert driver.power_on(ONE) is PowerState.RUNNING
+        assert powers(driver) == {ONE: PowerState.RUNNING}
+
+    @pytest.mark.parametrize("held", [PowerState.PAUSED, PowerState.SUSPENDED])
+    def test_what_is_held_can_be_turned_off_and_begins_anew(self, hypervisor, held):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        hold = driver.states.pause if held is PowerState.PAUSED else driver.states.suspend
+        hold(ONE)
+
+        assert driver.power_off(ONE, 0.0, go()) is PowerState.SHUTDOWN
+
+        assert powers(driver) == {ONE: PowerState.SHUTDOWN}
+        assert driver.power_on(ONE) is PowerState.RUNNING
+
+    def test_a_suspended_guest_can_be_removed(self, hypervisor):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        driver.states.suspend(ONE)
+
+        driver.remove_guest(ONE)
+
+        assert powers(driver) == {}
+
+    @pytest.mark.parametrize("method", ["pause", "suspend", "interrupt"])
+    def test_a_guest_that_is_off_cannot_be_held_or_interrupted(self, hypervisor, method):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        driver.power_off(ONE, 0.0, go())
+
+        with pytest.raises(VirtError) as refusal:
+            getattr(driver.states, method)(ONE)
+
+        assert (refusal.value.code, refusal.value.host_at_fault) == ("not_running", False)
+
+    def test_a_running_guest_takes_an_interrupt(self, hypervisor):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        driver.states.interrupt(ONE)
+
+        assert powers(driver) == {ONE: PowerState.RUNNING}
 
     def test_work_that_is_stopped_at_once_leaves_nothing_running(self, hypervisor):
         with pytest.raises(Stopped):
