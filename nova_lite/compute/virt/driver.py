@@ -63,7 +63,7 @@ class VirtDriver(Protocol):
         """Destroy the guest and remove its disks, taps, metadata and console log; nothing to remove is success."""
 
     def power_on(self, server_id: ServerId) -> PowerState:
-        """Start a stopped guest; a running one is left alone. Raises: VirtError."""
+        """Start a stopped guest, from its own disks; a running one is left alone. Raises: VirtError."""
 
     def power_off(self, server_id: ServerId, graceful_s: float, stop: threading.Event) -> PowerState:
         """Ask the guest to shut down, pull the plug after `graceful_s` seconds. Raises: VirtError, Stopped."""

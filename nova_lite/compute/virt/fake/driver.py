@@ -175,6 +175,7 @@ class FakeDriver:
             if guest["power_state"] == power_state:
                 return power_state
             if power_state is PowerState.RUNNING and guest["power_state"] not in HELD:
+                guest.pop("rescue", None)
                 boot(guest)
             guest["power_state"] = power_state.value
             self._guests.save()

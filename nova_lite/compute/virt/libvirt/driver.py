@@ -89,9 +89,11 @@ class LibvirtDriver:
     def power_on(self, server_id: ServerId) -> PowerState:
         """Start the guest, with its taps as they should be; one that libvirt forgot is made anew over its disks.
 
-        Raises: VirtError.
+        One that was turned off while it was rescued runs from its own disks. Raises: VirtError.
         """
         power, spec = self._power(server_id), self._parts.specs.find(server_id)
+        if spec is not None and spec.rescue is not None and power not in UP:
+            return self.renewal.unrescue(server_id, threading.Event(), on=True)
         if power is None and spec is not None:
             return self.ensure_guest(spec, threading.Event())
         if power is None:
