@@ -14,6 +14,7 @@ from nova_lite.db.tables.images import images
 from nova_lite.db.tables.inventory import claims, repairs, services, strangers, tombstones
 from nova_lite.db.tables.journal import operations, signals, subjects
 from nova_lite.db.tables.networks import ports
+from nova_lite.db.tables.placement import server_groups
 from nova_lite.db.tables.servers import servers
 
 Row = sa.RowMapping
@@ -237,6 +238,7 @@ def ownerless(tx: Tx) -> Sequence[Row]:
         ("server", servers.c.project_id, servers.c.state != "deleted"),
         ("image", images.c.owner, images.c.status != "deleted"),
         ("port", ports.c.project_id, sa.true()),
+        ("server group", server_groups.c.project_id, sa.true()),
     )
     parts = [
         sa.select(sa.literal(kind).label("kind"), owner.label("project_id"), sa.func.count().label("count"))

@@ -35,6 +35,7 @@ READY_S = 60.0
 TRIES = 240
 CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)  # also in mid-answer
 NETWORK = "10.96.0.0/16"  # room for the servers of a case that boots for minutes
+COMMAND_S = 180.0  # of an operator, on a machine with a load of thirty
 KEEPER_S = 1.0  # how long a keeper waits before it starts a dead daemon again
 
 
@@ -367,13 +368,13 @@ class Cloud:
     def story(self, of: str) -> str:
         """Ask `nova-lite story` what happened to a server or request."""
         command = [str(Path(sys.prefix) / "bin" / "nova-lite"), "--config-file", str(self.config), "story", of]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=_environment())
+        done = _run(command)
         return done.stdout + done.stderr
 
     def doctor(self) -> list[dict[str, str]]:
         """Ask `nova-lite doctor` what is wrong; that nobody but this test keeps the daemons is left out."""
         command = [str(Path(sys.prefix) / "bin" / "nova-lite"), "--config-file", str(self.config), "doctor", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=_environment())
+        done = _run(command)
         assert done.returncode == 1, done.stderr
         findings = json.loads(done.stdout)
         kept, others = [[one for one in findings if (one["check"] == "daemons") is which] for which in (True, False)]
@@ -384,6 +385,13 @@ class Cloud:
 class _Silent:
     def say(self, _word: str) -> None:
         """Say nothing."""
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run an operator's command, in a session of its own: the kernel shares processors out by session."""
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=COMMAND_S, check=False, env=_environment(), start_new_session=True
+    )
 
 
 def _environment() -> dict[str, str]:

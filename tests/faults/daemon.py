@@ -18,10 +18,9 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).parent.parent)  # not our own folder: its names are no modules of the daemon's
 from faults.points import DROP, DUPLICATE, VARIABLE, Points  # noqa: E402
+from faults.verbs import VERBS  # noqa: E402
 
-DRIVER_METHODS = ("ensure_guest", "remove_guest", "power_on", "power_off", "reboot")
-STATES_METHODS = ("pause", "suspend", "set_password", "interrupt")
-RENEWAL_METHODS = ("fetch", "rebuild", "rescue", "unrescue")
+DRIVER_METHODS = sorted({verb.driver for verb in VERBS})
 
 
 def around(points: Points, owner: type, method: str, seam: str, about: Callable[..., str] = lambda *_: "") -> None:
@@ -108,12 +107,10 @@ def wrap_fake(points: Points) -> None:
     from nova_lite.compute.virt.fake.renewal import FakeRenewal
     from nova_lite.compute.virt.fake.states import FakeStates
 
-    for method in DRIVER_METHODS:
-        around(points, FakeDriver, method, f"driver.{method}")
-    for method in STATES_METHODS:
-        around(points, FakeStates, method, f"driver.states.{method}")
-    for method in RENEWAL_METHODS:
-        around(points, FakeRenewal, method, f"driver.renewal.{method}")
+    parts = {"": FakeDriver, "states": FakeStates, "renewal": FakeRenewal}
+    for name in DRIVER_METHODS:
+        part, _, method = name.rpartition(".")
+        around(points, parts[part], method, f"driver.{name}")
     around(points, Guests, "save", "file.hypervisor")
 
 
@@ -125,12 +122,10 @@ def wrap_libvirt(points: Points) -> None:
     from nova_lite.compute.virt.libvirt.states import LibvirtStates
     from nova_lite.compute.wiring.host import HostWiring
 
-    for method in DRIVER_METHODS:
-        around(points, LibvirtDriver, method, f"driver.{method}")
-    for method in STATES_METHODS:
-        around(points, LibvirtStates, method, f"driver.states.{method}")
-    for method in RENEWAL_METHODS:
-        around(points, LibvirtRenewal, method, f"driver.renewal.{method}")
+    parts = {"": LibvirtDriver, "states": LibvirtStates, "renewal": LibvirtRenewal}
+    for name in DRIVER_METHODS:
+        part, _, method = name.rpartition(".")
+        around(points, parts[part], method, f"driver.{name}")
     for method in ("ensure", "remove"):
         around(points, GuestDisks, method, "file.disk")
     for method in ("plug", "unplug"):

@@ -1,4 +1,7 @@
-"""What users ask in the runs that try one verb at a time. A new workflow is a line in VERBS; all such runs then have it."""
+"""What users ask. A new workflow is a line in VERBS: then the runs that try one verb at a time have it (R1, R4, R7), and mixed traffic too.
+
+A state in which servers rest is a line in STATES: what the API shows then, and what the guest is like.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,29 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from nova_lite.model.guest import PowerState
+
 ACTIVE, STOPPED, DELETED = "active", "stopped", "deleted"
 PAUSED, SUSPENDED, RESCUED = "paused", "suspended", "rescued"
-STATES = (ACTIVE, STOPPED, PAUSED, SUSPENDED, RESCUED, DELETED)
-SHOWN = {"ACTIVE": ACTIVE, "SHUTOFF": STOPPED, "PAUSED": PAUSED, "SUSPENDED": SUSPENDED, "RESCUE": RESCUED}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class State:
+    """Where a server rests: its status in the API, and the power of its one guest."""
+
+    shown: str
+    power: PowerState
+
+
+STATES = {
+    ACTIVE: State(shown="ACTIVE", power=PowerState.RUNNING),
+    STOPPED: State(shown="SHUTOFF", power=PowerState.SHUTDOWN),
+    PAUSED: State(shown="PAUSED", power=PowerState.PAUSED),
+    SUSPENDED: State(shown="SUSPENDED", power=PowerState.SUSPENDED),
+    RESCUED: State(shown="RESCUE", power=PowerState.RUNNING),
+}
+SOFT, HARD = {"reboot": {"type": "SOFT"}}, {"reboot": {"type": "HARD"}}
+PASSWORD = {"changePassword": {"adminPass": "a password for tests"}}
 AT_ONCE = 8
 CLEAR_S = 90.0
 
@@ -31,7 +53,7 @@ class Scene:
 
     def wanted(self) -> dict[str, set[str]]:
         """Give the servers by the state that they must come to, as the invariants take them."""
-        return {state: {one for one, wanted in self._wanted.items() if wanted == state} for state in STATES}
+        return {state: {one for one, wanted in self._wanted.items() if wanted == state} for state in (*STATES, DELETED)}
 
     def living(self) -> list[str]:
         """List the servers that must be there."""
@@ -77,29 +99,13 @@ class Scene:
         self.boot()
         self.settle(self._patience_s)
 
-    def stop_in_peace(self) -> None:
-        """Have several that are off."""
+    def rest_in_peace(self, state: str) -> None:
+        """Have several that rest in a state, by the verb that leads there from the running ones."""
         self.boot_in_peace()
-        self.act({"os-stop": None}, STOPPED)
-        self.settle(self._patience_s)
-
-    def pause_in_peace(self) -> None:
-        """Have several that are paused."""
-        self.boot_in_peace()
-        self.act({"pause": None}, PAUSED)
-        self.settle(self._patience_s)
-
-    def rescue_in_peace(self) -> None:
-        """Have several that are rescued."""
-        self.boot_in_peace()
-        self.act({"rescue": None}, RESCUED)
-        self.settle(self._patience_s)
-
-    def suspend_in_peace(self) -> None:
-        """Have several that are suspended."""
-        self.boot_in_peace()
-        self.act({"suspend": None}, SUSPENDED)
-        self.settle(self._patience_s)
+        if state != ACTIVE:
+            way = next(verb for verb in VERBS if verb.action is not None and (verb.of, verb.to) == (ACTIVE, state))
+            self.act(way.action, state)
+            self.settle(self._patience_s)
 
     def act(self, action: dict[str, Any], state: str) -> None:
         """Ask the same of every server; where the answer was lost, what was asked may have been taken already."""
@@ -141,16 +147,25 @@ class Scene:
         amiss = {}
         for server_id, wanted in self._wanted.items():
             shown = servers.get(server_id)
-            state = DELETED if shown is None else SHOWN.get(shown["status"])
+            state = DELETED if shown is None else state_of(shown["status"])
             busy = None if shown is None else shown["OS-EXT-STS:task_state"]
             if state != wanted or busy:
                 amiss[server_id] = f"wanted {wanted}, is {shown and shown['status']} ({busy})"
         return amiss
 
 
+def state_of(shown: str) -> str | None:
+    """Tell the state that the API shows so; None while it is none to rest in."""
+    return next((name for name, state in STATES.items() if state.shown == shown), None)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verb:
-    """A verb: its workflow, the method of its command, that of the driver, what has to be there before, what is asked."""
+    """A verb: its workflow, the method of its command, that of the driver, what has to be there before, what is asked.
+
+    action: the body of `POST /servers/<id>/action`, where it is one; then servers come by it from state `of` to state `to`
+    boots: how often a guest boots by it
+    """
 
     name: str
     workflow: str
@@ -158,20 +173,21 @@ class Verb:
     driver: str
     prepare: Callable[[Scene], None]
     act: Callable[[Scene], None]
+    action: dict[str, Any] | None = None
+    of: str = ACTIVE
+    to: str = ACTIVE
+    boots: int = 0
 
 
-PREPARED = {
-    "start": Scene.stop_in_peace,
-    "unpause": Scene.pause_in_peace,
-    "resume": Scene.suspend_in_peace,
-    "unrescue": Scene.rescue_in_peace,
-}
-
-
-def _power(name: str, workflow: str, method: str, driver: str, action: dict[str, Any], state: str = ACTIVE) -> Verb:
-    prepare = PREPARED.get(name, Scene.boot_in_peace)
+def action(body: dict[str, Any], *, of: str = ACTIVE, to: str = ACTIVE, **fields: Any) -> Verb:
+    """Make a verb of an action on servers."""
     return Verb(
-        name=name, workflow=workflow, method=method, driver=driver, prepare=prepare, act=lambda scene: scene.act(action, state)
+        prepare=lambda scene: scene.rest_in_peace(of),
+        act=lambda scene: scene.act(body, to),
+        action=body,
+        of=of,
+        to=to,
+        **fields,
     )
 
 
@@ -179,9 +195,8 @@ def _nothing(_scene: Scene) -> None:
     """Need nothing before."""
 
 
-PASSWORD = {"changePassword": {"adminPass": "a password for tests"}}
-VERBS = (
-    Verb(name="boot", workflow="boot", method="ensure_guest", driver="ensure_guest", prepare=_nothing, act=Scene.boot),
+VERBS: tuple[Verb, ...] = (
+    Verb(name="boot", workflow="boot", method="ensure_guest", driver="ensure_guest", prepare=_nothing, act=Scene.boot, boots=1),
     Verb(
         name="boot_many",
         workflow="boot_many",
@@ -189,6 +204,7 @@ VERBS = (
         driver="ensure_guest",
         prepare=_nothing,
         act=Scene.boot_many,
+        boots=1,
     ),
     Verb(
         name="delete",
@@ -198,16 +214,26 @@ VERBS = (
         prepare=Scene.boot_in_peace,
         act=Scene.delete,
     ),
-    _power("stop", "stop", "ensure_power", "power_off", {"os-stop": None}, STOPPED),
-    _power("start", "start", "ensure_power", "power_on", {"os-start": None}),
-    _power("reboot_soft", "reboot", "reboot_guest", "reboot", {"reboot": {"type": "SOFT"}}),
-    _power("reboot_hard", "reboot_hard", "reboot_guest", "reboot", {"reboot": {"type": "HARD"}}),
-    _power("pause", "pause", "hold_guest", "states.pause", {"pause": None}, PAUSED),
-    _power("unpause", "unpause", "ensure_power", "power_on", {"unpause": None}),
-    _power("suspend", "suspend", "hold_guest", "states.suspend", {"suspend": None}, SUSPENDED),
-    _power("resume", "resume", "ensure_power", "power_on", {"resume": None}),
-    _power("rescue", "rescue", "rescue_guest", "renewal.rescue", {"rescue": None}, RESCUED),
-    _power("unrescue", "unrescue", "unrescue_guest", "renewal.unrescue", {"unrescue": None}),
+    action({"os-stop": None}, to=STOPPED, name="stop", workflow="stop", method="ensure_power", driver="power_off"),
+    action({"os-start": None}, of=STOPPED, name="start", workflow="start", method="ensure_power", driver="power_on", boots=1),
+    action(SOFT, name="reboot_soft", workflow="reboot", method="reboot_guest", driver="reboot", boots=1),
+    action(HARD, name="reboot_hard", workflow="reboot_hard", method="reboot_guest", driver="reboot", boots=1),
+    action({"pause": None}, to=PAUSED, name="pause", workflow="pause", method="hold_guest", driver="states.pause"),
+    action({"unpause": None}, of=PAUSED, name="unpause", workflow="unpause", method="ensure_power", driver="power_on"),
+    action({"suspend": None}, to=SUSPENDED, name="suspend", workflow="suspend", method="hold_guest", driver="states.suspend"),
+    action({"resume": None}, of=SUSPENDED, name="resume", workflow="resume", method="ensure_power", driver="power_on"),
+    action(
+        {"rescue": None}, to=RESCUED, name="rescue", workflow="rescue", method="rescue_guest", driver="renewal.rescue", boots=1
+    ),
+    action(
+        {"unrescue": None},
+        of=RESCUED,
+        name="unrescue",
+        workflow="unrescue",
+        method="unrescue_guest",
+        driver="renewal.unrescue",
+        boots=1,
+    ),
     Verb(
         name="rebuild",
         workflow="rebuild",
@@ -215,9 +241,9 @@ VERBS = (
         driver="renewal.rebuild",
         prepare=Scene.boot_in_peace,
         act=lambda scene: scene.act({"rebuild": {"imageRef": scene.image}}, ACTIVE),
+        boots=1,
     ),
-    _power("change_password", "change_password", "set_password", "states.set_password", PASSWORD),
-    _power("trigger_crash_dump", "trigger_crash_dump", "crash_guest", "states.interrupt", {"trigger_crash_dump": None}),
+    action(PASSWORD, name="change_password", workflow="change_password", method="set_password", driver="states.set_password"),
 )
 
 

@@ -12,7 +12,7 @@ from faults.simulation.world import Shelf, World
 
 from nova_lite.durable import journal
 
-BOOTS_AGAIN = ("reboot", "reboot_hard", "rescue", "unrescue")
+BOOTS_AGAIN = ("reboot", "reboot_hard", "rescue", "unrescue", "rebuild")
 DEATH_S = 25.0  # a lease and five seconds
 
 

@@ -102,7 +102,7 @@ LOADS = (
     Load(workflow="restore", begins="soft-delete", ends="active", ask=lambda d, one: restore.accept(d, CONTEXT, one), boots=2),
     Load(workflow="rescue", begins="active", ends="rescued", boots=2, ask=_rescue),
     Load(workflow="unrescue", begins="rescued", ends="active", boots=3, ask=_unrescue),
-    Load(workflow="rebuild", begins="active", ends="active", ask=_rebuild),
+    Load(workflow="rebuild", begins="active", ends="active", boots=2, ask=_rebuild),
     Load(workflow="change_password", begins="active", ends="active", ask=_change_password),
     Load(workflow="trigger_crash_dump", begins="active", ends="active", ask=_crash_dump),
 )

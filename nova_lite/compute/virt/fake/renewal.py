@@ -36,6 +36,7 @@ class FakeRenewal:
         with self._guests.lock:
             before = self._guests.by_id.get(spec.server_id, {})
             guest = new_guest(spec)
+            guest["boots"] = before.get("boots", 0)
             guest["rebuilds"] = before.get("rebuilds", 0) + 1
             guest["blanks_kept"] = keep_blanks
             guest["power_state"] = PowerState.SHUTDOWN.value
