@@ -188,10 +188,10 @@ def test_a_verb_that_is_registered_is_part_of_mixed_traffic(napping):
     mixed = traffic.Traffic(cloud, "image", random.Random(1))
     for _ in range(5):
         mixed.boot()
-    for _ in range(200):
+    for _ in range(500):
         mixed.act()
 
     assert mixed.is_settled()
-    assert {"nap", "wake", "stop", "start", "reboot_soft", "reboot_hard"} == set(cloud.asked)
+    assert {"nap", "wake"} < {verb.name for verb in verbs.VERBS if verb.action is not None} == set(cloud.asked)
     assert mixed.counts["nap"] == cloud.asked.count("nap")
     assert mixed.settled_as("napping") == {one for one, status in cloud.shown.items() if status == "NAPPING"}
