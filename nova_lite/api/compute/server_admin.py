@@ -27,6 +27,8 @@ def reset_state(request: Request) -> Answer:
             raise errors.Conflict(
                 f"The operation '{live.workflow}' runs on server {server.id}; cancel operation {live.id} or wait for its end."
             )
+        if server.state is ServerState.SOFT_DELETED:  # its quota was given back
+            raise errors.Conflict(f"The server {server.id} is deleted; restore it to have it back.")
         records.update(tx, server.id, state=wanted)
 
     request.parts.database.transact(work)

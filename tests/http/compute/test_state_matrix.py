@@ -118,6 +118,18 @@ def test_every_action_of_a_guest_is_asked(variables):
     assert set(rules.ALLOWED) - elsewhere == set(BODIES)
 
 
+def test_a_softly_deleted_server_is_restored_and_not_reset(client, world, variables, put):
+    put(ServerState.SOFT_DELETED)
+
+    answer = client.simulate_post(
+        f"/compute/v2.1/servers/{variables['active']}/action",
+        headers={"X-Auth-Token": world.tokens["admin"]},
+        json={"os-resetState": {"state": "active"}},
+    )
+
+    check_refused(answer)
+
+
 def test_what_was_deleted_softly_is_shown_and_not_listed(client, world, variables, put):
     put(ServerState.SOFT_DELETED, terminated_at=1_700_000_080.0)
     headers = {"X-Auth-Token": world.tokens["demo"]}
