@@ -15,11 +15,14 @@ from oslo_config import cfg
 
 from nova_lite import errors
 from nova_lite.clock import SystemClock
+from nova_lite.compute.address import own_address
 from nova_lite.compute.host import ComputeHost, Doors
+from nova_lite.compute.relay import Relay
 from nova_lite.compute.virt.driver import VirtDriver
 from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
+from nova_lite.conf import console as console_conf
 from nova_lite.conf import daemon as daemon_conf
 from nova_lite.model.ids import HostName
 from nova_lite.rpc import join
@@ -87,6 +90,7 @@ def _build_host(conf: cfg.ConfigOpts, joined: join.JoinFile) -> ComputeHost:
             transport=transport,
             driver=_driver(compute_conf.read(conf), folder, joined),
             clock=SystemClock(),
+            relay=Relay(own_address(joined.broker_url), console_conf.read(conf).host_port),
         )
     )
 

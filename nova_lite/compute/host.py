@@ -9,6 +9,7 @@ from nova_lite.clock import Clock
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
+from nova_lite.compute.relay import Relay
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.service import ComputeService, ServiceParts
 from nova_lite.compute.virt.driver import VirtDriver
@@ -30,6 +31,7 @@ class Doors:
     transport: Transport
     driver: VirtDriver
     clock: Clock
+    relay: Relay = dataclasses.field(default_factory=Relay)
 
 
 class ComputeHost:
@@ -62,6 +64,7 @@ class ComputeHost:
                 crew=self.crew,
                 monitor=self.monitor,
                 clock=doors.clock,
+                relay=doors.relay,
             )
         )
         self.monitor.add_chore("owed", self.service.obey_tombstones)
@@ -83,6 +86,7 @@ class ComputeHost:
         """Take no more commands, stop the work in hand (commands are repeated after the next start), let go."""
         if self.listener is not None:
             self.listener.stop()
+        self._doors.relay.stop()
         self.crew.stop(DRAIN_S)
         self.monitor.stop()
         self._doors.transport.close()

@@ -45,9 +45,9 @@ def stuck_servers(tx: Tx) -> Sequence[Row]:
 
 
 def servers_without_claim(tx: Tx) -> Sequence[Row]:
-    """Read servers on a host that hold nothing there and that no operation changes: id, host, flavor."""
+    """Read servers on a host that hold nothing there and that no operation changes: id, host, flavor, image_properties."""
     held = sa.select(claims.c.server_id).where(claims.c.server_id == servers.c.id, claims.c.host == servers.c.host)
-    query = sa.select(servers.c.id, servers.c.host, servers.c.flavor).where(
+    query = sa.select(servers.c.id, servers.c.host, servers.c.flavor, servers.c.image_properties).where(
         servers.c.host.is_not(None), servers.c.state.not_in(HOMELESS), ~held.exists(), ~_busy(servers.c.id)
     )
     return _rows(tx, query.order_by(servers.c.id))

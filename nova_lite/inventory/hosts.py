@@ -14,7 +14,6 @@ from nova_lite.db import journal
 from nova_lite.db.engine import Tx
 from nova_lite.inventory import aggregates
 from nova_lite.inventory.liveness import OVERDUE_S
-from nova_lite.model import wire
 from nova_lite.model.host import Host, HostFacts, Look
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.resources import Resources
@@ -81,11 +80,17 @@ def get_host(tx: Tx, name: HostName) -> Host:
 
 
 def limit_of(facts: HostFacts, ratios: SchedulerOptions) -> Resources:
-    """Give what a host offers: what it has, less what is reserved, times the ratios."""
+    """Give what a host offers: what it has, less what is reserved, times the ratios.
+
+    Dedicated CPUs and huge pages have no ratio: each is given to one server only.
+    """
     return Resources(
         vcpus=int((facts.total.vcpus - facts.reserved.vcpus) * ratios.cpu_ratio),
         ram_mib=int((facts.total.ram_mib - facts.reserved.ram_mib) * ratios.ram_ratio),
         disk_gib=int((facts.total.disk_gib - facts.reserved.disk_gib) * ratios.disk_ratio),
+        pcpus=facts.total.pcpus,
+        pages_2m=facts.total.pages_2m,
+        pages_1g=facts.total.pages_1g,
     )
 
 
@@ -135,15 +140,7 @@ def age_of(tx: Tx, name: HostName, look: Look) -> Age:
 
 def change_facts(tx: Tx, name: HostName, facts: HostFacts, ratios: SchedulerOptions) -> None:
     """Take changed facts of a running host. May be repeated."""
-    limit = limit_of(facts, ratios)
-    queries.update_host(
-        tx,
-        name,
-        facts=wire.to_plain(facts),
-        vcpus_limit=limit.vcpus,
-        ram_mib_limit=limit.ram_mib,
-        disk_gib_limit=limit.disk_gib,
-    )
+    queries.change_facts(tx, name, facts, limit_of(facts, ratios))
 
 
 def set_enabled(tx: Tx, name: HostName, *, enabled: bool, reason: str | None = None) -> None:

@@ -29,6 +29,7 @@ class HostFacts:
     host_ip: str = "127.0.0.1"
     zone: str = "nova"
     traits: tuple[str, ...] = ()  # what it can do, by the names of os-traits
+    hardware: str = ""  # JSON text of what guests can be built of (model/hardware/host.py); "" from an earlier release
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

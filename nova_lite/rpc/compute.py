@@ -6,6 +6,7 @@ import dataclasses
 from typing import Protocol
 
 from nova_lite.model import wire
+from nova_lite.model.console import ConsoleKind, ConsolePlace
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.rpc.commands import Command
@@ -62,6 +63,15 @@ class GetDiagnostics:
     server_id: ServerId
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GetConsole:
+    """Whether a running guest has such a console, and where the proxy finds it; with `lets_in` it is let in once, soon."""
+
+    server_id: ServerId
+    kind: ConsoleKind
+    lets_in: bool = False
+
+
 class ComputePort(Protocol):
     """What a workflow may ask of hosts. It only sends; answers come as reports."""
 
@@ -103,6 +113,14 @@ class ComputeClient:
         """
         answer = self._transport.call(address(host), "get_diagnostics", wire.to_plain(message), timeout_s=timeout_s)
         return wire.from_plain(Diagnostics, answer)
+
+    def get_console(self, host: HostName, message: GetConsole, *, timeout_s: float = 5.0) -> ConsolePlace:
+        """Ask where a guest's console is.
+
+        Raises: as `get_diagnostics`; BadRequest when the host has no console of that kind.
+        """
+        answer = self._transport.call(address(host), "get_console", wire.to_plain(message), timeout_s=timeout_s)
+        return wire.from_plain(ConsolePlace, answer)
 
     def get_uptime(self, host: HostName, *, timeout_s: float = 5.0) -> str:
         """Ask how long a host is up, in its own words. Raises: Unavailable when it does not answer."""

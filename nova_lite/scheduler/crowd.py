@@ -19,7 +19,19 @@ OWN = frozenset({"name", "uuid", "generation", "incarnation", "facts", "last_see
 OWN_FACTS = frozenset({"hypervisor_hostname", "host_ip"})
 # Fields of a request whose rules are known to keep to that. With any other in use, each host is looked at by itself.
 UNDERSTOOD = frozenset(
-    {"server_id", "project_id", "asked", "zone", "host", "avoid", "image_properties", "extra_specs", "count", "flavor_name"}
+    {
+        "server_id",
+        "project_id",
+        "asked",
+        "zone",
+        "host",
+        "avoid",
+        "image_properties",
+        "extra_specs",
+        "count",
+        "flavor_name",
+        "hardware",
+    }
 )
 
 

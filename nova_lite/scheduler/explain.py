@@ -55,11 +55,7 @@ def explain(
 
 def free_of(host: Host) -> Resources:
     """Give what a host has left."""
-    return Resources(
-        vcpus=max(0, host.limit.vcpus - host.used.vcpus),
-        ram_mib=max(0, host.limit.ram_mib - host.used.ram_mib),
-        disk_gib=max(0, host.limit.disk_gib - host.used.disk_gib),
-    )
+    return host.limit.less(host.used)
 
 
 def remedies(refused: Sequence[Judged]) -> tuple[str, ...]:

@@ -25,10 +25,14 @@ from nova_lite.scheduler.filters.capabilities import CapabilitiesFilter
 from nova_lite.scheduler.filters.different_host import DifferentHostFilter
 from nova_lite.scheduler.filters.disk import DiskFilter
 from nova_lite.scheduler.filters.group import GroupFilter
+from nova_lite.scheduler.filters.hardware import HardwareFilter
 from nova_lite.scheduler.filters.image import ImageFilter
 from nova_lite.scheduler.filters.io_ops import IoOpsFilter
 from nova_lite.scheduler.filters.near import NearFilter
 from nova_lite.scheduler.filters.num_instances import NumInstancesFilter
+from nova_lite.scheduler.filters.numa import NumaFilter
+from nova_lite.scheduler.filters.pages import PagesFilter
+from nova_lite.scheduler.filters.pcpu import PcpuFilter
 from nova_lite.scheduler.filters.port import Filter, OnDemand
 from nova_lite.scheduler.filters.query import QueryFilter
 from nova_lite.scheduler.filters.ram import RamFilter
@@ -59,6 +63,10 @@ _ON_DEMAND: tuple[OnDemand, ...] = (
     ResourcesFilter(),
     CapabilitiesFilter(),
     AggregateSpecsFilter(),
+    HardwareFilter(),
+    NumaFilter(),
+    PcpuFilter(),
+    PagesFilter(),
 )
 # Asked about hosts that are in aggregates only.
 _OF_AGGREGATES: tuple[Filter, ...] = (

@@ -8,6 +8,7 @@ from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
+from nova_lite.model.hardware import reading
 from nova_lite.model.ids import OperationId, ProjectId, ServerId
 from nova_lite.model.placement import Hints, PlacementRequest
 from nova_lite.model.server import Server, TaskState
@@ -114,10 +115,11 @@ def _request(servers: tuple[Server, ...], order: CreateOrder) -> PlacementReques
 
 
 def _params(server: Server, order: CreateOrder, *, batch: bool) -> BootParams:
+    hardware = reading.understood(server.flavor, server.image_properties)
     return BootParams(
         server_id=server.id,
         hostname=server.hostname,
-        asked=server.flavor.resources(),
+        asked=hardware.needs(server.flavor.resources(), server.flavor.ram_mib),
         zone=server.requested_zone,
         host=server.requested_host,
         image_id=server.image_id,
@@ -126,6 +128,7 @@ def _params(server: Server, order: CreateOrder, *, batch: bool) -> BootParams:
         networks=server.requested_networks,
         batch=batch,
         flavor_name=server.flavor.name,
+        hardware=hardware,
         hints=order.hints,
         admin_pass=order.admin_pass if server.config_drive else None,
     )

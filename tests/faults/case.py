@@ -38,6 +38,7 @@ class CloudSpec:
     conductors: int = 2
     schedulers: int = 2
     hosts: int = 4
+    consoles: int = 0
     database: str = "postgres"  # or "sqlite"
     broker_nodes: int = 1
     extra_config: str = ""  # lines added to the daemons' configuration

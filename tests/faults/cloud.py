@@ -43,7 +43,7 @@ SINGLE = CloudSpec(apis=1, conductors=1, schedulers=1, database="sqlite")
 
 
 class Cloud:
-    """Daemons by name: `api.1`, `conductor.2`, `scheduler.1`, and each host's `compute.<host>`."""
+    """Daemons by name: `api.1`, `conductor.2`, `scheduler.1`, `console.1`, and each host's `compute.<host>`."""
 
     def __init__(
         self,
@@ -61,13 +61,14 @@ class Cloud:
         self.host_names = host_names
         self.spec = spec
         self.ports = RABBIT.free_ports(spec.apis)
+        self.console_port = RABBIT.free_ports(1)[0]
         self.port = self.ports[0]
         self.broker = rabbit.options(f"cloud{self.port}")
         self.config = root / "nova-lite.conf"
         self.config.write_text(
             f"[DEFAULT]\nstate_dir = {root}/state\nrun_dir = {root}/run\nlog_dir = {root}/log\nhealth_port = 0\n"
             f"[api]\nport = {self.port}\nthreads = {api_threads}\n"
-            f"[broker]\nurl = {self.broker.url}\n"
+            f"[broker]\nurl = {self.broker.url}\n[console]\nport = {self.console_port}\n"
             f"[compute]\ndriver = fake\n[network]\ncidr = {NETWORK}\n"
             + (f"[database]\nurl = {database_url}\n" if database_url else "")
             + spec.extra_config
@@ -109,15 +110,16 @@ class Cloud:
         self.wait(self.is_ready, READY_S, "the cloud is ready")
 
     def names(self, kind: str) -> list[str]:
-        """Give the names of all daemons of a kind: `api`, `conductor`, `scheduler` or `compute`."""
+        """Give the names of all daemons of a kind: `api`, `conductor`, `scheduler`, `console` or `compute`."""
         if kind == "compute":
             return [f"compute.{host}" for host in self.host_names]
-        count = {"api": self.spec.apis, "conductor": self.spec.conductors, "scheduler": self.spec.schedulers}[kind]
+        spec = self.spec
+        count = {"api": spec.apis, "conductor": spec.conductors, "scheduler": spec.schedulers, "console": spec.consoles}[kind]
         return [f"{kind}.{number}" for number in range(1, count + 1)]
 
     def daemons(self) -> list[str]:
         """Give the names of all daemons, in the order of their start."""
-        return [name for kind in ("conductor", "scheduler", "compute", "api") for name in self.names(kind)]
+        return [name for kind in ("conductor", "scheduler", "compute", "console", "api") for name in self.names(kind)]
 
     def spawn(self, name: str) -> None:
         """Start one daemon, with its fault points; its output goes to a file of its name."""

@@ -166,6 +166,7 @@ def wrap(kind: str, points: Points) -> None:
     wrap_messages(points)
     if kind == "compute":
         wrap_compute(points)
+    if kind in ("compute", "console"):
         return
     wrap_database(points)
     if kind == "conductor":

@@ -15,6 +15,7 @@ from nova_lite.api.compute.views import servers as views
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
+from nova_lite.model.hardware import reading
 from nova_lite.model.ids import ImageId
 from nova_lite.model.image import Image, ImageStatus
 from nova_lite.model.server import Server
@@ -55,6 +56,7 @@ def rebuild(request: Request) -> Answer:
     with request.parts.database.read() as tx:
         server = ready_server(request, tx, "rebuild")
     image = bootable_image(request, str(asked["imageRef"]), server.flavor)
+    reading.read(server.flavor, image.properties)  # what they contradict each other in is said before anything is undone
     with request.parts.database.read() as tx:
         wanted = dataclasses.replace(
             server, image_id=image.id, image_properties=image.properties, **_changes(request, tx, server, asked)

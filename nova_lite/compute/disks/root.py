@@ -66,7 +66,7 @@ class GuestDisks:
 
     def drop(self, server_id: ServerId, *, keep_blanks: bool) -> None:
         """Remove the root disk and the config drive, and the other disks too unless they are kept. May be repeated."""
-        gone = ("root.*", "config.*", "rescue*") if keep_blanks else ("*.qcow2", "*.raw", "*.iso", "*.new")
+        gone = ("root.*", "config.*", "rescue*", "nvram*") if keep_blanks else ("*.qcow2", "*.raw", "*.iso", "*.new", "nvram*")
         self._unlink(server_id, *gone)
 
     def drop_rescue(self, server_id: ServerId) -> None:
@@ -98,6 +98,10 @@ class GuestDisks:
     def console_log(self, server_id: ServerId) -> Path:
         """Give where the guest's serial console is written."""
         return self.folder_of(server_id) / "console.log"
+
+    def nvram(self, server_id: ServerId) -> Path:
+        """Give where the variables of a guest's UEFI firmware are: beside its disks, so that they go where those go."""
+        return self.folder_of(server_id) / "nvram.fd"
 
     def remove(self, server_id: ServerId) -> None:
         """Remove all of a guest's files. May be repeated. Raises: OSError."""

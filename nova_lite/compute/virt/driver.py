@@ -6,17 +6,20 @@ in the same state. Methods of different servers may run side by side; calls for 
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from typing import Protocol
 
 from nova_lite.compute.virt.renewal import GuestRenewal
 from nova_lite.compute.virt.states import GuestStates
+from nova_lite.model.console import ConsoleKind
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
 
+OpenConsole = Callable[[], socket.socket]
 PowerListener = Callable[[ServerId, PowerState], None]
 
 
@@ -35,11 +38,26 @@ class Stopped(Exception):
     """The work was given up because `stop` was set: a command with a higher pair wants something else."""
 
 
+class Consoles(Protocol):
+    """The guests' consoles, to be connected to."""
+
+    def find(self, server_id: ServerId, kind: ConsoleKind) -> OpenConsole | None:
+        """Give what connects to a running guest's console; None while it does not run.
+
+        The socket ends when the guest does. Of serial consoles the newest connection counts: it ends the one before.
+        Raises: VirtError with code `no_guest`, or `no_console` for a kind that the guest does not have; what is given too.
+        """
+
+
 class VirtDriver(Protocol):
     """A hypervisor. What it does beside having guests stands in parts, a file each."""
 
     states: GuestStates
     renewal: GuestRenewal
+
+    @property
+    def consoles(self) -> Consoles:
+        """The guests' consoles."""
 
     def facts(self) -> HostFacts:
         """Give what the host is and has. Raises: VirtError when the hypervisor does not answer."""

@@ -61,7 +61,7 @@ class HostWiring:
         present = bridge.links()
         for plugged in self._plugged_on(name):
             if plugged.tap in present:
-                bridge.ensure_tap(plugged.tap, name, plugged.interface.mtu)
+                bridge.ensure_tap(plugged.tap, name, plugged.interface.mtu, queues=plugged.interface.queues)
 
     def plug(self, server_id: ServerId, interface: GuestInterface) -> str:
         """Have a tap for the interface, attached to the bridge, that lets only its own addresses out; give its name."""
@@ -70,7 +70,7 @@ class HostWiring:
         tap = bridge.tap_name(interface.port_id)
         self._notes.add(server_id, Plugged(tap=tap, interface=interface))
         firewall.ensure_tap(interface.bridge, tap, interface.mac_address, interface.ip_address)  # first: never unguarded
-        bridge.ensure_tap(tap, interface.bridge, interface.mtu)
+        bridge.ensure_tap(tap, interface.bridge, interface.mtu, queues=interface.queues)
         spec = self._specs.of(interface.ip_address)
         self._dhcp(interface.bridge).add(interface, spec.hostname if spec else "")
         return tap

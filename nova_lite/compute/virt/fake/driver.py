@@ -11,6 +11,8 @@ from pathlib import Path
 
 from nova_lite.compute.effort import count_image
 from nova_lite.compute.virt.driver import PowerListener
+from nova_lite.compute.virt.fake import hardware
+from nova_lite.compute.virt.fake.consoles import UP, FakeConsoles
 from nova_lite.compute.virt.fake.guests import Guests, boot
 from nova_lite.compute.virt.fake.mishaps import Mishaps
 from nova_lite.compute.virt.fake.renewal import FakeRenewal, new_guest
@@ -40,24 +42,23 @@ class FakeDriver:
         self._listener: PowerListener | None = None
         self.states = FakeStates(self._guests, self._mishaps, self._changed)
         self.renewal = FakeRenewal(self._guests, self._mishaps, self._changed, self._need_image)
+        self.consoles = FakeConsoles(self._guests, self._mishaps)
 
     def facts(self) -> HostFacts:
         """Give what `behaviour.json` says, else a large host."""
         self._mishaps.befall("facts")
         given = self._mishaps.facts()
+        total = hardware.total(given, TOTAL)
         return HostFacts(
             hypervisor_type="fake",
             hypervisor_version=1000000,
             hypervisor_hostname=self._host,
             architectures=("x86_64",),
             cpu_info=json.dumps({"arch": "x86_64", "model": "fake", "vendor": "nova-lite"}),
-            total=Resources(
-                vcpus=int(given.get("vcpus", TOTAL.vcpus)),
-                ram_mib=int(given.get("ram_mib", TOTAL.ram_mib)),
-                disk_gib=int(given.get("disk_gib", TOTAL.disk_gib)),
-            ),
+            total=total,
             zone=self._zone,
             traits=tuple(given.get("traits", TRAITS)),
+            hardware=hardware.offered(given, total),
         )
 
     def adopt(self) -> None:
@@ -182,6 +183,8 @@ class FakeDriver:
         return self._changed(server_id, power_state)
 
     def _changed(self, server_id: ServerId, power_state: PowerState) -> PowerState:
+        if power_state not in UP:
+            self.consoles.end(server_id)
         if self._listener is not None and power_state is not PowerState.NOSTATE:
             self._listener(server_id, power_state)
         return power_state

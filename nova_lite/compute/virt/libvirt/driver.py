@@ -12,7 +12,7 @@ import time
 import libvirt
 
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
-from nova_lite.compute.virt.libvirt import console, domains, facts, usage
+from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, usage
 from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.virt.libvirt.making import LibvirtParts, Making
 from nova_lite.compute.virt.libvirt.renewal import LibvirtRenewal
@@ -39,9 +39,10 @@ class LibvirtDriver:
         self._parts = parts
         self._host = parts.place.host
         self._connection = Connection(parts.uri, self._on_event)
+        self.consoles = consoles.LibvirtConsoles(self._connection, parts.uri, self._host, self._must_exist)
         self._mine: set[str] = set()
         self._listener: PowerListener | None = None
-        self._making = Making(parts)
+        self._making = Making(parts, self._connection)
         self.states = LibvirtStates(self._must_exist, self._act)
         self.renewal = LibvirtRenewal(parts, self._making, self._connection, self.ensure_guest)
 
@@ -84,6 +85,7 @@ class LibvirtDriver:
             raise VirtError(error.message, code="wiring") from error
         self._parts.disks.remove(server_id)
         self._parts.specs.remove(server_id)
+        self._parts.pins.release(server_id)
         self._mine.discard(server_id)
 
     def power_on(self, server_id: ServerId) -> PowerState:

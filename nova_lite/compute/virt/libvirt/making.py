@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError
+from nova_lite.compute.pins import PinBook
 from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.driver import Stopped, VirtError
-from nova_lite.compute.virt.libvirt import facts, xml
+from nova_lite.compute.virt.libvirt import facts, seats, xml
+from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.wiring.port import Wiring, WiringError
 from nova_lite.image.client import Stopped as DownloadStopped
 from nova_lite.model.guest import GuestSpec
@@ -26,14 +28,16 @@ class LibvirtParts:
     disks: GuestDisks
     specs: GuestSpecs
     wiring: Wiring
+    pins: PinBook
 
 
 class Making:
     """Makes what a domain stands on. Everything may be repeated."""
 
-    def __init__(self, parts: LibvirtParts) -> None:
+    def __init__(self, parts: LibvirtParts, connection: Connection) -> None:
         """Nothing is made yet."""
         self._parts = parts
+        self._connection = connection
 
     def text_of(self, spec: GuestSpec, stop: threading.Event) -> str:
         """Have everything that the guest needs; give its domain's XML. Raises: VirtError, Stopped."""
@@ -42,6 +46,7 @@ class Making:
             disks = self._parts.disks.ensure(spec, stop)
         _heed(stop)
         plugs = self.wire(spec)
+        seat = seats.find(self._connection, self._parts.place, self._parts.pins, spec)
         _heed(stop)
         return xml.domain_xml(
             xml.Domain(
@@ -51,17 +56,20 @@ class Making:
                 disks=disks,
                 plugs=plugs,
                 console_log=self._parts.disks.console_log(spec.server_id),
+                nvram=self._parts.disks.nvram(spec.server_id),
+                seat=seat,
             )
         )
 
     def wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
         """Have the guest's taps and metadata. Raises: VirtError."""
-        wiring = self._parts.wiring
+        wiring, queues = self._parts.wiring, xml.hardware_of(spec).nic_queues
         try:
-            for interface in spec.interfaces:
+            interfaces = tuple(dataclasses.replace(one, queues=queues) for one in spec.interfaces)
+            for interface in interfaces:
                 wiring.ensure_network(interface)
             wiring.set_metadata(spec)
-            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in spec.interfaces)
+            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in interfaces)
         except WiringError as error:
             raise VirtError(error.message, code="wiring") from error
 

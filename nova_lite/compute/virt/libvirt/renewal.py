@@ -47,7 +47,7 @@ class LibvirtRenewal:
         """Have the rescue image before the guest is destroyed."""
         if spec.rescue is not None:
             self.fetch(spec.rescue.image, stop)
-        self._forget(spec.server_id)
+        self._turn_off(spec.server_id)
         self._parts.disks.drop_rescue(spec.server_id)
         return self._renew(spec, stop, on=True)
 
@@ -58,7 +58,7 @@ class LibvirtRenewal:
             raise VirtError("The host has no such guest.", code="no_guest", host_at_fault=False)
         if spec.rescue is None:
             return self._power(server_id)
-        self._forget(server_id)
+        self._turn_off(server_id)
         power = self._renew(dataclasses.replace(spec, rescue=None), stop, on=on)
         self._parts.disks.drop_rescue(server_id)
         return power
@@ -73,6 +73,17 @@ class LibvirtRenewal:
     def _forget(self, server_id: ServerId) -> None:
         host = self._parts.place.host
         self._connection.run(lambda connection: domains.remove(connection, host, server_id), timeout_s=REMOVE_S)
+
+    def _turn_off(self, server_id: ServerId) -> None:
+        """Have the guest off and defined as it was: what its firmware keeps stays, another definition takes its place."""
+        host = self._parts.place.host
+
+        def off(connection: libvirt.virConnect) -> None:
+            domain = domains.find(connection, host, server_id)
+            if domain is not None:
+                domains.destroy(domain)
+
+        self._connection.run(off, timeout_s=REMOVE_S)
 
     def _power(self, server_id: ServerId) -> PowerState:
         host = self._parts.place.host

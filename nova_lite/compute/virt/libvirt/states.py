@@ -18,8 +18,6 @@ ADMINISTRATOR = "root"
 NO_AGENT = (
     libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
     libvirt.VIR_ERR_AGENT_UNSYNCED,
-    libvirt.VIR_ERR_AGENT_COMMAND_TIMEOUT,
-    libvirt.VIR_ERR_AGENT_COMMAND_FAILED,
     libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
 )
 Act = Callable[[ServerId, domains.DomainAct, float], None]

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from nova_lite.compute.virt.driver import Stopped, VirtError
+from nova_lite.model.console import ConsoleKind
 from nova_lite.model.guest import PowerState, Rescue
 from nova_lite.model.image import ImageSource
 from nova_lite.model.wire import to_plain
@@ -34,6 +35,19 @@ def stopped():
 
 def powers(driver):
     return {guest.server_id: guest.power_state for guest in driver.list_guests()}
+
+
+def connected(driver, kind):
+    made = driver.consoles.find(ONE, kind)()
+    made.settimeout(20)
+    return made
+
+
+def at_end(connection):
+    """Whether the other side ends it within the connection's time."""
+    while connection.recv(4096):
+        pass
+    return True
 
 
 class DriverContract:
@@ -82,6 +96,35 @@ class DriverContract:
         later.adopt()
 
         assert powers(later) == {ONE: PowerState.RUNNING}
+
+    def test_a_guests_screen_speaks_rfb_and_ends_with_the_guest(self, hypervisor):
+        hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+        screen = connected(hypervisor.driver, ConsoleKind.VNC)
+        other = connected(hypervisor.driver, ConsoleKind.VNC)
+
+        with screen, other:
+            assert (screen.recv(12), other.recv(12)) == (b"RFB 003.008\n", b"RFB 003.008\n")
+            hypervisor.driver.remove_guest(ONE)
+            assert at_end(screen) and at_end(other)
+
+    def test_of_a_guests_serial_lines_the_newest_counts_and_ends_with_the_guest(self, hypervisor):
+        hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        first, second = (connected(hypervisor.driver, ConsoleKind.SERIAL) for _ in range(2))
+        with first, second:
+            assert at_end(first)
+            hypervisor.driver.power_off(ONE, 0.0, go())
+            assert at_end(second)
+
+    def test_there_is_no_console_of_a_guest_that_is_off_or_not_here(self, hypervisor):
+        hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+        hypervisor.driver.power_off(ONE, 0.0, go())
+
+        assert [hypervisor.driver.consoles.find(ONE, kind) for kind in ConsoleKind] == [None, None]
+        for kind in ConsoleKind:
+            with pytest.raises(VirtError) as caught:
+                hypervisor.driver.consoles.find(TWO, kind)
+            assert caught.value.code == "no_guest"
 
     def test_power_goes_off_and_on_and_each_may_be_repeated(self, hypervisor):
         driver = hypervisor.driver
