@@ -22,6 +22,7 @@ from nova_lite.rpc.commands import (
     RebuildGuest,
     RemoveGuest,
     RescueGuest,
+    RewireGuest,
     SetPassword,
     UnrescueGuest,
 )
@@ -84,6 +85,10 @@ def _set_password(driver: VirtDriver, command: SetPassword, _stop: threading.Eve
     driver.states.set_password(command.head.server_id, command.user, command.password)
 
 
+def _rewire_guest(driver: VirtDriver, command: RewireGuest, _stop: threading.Event) -> None:
+    driver.states.rewire(command.head.server_id)
+
+
 def _crash_guest(driver: VirtDriver, command: CrashGuest, _stop: threading.Event) -> None:
     driver.states.interrupt(command.head.server_id)
 
@@ -96,6 +101,7 @@ WORKS = (
     CommandWork(command=HoldGuest, act=_hold_guest),
     CommandWork(command=SetPassword, act=_set_password),
     CommandWork(command=CrashGuest, act=_crash_guest),
+    CommandWork(command=RewireGuest, act=_rewire_guest),
     CommandWork(command=FetchImage, act=_fetch_image, makes_guests=True),
     CommandWork(command=RebuildGuest, act=_rebuild_guest, makes_guests=True),
     CommandWork(command=RescueGuest, act=_rescue_guest, makes_guests=True),

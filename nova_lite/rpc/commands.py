@@ -148,3 +148,10 @@ class UnrescueGuest(Command):
 
     method = "unrescue_guest"
     power: Power
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RewireGuest(Command):
+    """The guest's taps, addresses and metadata are to be on the host as they were ordered, whoever took them away."""
+
+    method = "rewire_guest"

@@ -9,7 +9,7 @@ from nova_lite.db.engine import Tx
 from nova_lite.durable.workflow import Done, Outside, Record, Run, Wait, Workflow, minutes, seconds
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.server import TaskState
-from nova_lite.rpc.commands import CrashGuest, SetPassword
+from nova_lite.rpc.commands import CrashGuest, RewireGuest, SetPassword
 from nova_lite.servers import records
 from nova_lite.workflows import delete
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
@@ -30,7 +30,7 @@ class PasswordParams:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DumpParams:
-    """Which guest is to dump its memory."""
+    """Which guest is to dump its memory, or to be wired again."""
 
     server_id: ServerId
     host: HostName
@@ -45,6 +45,11 @@ def set_password(run: Run[PasswordParams]) -> Done | Wait:
 def interrupt_guest(run: Run[DumpParams]) -> Done | Wait:
     """Have the guest interrupted once."""
     return obeyed(run, run.params.host, lambda head: CrashGuest(head=head))
+
+
+def rewire_guest(run: Run[DumpParams]) -> Done | Wait:
+    """Have the host plug the guest's taps and serve its metadata as they were ordered."""
+    return obeyed(run, run.params.host, lambda head: RewireGuest(head=head))
 
 
 def tell_end(run: Run[DumpParams]) -> Done:
@@ -80,6 +85,28 @@ TRIGGER_CRASH_DUMP = Workflow(
     on_failure=tell_failure,
     on_delete=delete.begin_after,
 )
+
+INJECT_NETWORK_INFO = Workflow(
+    name="inject_network_info",
+    version=1,
+    params=DumpParams,
+    steps=(
+        # No undo: the host is only brought to what it should be.
+        Outside("rewire_guest", rewire_guest, None, None, minutes(2)),
+    ),
+    on_delete=delete.begin_after,
+)
+
+
+def accept_network_info(desk: Desk, context: Context, server_id: ServerId) -> None:
+    """Accept that the host wires a guest again. Raises: NotFound; Conflict when an operation or its state is in the way."""
+
+    def work(tx: Tx) -> None:
+        server = ready(tx, server_id, "injectNetworkInfo")
+        params = DumpParams(server_id=server_id, host=host_of(server))
+        begin(desk, tx, context, Beginning(server=server, workflow=INJECT_NETWORK_INFO, params=params))
+
+    desk.database.transact(work)
 
 
 def accept_password(desk: Desk, context: Context, server_id: ServerId, password: str) -> None:

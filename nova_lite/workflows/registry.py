@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nova_lite.durable.workflow import Registry
-from nova_lite.workflows.ask_guest import CHANGE_PASSWORD, TRIGGER_CRASH_DUMP
+from nova_lite.workflows.ask_guest import CHANGE_PASSWORD, INJECT_NETWORK_INFO, TRIGGER_CRASH_DUMP
 from nova_lite.workflows.boot import BOOT
 from nova_lite.workflows.boot_many import BOOT_MANY
 from nova_lite.workflows.delete import DELETE, SOFT_DELETE
@@ -27,6 +27,7 @@ REGISTRY = Registry(
         RESUME,
         CHANGE_PASSWORD,
         TRIGGER_CRASH_DUMP,
+        INJECT_NETWORK_INFO,
         SOFT_DELETE,
         RESTORE,
         RESCUE,

@@ -63,6 +63,11 @@ class Meter:
         yield "boot", self._spend(lambda number: self._ids.append(self._cloud.boot(image, f"s{number}")), times["boot"])
         for name, body in ACTIONS.items():
             yield name, self._spend(lambda number, body=body: self._act(self._ids[number], body), times[name])
+        inject = {"injectNetworkInfo": None}
+        yield (
+            "inject_network_info",
+            self._spend(lambda number: self._act(self._ids[number], inject, user="admin"), times["inject_network_info"]),
+        )
         yield "rebuild", self._spend(lambda number: self._rebuild(self._ids[number], image), times["rebuild"])
         with self._keeping_deleted_servers():
             yield "soft_delete", self._spend(lambda number: self._delete(self._ids[number]), times["soft_delete"])
@@ -162,8 +167,8 @@ class Meter:
         assert answer.status_code == 200, answer.text
         return answer
 
-    def _act(self, server_id: str, body: Any) -> None:
-        answer = self._cloud.ask("POST", f"/servers/{server_id}/action", body, version="2.17")
+    def _act(self, server_id: str, body: Any, *, user: str = "demo") -> None:
+        answer = self._cloud.ask("POST", f"/servers/{server_id}/action", body, version="2.17", user=user)
         assert answer.status_code in (200, 202), answer.text
 
     def _rebuild(self, server_id: str, image: str) -> None:

@@ -26,6 +26,7 @@ from nova_lite.rpc.commands import (
     RebuildGuest,
     RemoveGuest,
     RescueGuest,
+    RewireGuest,
     SetPassword,
     UnrescueGuest,
 )
@@ -60,6 +61,7 @@ class FakeHost:
         self.faults: dict[str, list[Fault]] = defaultdict(list)  # by verb: what the next ones end with
         self.reboots: set[tuple[str, str]] = set()
         self.images: set[str] = set()
+        self.rewired: set[ServerId] = set()
         self.images_of: dict[ServerId, str] = {}
         self.rescued: set[ServerId] = set()
         self.passwords: dict[ServerId, str] = {}
@@ -131,6 +133,9 @@ class FakeHost:
 
     def _set_password(self, message: SetPassword) -> None:
         self.passwords[message.head.server_id] = message.password
+
+    def _rewire_guest(self, message: RewireGuest) -> None:
+        self.rewired.add(message.head.server_id)
 
     def _crash_guest(self, message: CrashGuest) -> None:
         self.crashes.add((message.head.server_id, message.head.operation_id))

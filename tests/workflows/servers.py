@@ -30,7 +30,7 @@ from nova_lite.quota import usage
 from nova_lite.scheduler.pick import pick
 from nova_lite.servers import records
 from nova_lite.workflows import ask_guest, books, create, delete, power
-from nova_lite.workflows.ask_guest import CHANGE_PASSWORD, TRIGGER_CRASH_DUMP
+from nova_lite.workflows.ask_guest import CHANGE_PASSWORD, INJECT_NETWORK_INFO, TRIGGER_CRASH_DUMP
 from nova_lite.workflows.boot import BOOT
 from nova_lite.workflows.boot_many import BOOT_MANY, RESERVATION
 from nova_lite.workflows.delete import DELETE
@@ -344,5 +344,6 @@ SCENARIOS = (
     SettledScenario(SUSPEND, power.accept_suspend, PowerState.RUNNING),
     SettledScenario(RESUME, power.accept_resume, PowerState.SUSPENDED),
     SettledScenario(CHANGE_PASSWORD, change_password, PowerState.RUNNING),
+    SettledScenario(INJECT_NETWORK_INFO, ask_guest.accept_network_info, PowerState.RUNNING),
     SettledScenario(TRIGGER_CRASH_DUMP, ask_guest.accept_crash_dump, PowerState.RUNNING),
 )

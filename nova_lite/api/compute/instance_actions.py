@@ -26,6 +26,7 @@ NAMES = {
     "reboot_hard": "reboot",
     "change_password": "changePassword",
     "soft_delete": "delete",
+    "inject_network_info": "injectNetworkInfo",
 }  # what the API calls a workflow by another name
 EVENTS = "os_compute_api:os-instance-actions:events"
 DETAILS = "os_compute_api:os-instance-actions:events:details"

@@ -63,7 +63,12 @@ _ACTIONS = (
         actions.CRASH_DUMP,
         min_version="2.17",
     ),
-    _later("injectNetworkInfo", "os-admin-actions:inject_network_info", actions.INJECT_NETWORK_INFO),
+    _action(
+        "injectNetworkInfo",
+        simple("injectNetworkInfo", ask_guest.accept_network_info),
+        "os-admin-actions:inject_network_info",
+        actions.INJECT_NETWORK_INFO,
+    ),
     _later("addSecurityGroup", "os-security-groups:add", actions.ADD_GROUP),
     _later("removeSecurityGroup", "os-security-groups:remove", actions.REMOVE_GROUP),
     _later("addFixedIp", "os-multinic:add", actions.ADD_FIXED_IP, max_version="2.43"),

@@ -28,3 +28,6 @@ class GuestStates(Protocol):
 
     def interrupt(self, server_id: ServerId) -> None:
         """Send the guest an NMI. Not to be repeated: the caller remembers that it was done."""
+
+    def rewire(self, server_id: ServerId) -> None:
+        """Have the guest's taps, addresses and metadata on the host as they were ordered."""

@@ -40,7 +40,7 @@ from nova_lite.workflows.registry import REGISTRY
 
 LOOK_S = 20.0  # a lost host is silent for 120 s: the daemon's 5 s would only cost time here
 CHANGES = frozenset({"ensure_guest", "remove_guest", "power_on", "power_off", "reboot"})
-STATES = frozenset({"pause", "suspend", "set_password", "interrupt"})
+STATES = frozenset({"pause", "suspend", "set_password", "interrupt", "rewire"})
 RENEWAL = frozenset({"fetch", "rebuild", "rescue", "unrescue"})
 WRITES = frozenset({"enter", "enter_tombstone", "conclude", "add_notice", "drop_notice"})
 

@@ -82,6 +82,10 @@ def _change_password(desk: Desk, server_id: ServerId) -> None:
     ask_guest.accept_password(desk, CONTEXT, server_id, "another")
 
 
+def _network_info(desk: Desk, server_id: ServerId) -> None:
+    ask_guest.accept_network_info(desk, CONTEXT, server_id)
+
+
 def _crash_dump(desk: Desk, server_id: ServerId) -> None:
     ask_guest.accept_crash_dump(desk, CONTEXT, server_id)
 
@@ -104,6 +108,7 @@ LOADS = (
     Load(workflow="unrescue", begins="rescued", ends="active", boots=3, ask=_unrescue),
     Load(workflow="rebuild", begins="active", ends="active", boots=2, ask=_rebuild),
     Load(workflow="change_password", begins="active", ends="active", ask=_change_password),
+    Load(workflow="inject_network_info", begins="active", ends="active", ask=_network_info),
     Load(workflow="trigger_crash_dump", begins="active", ends="active", ask=_crash_dump),
 )
 

@@ -113,9 +113,23 @@ def test_every_action_of_a_guest_is_asked(variables):
     elsewhere = {"delete", "update", "console_output", "metadata", "tags", "interface", "volume", "remote_console"}
     elsewhere |= {"shelve", "shelveOffload", "unshelve", "resize", "confirmResize", "revertResize", "createImage"}
     elsewhere |= {"createBackup", "migrate", "os-migrateLive", "evacuate", "addSecurityGroup", "removeSecurityGroup"}
-    elsewhere |= {"addFixedIp", "removeFixedIp", "addFloatingIp", "removeFloatingIp", "injectNetworkInfo"}
+    elsewhere |= {"addFixedIp", "removeFixedIp", "addFloatingIp", "removeFloatingIp", "injectNetworkInfo"}  # the last: below
 
     assert set(rules.ALLOWED) - elsewhere == set(BODIES)
+
+
+@pytest.mark.parametrize("state", list(ServerState), ids=str)
+def test_an_admin_has_a_guest_wired_again_in_its_states(client, world, variables, put, state):
+    put(state)
+
+    answer = client.simulate_post(
+        f"/compute/v2.1/servers/{variables['active']}/action",
+        headers={"X-Auth-Token": world.tokens["admin"]},
+        json={"injectNetworkInfo": None},
+    )
+
+    expected = 404 if state is ServerState.DELETED else 202 if state in rules.ALLOWED["injectNetworkInfo"] else 409
+    assert answer.status_code == expected
 
 
 def test_a_softly_deleted_server_is_restored_and_not_reset(client, world, variables, put):

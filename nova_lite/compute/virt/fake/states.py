@@ -38,6 +38,14 @@ class FakeStates:
         """Count it."""
         self._count("interrupt", server_id, "interrupts")
 
+    def rewire(self, server_id: ServerId) -> None:
+        """Count it: there are no taps."""
+        self._mishaps.befall("rewire")
+        with self._guests.lock:
+            guest = self._guests.get(server_id)
+            guest["rewired"] = guest.get("rewired", 0) + 1
+            self._guests.save()
+
     def _hold(self, method: str, server_id: ServerId, held: PowerState) -> PowerState:
         self._mishaps.befall(method)
         with self._guests.lock:

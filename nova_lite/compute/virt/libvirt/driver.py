@@ -43,7 +43,7 @@ class LibvirtDriver:
         self._mine: set[str] = set()
         self._listener: PowerListener | None = None
         self._making = Making(parts, self._connection)
-        self.states = LibvirtStates(self._must_exist, self._act)
+        self.states = LibvirtStates(self._must_exist, self._act, self._making.rewire)
         self.renewal = LibvirtRenewal(parts, self._making, self._connection, self.ensure_guest)
 
     def facts(self) -> HostFacts:

@@ -17,6 +17,7 @@ from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.wiring.port import Wiring, WiringError
 from nova_lite.image.client import Stopped as DownloadStopped
 from nova_lite.model.guest import GuestSpec
+from nova_lite.model.ids import ServerId
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,12 @@ class Making:
                 seat=seat,
             )
         )
+
+    def rewire(self, server_id: ServerId) -> None:
+        """Have the taps and metadata of a guest that is here; without its spec nothing is known of them. Raises: VirtError."""
+        spec = self._parts.specs.find(server_id)
+        if spec is not None:
+            self.wire(spec)
 
     def wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
         """Have the guest's taps and metadata. Raises: VirtError."""

@@ -26,10 +26,11 @@ Act = Callable[[ServerId, domains.DomainAct, float], None]
 class LibvirtStates:
     """Fulfils GuestStates."""
 
-    def __init__(self, power: Callable[[ServerId], PowerState], act: Act) -> None:
-        """`power` and `act` are the driver's: both raise VirtError with code `no_guest`."""
+    def __init__(self, power: Callable[[ServerId], PowerState], act: Act, rewire: Callable[[ServerId], object]) -> None:
+        """`power` and `act` are the driver's: both raise VirtError with code `no_guest`. `rewire` plugs what was ordered."""
         self._power = power
         self._act = act
+        self._rewire = rewire
 
     def pause(self, server_id: ServerId) -> PowerState:
         """Stop the CPUs."""
@@ -69,6 +70,11 @@ class LibvirtStates:
         """Inject an NMI."""
         _require(self._power(server_id), PowerState.RUNNING, PowerState.PAUSED)
         self._act(server_id, lambda domain: domain.injectNMI(0), PAUSE_S)
+
+    def rewire(self, server_id: ServerId) -> None:
+        """Plug the taps again and serve the metadata."""
+        self._power(server_id)
+        self._rewire(server_id)
 
 
 def _require(power: PowerState, *wanted: PowerState) -> None:
