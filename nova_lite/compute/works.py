@@ -11,13 +11,22 @@ from nova_lite.compute.virt.driver import VirtDriver
 from nova_lite.model.guest import PowerState
 from nova_lite.rpc.commands import (
     Command,
+    CrashGuest,
     EnsureGuest,
     EnsurePower,
+    FetchImage,
+    Hold,
+    HoldGuest,
     Power,
     RebootGuest,
+    RebuildGuest,
     ReleaseSnapshot,
     RemoveGuest,
+    RescueGuest,
+    RewireGuest,
+    SetPassword,
     TakeSnapshot,
+    UnrescueGuest,
     UploadSnapshot,
 )
 
@@ -45,9 +54,10 @@ def _remove_guest(driver: VirtDriver, command: RemoveGuest, _stop: threading.Eve
 
 
 def _ensure_power(driver: VirtDriver, command: EnsurePower, stop: threading.Event) -> PowerState:
+    server_id = command.head.server_id
     if command.power is Power.ON:
-        return driver.power_on(command.head.server_id)
-    return driver.power_off(command.head.server_id, command.graceful_s, stop)
+        return driver.power_on(server_id)
+    return driver.power_off(server_id, command.graceful_s, stop)
 
 
 def _reboot_guest(driver: VirtDriver, command: RebootGuest, stop: threading.Event) -> PowerState:
@@ -66,6 +76,40 @@ def _release_snapshot(driver: VirtDriver, command: ReleaseSnapshot, _stop: threa
     driver.snapshots.release(command.head.server_id)
 
 
+def _hold_guest(driver: VirtDriver, command: HoldGuest, _stop: threading.Event) -> PowerState:
+    hold = driver.states.pause if command.hold is Hold.PAUSED else driver.states.suspend
+    return hold(command.head.server_id)
+
+
+def _fetch_image(driver: VirtDriver, command: FetchImage, stop: threading.Event) -> None:
+    driver.renewal.fetch(command.image, stop)
+
+
+def _rebuild_guest(driver: VirtDriver, command: RebuildGuest, stop: threading.Event) -> PowerState:
+    on = command.power is Power.ON
+    return driver.renewal.rebuild(command.spec, stop, on=on, keep_blanks=command.keep_blanks)
+
+
+def _rescue_guest(driver: VirtDriver, command: RescueGuest, stop: threading.Event) -> PowerState:
+    return driver.renewal.rescue(command.spec, stop)
+
+
+def _unrescue_guest(driver: VirtDriver, command: UnrescueGuest, stop: threading.Event) -> PowerState:
+    return driver.renewal.unrescue(command.head.server_id, stop, on=command.power is Power.ON)
+
+
+def _set_password(driver: VirtDriver, command: SetPassword, _stop: threading.Event) -> None:
+    driver.states.set_password(command.head.server_id, command.user, command.password)
+
+
+def _rewire_guest(driver: VirtDriver, command: RewireGuest, _stop: threading.Event) -> None:
+    driver.states.rewire(command.head.server_id)
+
+
+def _crash_guest(driver: VirtDriver, command: CrashGuest, _stop: threading.Event) -> None:
+    driver.states.interrupt(command.head.server_id)
+
+
 WORKS = (
     CommandWork(command=EnsureGuest, act=_ensure_guest, makes_guests=True),
     CommandWork(command=RemoveGuest, act=_remove_guest),
@@ -74,4 +118,12 @@ WORKS = (
     CommandWork(command=TakeSnapshot, act=_take_snapshot),
     CommandWork(command=UploadSnapshot, act=_upload_snapshot, sends=True),
     CommandWork(command=ReleaseSnapshot, act=_release_snapshot),
+    CommandWork(command=HoldGuest, act=_hold_guest),
+    CommandWork(command=SetPassword, act=_set_password),
+    CommandWork(command=CrashGuest, act=_crash_guest),
+    CommandWork(command=RewireGuest, act=_rewire_guest),
+    CommandWork(command=FetchImage, act=_fetch_image, makes_guests=True),
+    CommandWork(command=RebuildGuest, act=_rebuild_guest, makes_guests=True),
+    CommandWork(command=RescueGuest, act=_rescue_guest, makes_guests=True),
+    CommandWork(command=UnrescueGuest, act=_unrescue_guest),
 )

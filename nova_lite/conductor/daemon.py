@@ -18,6 +18,7 @@ from nova_lite.conductor.reconcilers import history
 from nova_lite.conductor.reconcilers.differences import Differences
 from nova_lite.conductor.reconcilers.lost_hosts import LostHosts
 from nova_lite.conductor.reconcilers.power_states import PowerStates
+from nova_lite.conductor.reconcilers.reclaim import Reclaim
 from nova_lite.conductor.reconcilers.shelved import Offloading
 from nova_lite.conductor.service import ConductorParts, ConductorService
 from nova_lite.conf import api as api_conf
@@ -26,6 +27,7 @@ from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf import database as database_conf
 from nova_lite.conf import image as image_conf
 from nova_lite.conf import scheduler as scheduler_conf
+from nova_lite.conf import servers as servers_conf
 from nova_lite.conf import shelving as shelving_conf
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db import version
@@ -69,6 +71,7 @@ class Doors:
     name: str
     store: Store | None = None
     shelved_offload_s: int = 0  # how long shelved servers stay on their hosts
+    reclaim_s: int = 0  # how long deleted servers are kept
     notifier: Notifier | None = None  # where other services are told of servers
 
 
@@ -108,6 +111,7 @@ class Conductor:
                 Chore(name="beat", every_s=15.0, act=self._beat),
                 Chore(name="lost_hosts", every_s=5.0, act=lost.reconcile),
                 Chore(name="shelved", every_s=15.0, act=self._offloading.reconcile),
+                Chore(name="reclaim", every_s=30.0, act=Reclaim(database, doors.reclaim_s, self._runner.ring).reconcile),
                 Chore(name="differences", every_s=60.0, act=differences.reconcile),
                 Chore(name="history", every_s=600.0, act=functools.partial(history.reconcile, database)),
             ),
@@ -183,6 +187,7 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
             network=Networks(database),
             images=images,
             ratios=scheduler_conf.read(conf),
+            reclaim_s=servers_conf.read(conf).reclaim_s,
             name=socket.gethostname(),
             shelved_offload_s=shelving_conf.read(conf).offload_s,
             # With SQLite all is on one machine. Elsewhere the lock that shows a living upload may be another machine's.

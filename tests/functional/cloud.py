@@ -94,9 +94,13 @@ class Cloud:
         self.conductor = self.new_conductor()
         self.scheduler = Scheduler(Database(self.url, clock_of("scheduler")), LocalTransport(self.broker), name="control")
         self.hosts = {name: self.make_host(name) for name in host_names}
-        self.parts = self._parts()
-        self.client = falcon.testing.TestClient(make_app(self.parts))
         self.headers: dict[str, dict[str, str]] = {}
+        self.serve(self._parts())
+
+    def serve(self, parts: Parts) -> None:
+        """Have the APIs stand on these parts from now on."""
+        self.parts = parts
+        self.client = falcon.testing.TestClient(make_app(parts))
 
     def start(self) -> None:
         """Start all, and wait until the hosts have registered."""

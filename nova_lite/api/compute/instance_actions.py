@@ -24,6 +24,9 @@ View = dict[str, Any]
 NAMES = {  # what the API calls a workflow by another name
     "boot": "create",
     "reboot_hard": "reboot",
+    "change_password": "changePassword",
+    "soft_delete": "delete",
+    "inject_network_info": "injectNetworkInfo",
     "snapshot": "createImage",
     "backup": "createBackup",
     "shelve_offload": "shelveOffload",

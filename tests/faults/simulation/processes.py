@@ -40,6 +40,8 @@ from nova_lite.workflows.registry import REGISTRY
 LOOK_S = 20.0  # a lost host is silent for 120 s: the daemon's 5 s would only cost time here
 CHANGES = frozenset({"ensure_guest", "remove_guest", "power_on", "power_off", "reboot"})
 SNAPSHOTS = frozenset({"take", "upload", "release"})
+STATES = frozenset({"pause", "suspend", "set_password", "interrupt", "rewire"})
+RENEWAL = frozenset({"fetch", "rebuild", "rescue", "unrescue"})
 WRITES = frozenset({"enter", "enter_tombstone", "conclude", "add_notice", "drop_notice"})
 
 
@@ -189,6 +191,8 @@ class ComputeProcess:
         self.hypervisor = FakeDriver(folder, host, guests=HypervisorFile(folder, seams))
         self.hypervisor.snapshots.send = FakeImages(shared).send  # the image service, which has no deaths here
         self.hypervisor.snapshots = Wrapped(self.hypervisor.snapshots, seams, "driver", SNAPSHOTS)
+        self.hypervisor.states = Wrapped(self.hypervisor.states, seams, "driver", STATES)
+        self.hypervisor.renewal = Wrapped(self.hypervisor.renewal, seams, "driver", RENEWAL)
         driver = Wrapped(self.hypervisor, seams, "driver", CHANGES)
         self._file = Ledger(folder / "ledger.db", clock)
         self.ledger = Wrapped(self._file, seams, "ledger", WRITES)

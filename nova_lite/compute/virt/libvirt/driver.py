@@ -5,25 +5,21 @@ A domain of ours has the server's id as its UUID and names its host in its metad
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 import libvirt
 
-from nova_lite.compute.disks.root import GuestDisks
-from nova_lite.compute.disks.tool import DiskError
-from nova_lite.compute.pins import PinBook
-from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.driver import PasswordListener, PowerListener, Stopped, VirtError
-from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, seats, usage, xml
+from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, usage
 from nova_lite.compute.virt.libvirt.connection import Connection
+from nova_lite.compute.virt.libvirt.making import LibvirtParts, Making, disk_errors
+from nova_lite.compute.virt.libvirt.renewal import LibvirtRenewal
 from nova_lite.compute.virt.libvirt.snapshots import LibvirtSnapshots
-from nova_lite.compute.wiring.port import Wiring, WiringError
-from nova_lite.image.client import Stopped as DownloadStopped
+from nova_lite.compute.virt.libvirt.states import LibvirtStates
+from nova_lite.compute.wiring.port import WiringError
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -38,18 +34,6 @@ ASK_AGAIN_S = 10.0  # a guest that still boots does not hear the power button
 UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LibvirtParts:
-    """What the driver stands on."""
-
-    uri: str
-    place: facts.Place
-    disks: GuestDisks
-    specs: GuestSpecs
-    wiring: Wiring
-    pins: PinBook
-
-
 class LibvirtDriver:
     """Fulfils VirtDriver."""
 
@@ -62,6 +46,9 @@ class LibvirtDriver:
         self.consoles = consoles.LibvirtConsoles(self._connection, parts.uri, self._host, self._must_exist)
         self._mine: set[str] = set()
         self._listener: PowerListener | None = None
+        self._making = Making(parts, self._connection)
+        self.states = LibvirtStates(self._must_exist, self._act, self._making.rewire)
+        self.renewal = LibvirtRenewal(parts, self._making, self._connection, self.ensure_guest)
 
     def facts(self) -> HostFacts:
         """Give what the machine is and has. Raises: VirtError."""
@@ -79,7 +66,7 @@ class LibvirtDriver:
         for spec in self._parts.specs.list_all():
             if spec.server_id in running:
                 try:
-                    _wire(self._parts.wiring, spec)
+                    self._making.wire(spec)
                 except VirtError as error:
                     LOG.warning("A guest's network is not as it was: %s", error.message, extra={"server_id": spec.server_id})
 
@@ -99,32 +86,14 @@ class LibvirtDriver:
         if power in UP:
             return power
         _heed(stop)
-        self._parts.specs.save(spec)
-        with _disk_errors():
-            disks = self._parts.disks.ensure(spec, stop)
-        _heed(stop)
-        plugs = _wire(self._parts.wiring, spec)
-        seat = seats.find(self._connection, self._parts.place, self._parts.pins, spec)
-        _heed(stop)
-        text = xml.domain_xml(
-            xml.Domain(
-                spec=spec,
-                host=self._host,
-                kvm=self._parts.place.kvm,
-                disks=disks,
-                plugs=plugs,
-                console_log=self._parts.disks.console_log(spec.server_id),
-                nvram=self._parts.disks.nvram(spec.server_id),
-                seat=seat,
-            )
-        )
+        text = self._making.text_of(spec, stop)
         self._mine.add(spec.server_id)
         _start_new(self._connection, text)
         return PowerState.RUNNING
 
     def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
         """Have an image here for guests to come. Raises: VirtError, Stopped."""
-        with _disk_errors():
+        with disk_errors():
             self._parts.disks.ensure_image(source, stop)
 
     def remove_guest(self, server_id: ServerId) -> None:
@@ -142,9 +111,11 @@ class LibvirtDriver:
     def power_on(self, server_id: ServerId) -> PowerState:
         """Start the guest, with its taps as they should be; one that libvirt forgot is made anew over its disks.
 
-        Raises: VirtError.
+        One that was turned off while it was rescued runs from its own disks. Raises: VirtError.
         """
         power, spec = self._power(server_id), self._parts.specs.find(server_id)
+        if spec is not None and spec.rescue is not None and power not in UP:
+            return self.renewal.unrescue(server_id, threading.Event(), on=True)
         if power is None and spec is not None:
             return self.ensure_guest(spec, threading.Event())
         if power is None:
@@ -152,7 +123,7 @@ class LibvirtDriver:
         if power is PowerState.RUNNING:
             return power
         if spec is not None:
-            _wire(self._parts.wiring, spec)
+            self._making.wire(spec)
         self._act(server_id, domains.start, START_S)
         return PowerState.RUNNING
 
@@ -261,18 +232,6 @@ def _powers(connection: libvirt.virConnect, host: str, mine: Collection[str]) ->
     }
 
 
-def _wire(wiring: Wiring, spec: GuestSpec) -> tuple[xml.Plug, ...]:
-    queues = xml.hardware_of(spec).nic_queues
-    try:
-        interfaces = tuple(dataclasses.replace(one, queues=queues) for one in spec.interfaces)
-        for interface in interfaces:
-            wiring.ensure_network(interface)
-        wiring.set_metadata(spec)
-        return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in interfaces)
-    except WiringError as error:
-        raise VirtError(error.message, code="wiring") from error
-
-
 def _start_new(libvirtd: Connection, text: str) -> None:
     given_up = threading.Event()
     try:
@@ -285,16 +244,6 @@ def _start_new(libvirtd: Connection, text: str) -> None:
 def _heed(stop: threading.Event) -> None:
     if stop.is_set():
         raise Stopped
-
-
-@contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except DiskError as error:
-        raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
-    except DownloadStopped as error:
-        raise Stopped from error
 
 
 def _no_guest() -> VirtError:
