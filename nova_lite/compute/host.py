@@ -9,6 +9,7 @@ from nova_lite.clock import Clock
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
+from nova_lite.compute.moving.door import Door
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.service import ComputeService, ServiceParts
 from nova_lite.compute.virt.driver import VirtDriver
@@ -30,6 +31,7 @@ class Doors:
     transport: Transport
     driver: VirtDriver
     clock: Clock
+    door: Door | None = None  # None: nothing moves from here to other hosts
 
 
 class ComputeHost:
@@ -51,8 +53,11 @@ class ComputeHost:
                 outbox=self.outbox,
                 crew=self.crew,
                 clock=doors.clock,
+                door=doors.door.open if doors.door is not None else None,
             )
         )
+        if doors.door is not None:
+            doors.door.add(doors.host, doors.driver.moves.offer_of)
         self.service = ComputeService(
             ServiceParts(
                 host=doors.host,
@@ -62,6 +67,7 @@ class ComputeHost:
                 crew=self.crew,
                 monitor=self.monitor,
                 clock=doors.clock,
+                progress=conductor,
             )
         )
         self.monitor.add_chore("owed", self.service.obey_tombstones)

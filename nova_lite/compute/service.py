@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -15,6 +16,7 @@ from nova_lite import errors, metrics
 from nova_lite.clock import Clock
 from nova_lite.compute import uptime
 from nova_lite.compute.crew import Act, Crew, Work
+from nova_lite.compute.effort import Effort
 from nova_lite.compute.ledger import TOMBSTONE, Kind, Ledger, Notice, Outcome, Task, task_of
 from nova_lite.compute.monitor import Monitor
 from nova_lite.compute.reports import Outbox
@@ -23,9 +25,10 @@ from nova_lite.compute.works import WORKS, CommandWork
 from nova_lite.model import wire
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.migration import Progress
 from nova_lite.rpc.commands import CommandHead
 from nova_lite.rpc.compute import AckReport, GetConsoleOutput, GetDiagnostics, Tombstone, Welcome
-from nova_lite.rpc.conductor import Fault, Report, TombstoneDone
+from nova_lite.rpc.conductor import Fault, MoveProgress, ProgressPort, Report, TombstoneDone
 from nova_lite.rpc.port import Handler
 
 LOG = logging.getLogger(__name__)
@@ -48,6 +51,7 @@ class ServiceParts:
     crew: Crew
     monitor: Monitor
     clock: Clock
+    progress: ProgressPort | None = None  # None: nobody wants to know how far moves are
 
 
 class Questions:
@@ -235,12 +239,23 @@ class ComputeService:
                         head=head,
                         builds=builds,
                         deadline=self._parts.clock.monotonic() + max(head.time_left_s, 0.0),
+                        effort=Effort(tell=functools.partial(self._tell, head)),
                     )
                 )
                 return
             say = self._report(head, entry.outcome)
         if say is not None:
             say()
+
+    def _tell(self, head: CommandHead, progress: Progress) -> None:
+        """Tell the conductors how far a work is; when the broker is away they learn it the next time."""
+        if self._parts.progress is None:
+            return
+        message = MoveProgress(
+            host=self._parts.host, server_id=head.server_id, operation_id=head.operation_id, progress=progress
+        )
+        with contextlib.suppress(errors.Unavailable):
+            self._parts.progress.move_progress(message)
 
     def _conclude(self, work: Work, future: Future) -> Callable[[], None] | None:
         """Write down what came of a command's work; give what sends the report. A stopped work has nothing to report."""

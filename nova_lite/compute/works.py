@@ -9,7 +9,19 @@ from typing import Any
 
 from nova_lite.compute.virt.driver import VirtDriver
 from nova_lite.model.guest import PowerState
-from nova_lite.rpc.commands import Command, EnsureGuest, EnsurePower, Power, RebootGuest, RemoveGuest
+from nova_lite.rpc.commands import (
+    BringDisks,
+    Command,
+    DropHeld,
+    EnsureGuest,
+    EnsurePower,
+    FinishMove,
+    HoldGuest,
+    Power,
+    RebootGuest,
+    RemoveGuest,
+    RestoreGuest,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,9 +54,34 @@ def _reboot_guest(driver: VirtDriver, command: RebootGuest, stop: threading.Even
     return driver.reboot(command.head.server_id, hard=command.hard, graceful_s=command.graceful_s, stop=stop)
 
 
+def _hold_guest(driver: VirtDriver, command: HoldGuest, stop: threading.Event) -> None:
+    driver.moves.hold(command.head.server_id, command.token_sha256, command.graceful_s, stop)
+
+
+def _bring_disks(driver: VirtDriver, command: BringDisks, stop: threading.Event) -> None:
+    driver.moves.bring(command.spec, command.source, stop)
+
+
+def _finish_move(driver: VirtDriver, command: FinishMove, stop: threading.Event) -> PowerState:
+    return driver.moves.finish(command.spec, running=command.running, stop=stop)
+
+
+def _restore_guest(driver: VirtDriver, command: RestoreGuest, _stop: threading.Event) -> PowerState:
+    return driver.moves.restore(command.head.server_id, running=command.running)
+
+
+def _drop_held(driver: VirtDriver, command: DropHeld, _stop: threading.Event) -> None:
+    driver.moves.drop(command.head.server_id)
+
+
 WORKS = (
     CommandWork(command=EnsureGuest, act=_ensure_guest, makes_guests=True),
     CommandWork(command=RemoveGuest, act=_remove_guest),
     CommandWork(command=EnsurePower, act=_ensure_power),
     CommandWork(command=RebootGuest, act=_reboot_guest),
+    CommandWork(command=HoldGuest, act=_hold_guest),
+    CommandWork(command=BringDisks, act=_bring_disks, makes_guests=True),
+    CommandWork(command=FinishMove, act=_finish_move, makes_guests=True),
+    CommandWork(command=RestoreGuest, act=_restore_guest),
+    CommandWork(command=DropHeld, act=_drop_held),
 )

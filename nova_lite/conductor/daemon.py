@@ -14,6 +14,7 @@ from nova_lite.conductor.host_book import HostBook
 from nova_lite.conductor.housekeeping import Chore, Housekeeping
 from nova_lite.conductor.outbox import Notifier, Outbox
 from nova_lite.conductor.reconcilers import history
+from nova_lite.conductor.reconcilers.confirmations import Confirmations
 from nova_lite.conductor.reconcilers.differences import Differences
 from nova_lite.conductor.reconcilers.lost_hosts import LostHosts
 from nova_lite.conductor.reconcilers.power_states import PowerStates
@@ -23,7 +24,9 @@ from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf import database as database_conf
 from nova_lite.conf import image as image_conf
+from nova_lite.conf import moves as moves_conf
 from nova_lite.conf import scheduler as scheduler_conf
+from nova_lite.conf.moves import MoveOptions
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db import version
 from nova_lite.db.engine import Database
@@ -43,6 +46,7 @@ from nova_lite.rpc.scheduler import SchedulerClient
 from nova_lite.rpc.signing import ControlSigning, read_control_key
 from nova_lite.rpc.transport import RabbitTransport
 from nova_lite.runtime.daemon import run
+from nova_lite.workflows.desk import Desk
 from nova_lite.workflows.ports import Ports
 from nova_lite.workflows.registry import REGISTRY
 
@@ -63,6 +67,7 @@ class Doors:
     ratios: SchedulerOptions
     name: str
     store: Store | None = None
+    moves: MoveOptions = dataclasses.field(default_factory=MoveOptions)
     notifier: Notifier | None = None  # where other services are told of servers
 
 
@@ -82,6 +87,7 @@ class Conductor:
             network=doors.network,
             images=doors.images,
             hosts=book,
+            moves=doors.moves,
         )
         self._runner = Runner(database, REGISTRY, ports, silence_of=book.silence_of)
         self._service = ConductorService(
@@ -94,11 +100,13 @@ class Conductor:
             )
         )
         lost = LostHosts(database, book.remember)
+        confirmations = Confirmations(Desk(database=database, ring=self._runner.ring), doors.moves.resize_confirm_window)
         differences = Differences(database, library.all_kinds(doors.store), doors.name)
         self._housekeeping = Housekeeping(
             (
                 Chore(name="beat", every_s=15.0, act=self._beat),
                 Chore(name="lost_hosts", every_s=5.0, act=lost.reconcile),
+                Chore(name="confirmations", every_s=15.0, act=confirmations.reconcile),
                 Chore(name="differences", every_s=60.0, act=differences.reconcile),
                 Chore(name="history", every_s=600.0, act=functools.partial(history.reconcile, database)),
             ),
@@ -119,6 +127,7 @@ class Conductor:
             "report": self._service.report,
             "power_changed": self._service.power_changed,
             "tombstone_done": self._service.tombstone_done,
+            "move_progress": self._service.move_progress,
         }
         address = Address(conversation.ADDRESS.topic, self._doors.name)
         self._listener = self._doors.transport.serve(address, handlers, threads=THREADS)
@@ -167,6 +176,7 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
             network=Networks(database),
             images=images,
             ratios=scheduler_conf.read(conf),
+            moves=moves_conf.read(conf),
             name=socket.gethostname(),
             # With SQLite all is on one machine. Elsewhere the lock that shows a living upload may be another machine's.
             store=images.store if database.dialect == "sqlite" else None,

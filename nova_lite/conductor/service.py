@@ -17,7 +17,8 @@ from nova_lite.model import wire
 from nova_lite.model.host import Look
 from nova_lite.model.ids import HostName, OperationId
 from nova_lite.rpc.compute import ComputeClient, Tombstone, Welcome
-from nova_lite.rpc.conductor import Doorbell, Heartbeat, PowerChange, Registration, Report, TombstoneDone
+from nova_lite.rpc.conductor import Doorbell, Heartbeat, MoveProgress, PowerChange, Registration, Report, TombstoneDone
+from nova_lite.servers import moves
 
 LOG = logging.getLogger(__name__)
 FIRST_LOOK = 1  # of an incarnation: the host has just started
@@ -121,6 +122,17 @@ class ConductorService:
             lambda tx: hosts.removal_done(tx, message.host, message.server_id, fence=message.fence, turn=message.turn)
         )
         self._acknowledge(message.host, message.report_id)
+
+    def move_progress(self, body: Mapping[str, Any]) -> None:
+        """Handle MoveProgress: it is shown while the move lasts, and never counts for anything."""
+        message = wire.from_plain(MoveProgress, body)
+
+        def note(tx: Tx) -> None:
+            found = moves.of_operation(tx, message.server_id, message.operation_id)
+            if found is not None and message.host in (found.source, found.dest):
+                moves.note_progress(tx, found.id, message.progress)
+
+        self._parts.database.transact(note)
 
     def _refuse_look(self, host: HostName, age: hosts.Age) -> None:
         metrics.LOOKS_REFUSED.labels(age.value).inc()

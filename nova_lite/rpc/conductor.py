@@ -13,6 +13,7 @@ from nova_lite.model import wire
 from nova_lite.model.guest import GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import HostName, OperationId, ServerId
+from nova_lite.model.migration import Progress
 from nova_lite.rpc.port import Address, Envelope, Transport
 
 ADDRESS = Address("conductor")
@@ -104,6 +105,16 @@ class TombstoneDone:
     turn: int
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MoveProgress:
+    """How far a host is with a move; only shown, so it comes once or never."""
+
+    host: HostName
+    server_id: ServerId
+    operation_id: OperationId
+    progress: Progress
+
+
 class ConductorPort(Protocol):
     """What a host says; every method only sends."""
 
@@ -121,6 +132,13 @@ class ConductorPort(Protocol):
 
     def tombstone_done(self, message: TombstoneDone) -> None:
         """Tell of a removal that was owed. Raises: Unavailable when the broker is away."""
+
+
+class ProgressPort(Protocol):
+    """Where hosts tell how far they are."""
+
+    def move_progress(self, message: MoveProgress) -> None:
+        """Tell how far a move is. Raises: Unavailable when the broker is away."""
 
 
 class ConductorClient:
@@ -154,6 +172,10 @@ class ConductorClient:
         """Tell of a removal that was owed. Raises: Unavailable when the broker is away."""
         self._transport.cast(ADDRESS, "tombstone_done", wire.to_plain(message))
 
+    def move_progress(self, message: MoveProgress) -> None:
+        """Tell how far a move is. Raises: Unavailable when the broker is away."""
+        self._transport.cast(ADDRESS, "move_progress", wire.to_plain(message))
+
 
 class ConductorHandlers(Protocol):
     """What a conductor serves."""
@@ -175,3 +197,6 @@ class ConductorHandlers(Protocol):
 
     def tombstone_done(self, body: Mapping[str, Any]) -> None:
         """Handle TombstoneDone."""
+
+    def move_progress(self, body: Mapping[str, Any]) -> None:
+        """Handle MoveProgress."""

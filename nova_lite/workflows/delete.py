@@ -9,12 +9,14 @@ from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
-from nova_lite.durable.workflow import Done, Outside, Priority, Record, Run, Wait, Workflow, minutes, seconds
+from nova_lite.durable.workflow import Done, Outside, Priority, Record, Run, Step, Wait, Workflow, minutes, seconds
 from nova_lite.inventory import claims
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, OperationId, ProjectId, ServerId
+from nova_lite.model.migration import MigrationStatus
+from nova_lite.model.resources import ClaimRole
 from nova_lite.model.server import Server, ServerState, TaskState
-from nova_lite.servers import groups, records
+from nova_lite.servers import groups, moves, records
 from nova_lite.servers.notices import Notice
 from nova_lite.workflows import books
 from nova_lite.workflows.desk import SERVER, Desk
@@ -30,6 +32,7 @@ class DeleteParams:
 
     server_id: ServerId
     host: HostName | None = None
+    held_host: HostName | None = None  # has what a resize set aside
 
 
 def remove_guest(run: Run[DeleteParams]) -> Done | Wait:
@@ -46,6 +49,11 @@ def remove_guest(run: Run[DeleteParams]) -> Done | Wait:
     return remove_from(run, run.params.host)
 
 
+def remove_held(run: Run[DeleteParams]) -> Done | Wait:
+    """Have the other host of a server that was resized remove what it set aside."""
+    return Done() if run.params.held_host is None else remove_from(run, run.params.held_host)
+
+
 def remove_ports(run: Run[DeleteParams]) -> Done:
     """Delete the ports made for the server, give back its owner's."""
     ports: Ports = run.ports
@@ -57,7 +65,11 @@ def close_books(run: Run[DeleteParams]) -> Done:
     """Give room and quota back, leave the group and settle the server as deleted, all in one transaction."""
     server = records.get(run.tx, run.params.server_id)
     claims.release(run.tx, run.params.server_id)
+    move = moves.waiting_for_answer(run.tx, server.id) if server.state is ServerState.RESIZED else None
     books.give_back(run.tx, ProjectId(server.project_id), server.flavor)
+    if move is not None:
+        books.give_back_difference(run.tx, ProjectId(server.project_id), held=move.old_flavor, kept=move.new_flavor)
+        moves.mark(run.tx, move.id, MigrationStatus.CONFIRMED)
     if "group" in server.scheduler_hints:
         groups.leave(run.tx, server.id)
     records.update(
@@ -73,18 +85,19 @@ def close_books(run: Run[DeleteParams]) -> Done:
     return Done()
 
 
-DELETE = Workflow(
-    name="delete",
-    version=1,
-    params=DeleteParams,
-    steps=(
-        # No undo anywhere: once begun it only goes on.
-        Outside("remove_guest", remove_guest, None, TaskState.DELETING, minutes(10), commits=True),
-        Outside("remove_ports", remove_ports, None, TaskState.DELETING, minutes(2), commits=True),
-        Record("close_books", close_books, None, TaskState.DELETING, seconds(60), commits=True),
-    ),
-    priority=Priority.DELETE,
-)
+# No undo anywhere: once begun it only goes on.
+REMOVE_GUEST = Outside("remove_guest", remove_guest, None, TaskState.DELETING, minutes(10), commits=True)
+REMOVE_HELD = Outside("remove_held", remove_held, None, TaskState.DELETING, minutes(10), commits=True)
+REMOVE_PORTS = Outside("remove_ports", remove_ports, None, TaskState.DELETING, minutes(2), commits=True)
+CLOSE_BOOKS = Record("close_books", close_books, None, TaskState.DELETING, seconds(60), commits=True)
+
+
+def _workflow(version: int, *steps: Step) -> Workflow[DeleteParams]:
+    return Workflow(name="delete", version=version, params=DeleteParams, steps=steps, priority=Priority.DELETE)
+
+
+DELETE = _workflow(1, REMOVE_GUEST, REMOVE_PORTS, CLOSE_BOOKS)
+DELETE_RESIZED = _workflow(2, REMOVE_GUEST, REMOVE_HELD, REMOVE_PORTS, CLOSE_BOOKS)  # there is something on a second host
 
 
 def accept(desk: Desk, context: Context, server_id: ServerId) -> None:
@@ -127,13 +140,15 @@ def begin_after(run: Run[Any]) -> None:
 
 def begin(tx: Tx, server: Server, *, user_id: str | None, request_id: str | None) -> OperationId:
     """Accept the end of a server that no operation is on. Raises: Conflict when one is."""
+    held = claims.find_host(tx, server.id, ClaimRole.HELD) if server.state is ServerState.RESIZED else None
+    held = held if held != server.host else None
     operation_id = journal.accept(
         tx,
         journal.NewOperation(
-            workflow=DELETE,
+            workflow=DELETE if held is None else DELETE_RESIZED,
             subject_kind=SERVER,
             subject_id=server.id,
-            params=DeleteParams(server_id=server.id, host=server.host),
+            params=DeleteParams(server_id=server.id, host=server.host, held_host=held),
             project_id=server.project_id,
             user_id=user_id,
             request_id=request_id,

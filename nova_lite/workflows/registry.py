@@ -5,7 +5,11 @@ from __future__ import annotations
 from nova_lite.durable.workflow import Registry
 from nova_lite.workflows.boot import BOOT
 from nova_lite.workflows.boot_many import BOOT_MANY
-from nova_lite.workflows.delete import DELETE
+from nova_lite.workflows.delete import DELETE, DELETE_RESIZED
+from nova_lite.workflows.evacuate import EVACUATE
 from nova_lite.workflows.power import REBOOT, REBOOT_HARD, START, STOP
+from nova_lite.workflows.resize import MIGRATE, RESIZE
+from nova_lite.workflows.resized import CONFIRM, REVERT
 
-REGISTRY = Registry((BOOT, BOOT_MANY, DELETE, START, STOP, REBOOT, REBOOT_HARD))
+MOVES = (RESIZE, MIGRATE, CONFIRM, REVERT, EVACUATE)
+REGISTRY = Registry((BOOT, BOOT_MANY, DELETE, DELETE_RESIZED, START, STOP, REBOOT, REBOOT_HARD, *MOVES))

@@ -21,7 +21,7 @@ from nova_lite.model.guest import PowerState
 T = METADATA.tables
 SWEEP_S = 130.0  # a conductor looks for what dead uploads left every two minutes
 LEFT_OF_UPLOADS = "image files of"
-POWER = {"active": PowerState.RUNNING, "stopped": PowerState.SHUTDOWN}
+POWER = {"active": PowerState.RUNNING, "stopped": PowerState.SHUTDOWN, "resized": PowerState.RUNNING}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,8 @@ def look(cloud: Any) -> Seen:
         sums = sa.select(T["claims"].c.host, sa.func.sum(T["claims"].c.vcpus), sa.func.sum(T["claims"].c.ram_mib))
         instances = sa.select(sa.func.sum(T["quota_usage"].c.used)).where(T["quota_usage"].c.resource == "instances")
         claims: dict[str, list[str]] = {}
-        for server_id, host in run(sa.select(T["claims"].c.server_id, T["claims"].c.host)):
+        current = T["claims"].c.role != "held"  # what a resize set aside is no guest
+        for server_id, host in run(sa.select(T["claims"].c.server_id, T["claims"].c.host).where(current)):
             claims.setdefault(server_id, []).append(host)
         return Seen(
             servers={row.id: row for row in run(sa.select(T["servers"]))},
@@ -95,10 +96,10 @@ def _unsent(path: Path) -> int:
         return int(ledger.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
 
-def violations(cloud: Any, *, active: set[str], deleted: set[str], stopped: set[str] = frozenset()) -> list[str]:
-    """List what is wrong: `active` and `stopped` servers must have one such guest each, `deleted` ones nothing at all."""
+def violations(cloud: Any, *, deleted: set[str], **states: set[str]) -> list[str]:
+    """List what is wrong: servers of each state in POWER must have one such guest each, `deleted` ones nothing at all."""
     seen = look(cloud)
-    kept = {server_id: "active" for server_id in active} | {server_id: "stopped" for server_id in stopped}
+    kept = {server_id: state for state, ids in states.items() for server_id in ids}
     return [*_of_kept(seen, kept), *_of_deleted(seen, deleted), *_of_books(seen), *_of_leftovers(seen)]
 
 

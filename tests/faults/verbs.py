@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-ACTIVE, STOPPED, DELETED = "active", "stopped", "deleted"
-SHOWN = {"ACTIVE": ACTIVE, "SHUTOFF": STOPPED}
+ACTIVE, STOPPED, DELETED, RESIZED = "active", "stopped", "deleted", "resized"
+SHOWN = {"ACTIVE": ACTIVE, "SHUTOFF": STOPPED, "VERIFY_RESIZE": RESIZED}
+STATES = (ACTIVE, STOPPED, DELETED, RESIZED)
 AT_ONCE = 8
 CLEAR_S = 90.0
 
@@ -29,7 +30,7 @@ class Scene:
 
     def wanted(self) -> dict[str, set[str]]:
         """Give the servers by the state that they must come to, as the invariants take them."""
-        return {state: {one for one, wanted in self._wanted.items() if wanted == state} for state in (ACTIVE, STOPPED, DELETED)}
+        return {state: {one for one, wanted in self._wanted.items() if wanted == state} for state in STATES}
 
     def living(self) -> list[str]:
         """List the servers that must be there."""
@@ -79,6 +80,12 @@ class Scene:
         """Have several that are off."""
         self.boot_in_peace()
         self.act({"os-stop": None}, STOPPED)
+        self.settle(self._patience_s)
+
+    def resize_in_peace(self) -> None:
+        """Have several that wait to have a resize confirmed."""
+        self.boot_in_peace()
+        self.act({"resize": {"flavorRef": "2"}}, RESIZED)
         self.settle(self._patience_s)
 
     def act(self, action: dict[str, Any], state: str) -> None:
@@ -172,6 +179,30 @@ VERBS = (
     _power("stop", "stop", "ensure_power", "power_off", {"os-stop": None}, STOPPED),
     _power("start", "start", "ensure_power", "power_on", {"os-start": None}),
     _power("reboot_soft", "reboot", "reboot_guest", "reboot", {"reboot": {"type": "SOFT"}}),
+    Verb(
+        name="resize",
+        workflow="resize",
+        method="finish_move",
+        driver="finish",
+        prepare=Scene.boot_in_peace,
+        act=lambda scene: scene.act({"resize": {"flavorRef": "2"}}, RESIZED),
+    ),
+    Verb(
+        name="confirm_resize",
+        workflow="confirm_resize",
+        method="remove_guest",
+        driver="remove_guest",
+        prepare=Scene.resize_in_peace,
+        act=lambda scene: scene.act({"confirmResize": None}, ACTIVE),
+    ),
+    Verb(
+        name="revert_resize",
+        workflow="revert_resize",
+        method="restore_guest",
+        driver="restore",
+        prepare=Scene.resize_in_peace,
+        act=lambda scene: scene.act({"revertResize": None}, ACTIVE),
+    ),
     _power("reboot_hard", "reboot_hard", "reboot_guest", "reboot", {"reboot": {"type": "HARD"}}),
 )
 

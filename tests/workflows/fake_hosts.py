@@ -13,8 +13,19 @@ from typing import Any
 
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, ServerId
+from nova_lite.rpc.commands import (
+    BringDisks,
+    DropHeld,
+    EnsureGuest,
+    EnsurePower,
+    FinishMove,
+    HoldGuest,
+    Power,
+    RebootGuest,
+    RemoveGuest,
+    RestoreGuest,
+)
 from nova_lite.rpc.commands import Command as Order
-from nova_lite.rpc.commands import EnsureGuest, EnsurePower, Power, RebootGuest, RemoveGuest
 from nova_lite.rpc.conductor import Fault, Report
 
 
@@ -35,6 +46,9 @@ class FakeHost:
         self.name = name
         self.incarnation = 1
         self.guests: dict[ServerId, PowerState] = {}
+        self.held: set[ServerId] = set()
+        self.brought: set[ServerId] = set()
+        self.sizes: dict[ServerId, int] = {}  # vCPUs, of guests that moved
         self.ledger: dict[ServerId, tuple[int, int]] = {}
         self.faults: dict[str, list[Fault]] = defaultdict(list)  # by verb: what the next ones end with
         self.reboots: set[tuple[str, str]] = set()
@@ -70,6 +84,8 @@ class FakeHost:
 
     def _remove_guest(self, message: RemoveGuest) -> None:
         self.guests.pop(message.head.server_id, None)
+        self.held.discard(message.head.server_id)
+        self.brought.discard(message.head.server_id)
 
     def _ensure_power(self, message: EnsurePower) -> Fault | None:
         if message.head.server_id not in self.guests:
@@ -84,6 +100,43 @@ class FakeHost:
         self.reboots.add((message.head.server_id, message.head.operation_id))
         self.guests[message.head.server_id] = PowerState.RUNNING
         return None
+
+    def _hold_guest(self, message: HoldGuest) -> Fault | None:
+        server_id = message.head.server_id
+        if server_id in self.held:
+            return None
+        if self.guests.pop(server_id, None) is None:
+            return Fault(code="no_guest", message="There is no such guest.")
+        self.held.add(server_id)
+        return None
+
+    def _bring_disks(self, message: BringDisks) -> Fault | None:
+        if message.source is None and message.head.server_id not in self.held:
+            return Fault(code="no_guest", message="Nothing is set aside.")
+        self.brought.add(message.head.server_id)
+        return None
+
+    def _finish_move(self, message: FinishMove) -> Fault | None:
+        if message.head.server_id not in self.brought:
+            return Fault(code="no_guest", message="There are no disks.")
+        self.guests[message.head.server_id] = PowerState.RUNNING if message.running else PowerState.SHUTDOWN
+        self.sizes[message.head.server_id] = message.spec.vcpus
+        return None
+
+    def _restore_guest(self, message: RestoreGuest) -> Fault | None:
+        server_id = message.head.server_id
+        if server_id in self.held:
+            self.guests.pop(server_id, None)
+            self.brought.discard(server_id)
+            self.held.discard(server_id)
+            self.guests[server_id] = PowerState.SHUTDOWN
+        if server_id not in self.guests:
+            return Fault(code="no_guest", message="There is no such guest.")
+        self.guests[server_id] = PowerState.RUNNING if message.running else PowerState.SHUTDOWN
+        return None
+
+    def _drop_held(self, message: DropHeld) -> None:
+        self.held.discard(message.head.server_id)
 
 
 class FakeHosts:
@@ -102,6 +155,10 @@ class FakeHosts:
     def deliver(self, command: Command) -> Report | None:
         """Let a command arrive (once more)."""
         return self.hosts[command.host].obey(command)
+
+    def with_held(self, server_id: str) -> list[str]:
+        """List the hosts where something of a server is set aside."""
+        return [name for name, host in self.hosts.items() if server_id in host.held]
 
     def with_guest(self, server_id: str) -> list[str]:
         """List the hosts that have a guest of a server."""

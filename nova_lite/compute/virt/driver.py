@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from nova_lite.compute.virt.moves import Moves
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -35,6 +36,10 @@ class Stopped(Exception):
 
 class VirtDriver(Protocol):
     """A hypervisor."""
+
+    @property
+    def moves(self) -> Moves:
+        """Give the part that moves guests."""
 
     def facts(self) -> HostFacts:
         """Give what the host is and has. Raises: VirtError when the hypervisor does not answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.service import ComputeService, ServiceParts
+from nova_lite.compute.virt.driver import VirtError
 from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.compute.virt.fake.guests import Guests
 from nova_lite.conductor.host_book import HostBook
@@ -30,6 +32,7 @@ from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db.engine import Database
 from nova_lite.durable.runner import Runner, RunnerOptions
 from nova_lite.inventory import hosts
+from nova_lite.model.host import MoveDoor
 from nova_lite.model.ids import HostName
 from nova_lite.network.service import Networks
 from nova_lite.rpc.compute import ComputeClient
@@ -40,6 +43,7 @@ from nova_lite.workflows.registry import REGISTRY
 
 LOOK_S = 20.0  # a lost host is silent for 120 s: the daemon's 5 s would only cost time here
 CHANGES = frozenset({"ensure_guest", "remove_guest", "power_on", "power_off", "reboot"})
+MOVES = frozenset({"hold", "bring", "finish", "restore", "drop"})
 WRITES = frozenset({"enter", "enter_tombstone", "conclude", "add_notice", "drop_notice"})
 
 
@@ -178,6 +182,20 @@ class HypervisorFile(Guests):
         self._seams.around("file", "hypervisor", super().save)
 
 
+def _fetcher(folder: Path) -> Callable[..., None]:
+    """Fetch from another host's folder what it has set aside, as its door would give it."""
+
+    def fetch(source: Any, server_id: str, into: Path, _stop: Any) -> None:
+        other = folder / source.host
+        held = orjson.loads((other / "hypervisor.json").read_bytes())["held"].get(server_id)
+        if held is None or held["offer"] != hashlib.sha256(source.token.encode()).hexdigest():
+            raise VirtError("The server's former host refuses to give its disks.", code="no_source")
+        into.mkdir(parents=True, exist_ok=True)
+        (into / "disk.json").write_bytes((other / "moves" / server_id / "disk.json").read_bytes())
+
+    return fetch
+
+
 class ComputeProcess:
     """A compute host over its two files, with its clockwork turned by the simulation."""
 
@@ -185,7 +203,8 @@ class ComputeProcess:
         host = HostName(name)
         wire = Wire(broker, seams)
         conductor = ConductorClient(wire)
-        self.hypervisor = FakeDriver(folder, host, guests=HypervisorFile(folder, seams))
+        self.hypervisor = FakeDriver(folder, host, guests=HypervisorFile(folder, seams), fetching=_fetcher(folder.parent))
+        self.hypervisor.moves = Wrapped(self.hypervisor.moves, seams, "driver", MOVES)
         driver = Wrapped(self.hypervisor, seams, "driver", CHANGES)
         self._file = Ledger(folder / "ledger.db", clock)
         self.ledger = Wrapped(self._file, seams, "ledger", WRITES)
@@ -194,7 +213,14 @@ class ComputeProcess:
         crew = Crew(clock, pools=lambda _workers, pool: self._pools[pool])
         self.monitor = Monitor(
             MonitorParts(
-                host=host, driver=driver, conductor=conductor, transport=wire, outbox=self.outbox, crew=crew, clock=clock
+                host=host,
+                driver=driver,
+                conductor=conductor,
+                transport=wire,
+                outbox=self.outbox,
+                crew=crew,
+                clock=clock,
+                door=lambda: MoveDoor(port=1, fingerprint="f"),
             )
         )
         self.service = ComputeService(

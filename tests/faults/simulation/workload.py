@@ -16,17 +16,20 @@ import sqlalchemy as sa
 from faults.simulation.world import HOSTS, Shelf, World
 from workflows.servers import CONTEXT, MANY, PROJECT, add_host, new_server
 
+from nova_lite.db.engine import Tx
 from nova_lite.db.quota import put_limits
 from nova_lite.db.tables import inventory as tables
 from nova_lite.db.tables.networks import ports as port_table
 from nova_lite.db.tables.servers import servers as server_table
 from nova_lite.durable import idempotency, journal
-from nova_lite.inventory import claims
-from nova_lite.model.ids import HostName, ServerId
+from nova_lite.inventory import claims, hosts
+from nova_lite.model.flavor import Flavor
+from nova_lite.model.ids import FlavorId, HostName, ServerId
 from nova_lite.network.bootstrap import bootstrap
 from nova_lite.network.service import Networks
 from nova_lite.quota import usage
-from nova_lite.workflows import create, delete, power
+from nova_lite.servers import records
+from nova_lite.workflows import create, delete, evacuate, power, resize, resized
 from nova_lite.workflows.desk import Desk
 
 Ask = Callable[[Desk, ServerId], object]
@@ -46,8 +49,23 @@ class Load:
     count: int = 1
 
 
+LARGER = Flavor(id=FlavorId("2"), name="small", vcpus=2, ram_mib=256, disk_gib=2)
+
+
 def _reboot(hard: bool) -> Ask:
     return lambda desk, server_id: power.accept_reboot(desk, CONTEXT, server_id, hard=hard)
+
+
+def _evacuate(desk: Desk, server_id: ServerId) -> None:
+    """Say that a server's host is dead, and no other; then evacuate it."""
+
+    def force_down(tx: Tx) -> None:
+        dead = records.get(tx, server_id).host
+        for name in HOSTS:
+            hosts.set_forced_down(tx, HostName(name), forced_down=name == dead)
+
+    desk.database.transact(force_down)
+    evacuate.accept(desk, CONTEXT, server_id, evacuate.Evacuation())
 
 
 LOADS = (
@@ -58,6 +76,35 @@ LOADS = (
     Load(workflow="stop", begins="active", ends="stopped", ask=lambda desk, one: power.accept_stop(desk, CONTEXT, one)),
     Load(workflow="reboot", begins="active", ends="active", boots=2, ask=_reboot(hard=False)),
     Load(workflow="reboot_hard", begins="active", ends="active", boots=2, ask=_reboot(hard=True)),
+    Load(workflow="evacuate", begins="active", ends="active", ask=_evacuate),
+    Load(
+        workflow="resize",
+        begins="active",
+        ends="resized",
+        boots=2,
+        ask=lambda desk, one: resize.accept_resize(desk, CONTEXT, one, LARGER),
+    ),
+    Load(
+        workflow="migrate",
+        begins="active",
+        ends="resized",
+        boots=2,
+        ask=lambda desk, one: resize.accept_migrate(desk, CONTEXT, one),
+    ),
+    Load(
+        workflow="confirm_resize",
+        begins="resized",
+        ends="active",
+        boots=2,
+        ask=lambda desk, one: resized.accept_confirm(desk, CONTEXT, one),
+    ),
+    Load(
+        workflow="revert_resize",
+        begins="resized",
+        ends="active",
+        boots=2,
+        ask=lambda desk, one: resized.accept_revert(desk, CONTEXT, one),
+    ),
 )
 
 
@@ -114,6 +161,7 @@ def make_shelf() -> tuple[tempfile.TemporaryDirectory[str], Shelf]:
         shelf.keep("empty", world)
         _go_on(shelf, "empty", "active", LOADS[0])
         _go_on(shelf, "active", "stopped", next(load for load in LOADS if load.workflow == "stop"))
+        _go_on(shelf, "active", "resized", next(load for load in LOADS if load.workflow == "migrate"))
     return folder, shelf
 
 
@@ -139,7 +187,9 @@ def check(world: World, ends: Counter[str]) -> None:
     """Look at rows, claims, quota, ports, guests and queues when all is at rest."""
     with world.database.read() as tx:
         rows = tx.execute(sa.select(server_table.c.id, server_table.c.state, server_table.c.host)).all()
-        claimed = Counter(tx.execute(sa.select(tables.claims.c.server_id, tables.claims.c.host)).tuples().all())
+        claim = tables.claims.c
+        claimed = Counter(tx.execute(sa.select(claim.server_id, claim.host).where(claim.role != "held")).tuples().all())
+        held = set(tx.execute(sa.select(claim.server_id).where(claim.role == "held")).scalars())
         ports = Counter(tx.execute(sa.select(port_table.c.server_id, port_table.c.status)).tuples().all())
         owed = tx.execute(sa.select(tables.tombstones)).all()
         assert journal.live(tx) == ()
@@ -147,7 +197,9 @@ def check(world: World, ends: Counter[str]) -> None:
         used = usage.used_by(tx, PROJECT)["instances"]
     assert Counter(row.state for row in rows) == ends
     here = [row for row in rows if row.state != "deleted"]
-    power_states = {"active": "RUNNING", "stopped": "SHUTDOWN"}
+    assert held == {row.id for row in here if row.state == "resized"}
+    assert Counter(one for name in HOSTS for one in world.up[name].hypervisor.held()) == Counter(held)
+    power_states = {"active": "RUNNING", "stopped": "SHUTDOWN", "resized": "RUNNING"}
     expected = Counter((row.id, row.host, power_states[row.state]) for row in here)
     assert guests(world) == expected
     assert claimed == Counter((row.id, row.host) for row in here)

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from nova_lite.compute.effort import count_image
 from nova_lite.compute.virt.driver import PowerListener
-from nova_lite.compute.virt.fake.guests import Guests, boot
+from nova_lite.compute.virt.fake.guests import Guests, boot, size_of
 from nova_lite.compute.virt.fake.mishaps import Mishaps
+from nova_lite.compute.virt.fake.moves import FakeMoves, Fetch
+from nova_lite.compute.virt.fetching import Fetcher
 from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -26,14 +28,20 @@ TOTAL = Resources(vcpus=64, ram_mib=256 * 1024, disk_gib=2048)
 class FakeDriver:
     """Fulfils VirtDriver without any guest. One object a file."""
 
-    def __init__(self, folder: Path, host: HostName, *, zone: str = "nova", guests: Guests | None = None) -> None:
-        """`folder` holds the two files; what an earlier process left there is found again. `guests`: instead of those there."""
+    def __init__(
+        self, folder: Path, host: HostName, *, zone: str = "nova", guests: Guests | None = None, fetching: Fetch | None = None
+    ) -> None:
+        """`folder` holds the two files; what an earlier process left there is found again. `guests`: instead of those there.
+
+        `fetching` brings files of other hosts, by default through their doors.
+        """
         self._guests = guests or Guests(folder)
         self._host = host
         self._zone = zone
         self._mishaps = Mishaps(folder)
         self._images: set[str] = set()  # as of this process: simulated hosts keep no images
         self._listener: PowerListener | None = None
+        self.moves = FakeMoves(folder, self._guests, self._mishaps, self._changed, fetching or Fetcher().fetch)
 
     def facts(self) -> HostFacts:
         """Give what `behaviour.json` says, else a large host."""
@@ -74,11 +82,7 @@ class FakeDriver:
             guest = self._guests.by_id.get(spec.server_id)
             if guest is None:
                 guest = {"name": spec.name, "power_state": PowerState.NOSTATE.value, "boots": 0, "console": ""}
-                guest["size"] = {
-                    "vcpus": spec.vcpus,
-                    "ram_mib": spec.ram_mib,
-                    "macs": [one.mac_address for one in spec.interfaces],
-                }
+                guest["size"] = size_of(spec)
                 self._guests.by_id[spec.server_id] = guest
             if guest["power_state"] == PowerState.RUNNING:
                 return PowerState.RUNNING
@@ -90,9 +94,11 @@ class FakeDriver:
         """Strike the guest out."""
         self._mishaps.befall("remove_guest")
         with self._guests.lock:
-            if self._guests.by_id.pop(server_id, None) is None:
+            kept = (self._guests.by_id, self._guests.held, self._guests.brought)
+            if [one.pop(server_id, None) for one in kept] == [None, None, None]:
                 return
             self._guests.save()
+        self.moves.forget(server_id)
         self._changed(server_id, PowerState.NOSTATE)
 
     def power_on(self, server_id: ServerId) -> PowerState:
@@ -157,6 +163,11 @@ class FakeDriver:
             self._guests.get(server_id)["power_state"] = power_state.value
             self._guests.save()
         self._changed(server_id, power_state)
+
+    def held(self) -> tuple[str, ...]:
+        """List the servers that are set aside. For tests."""
+        with self._guests.lock:
+            return tuple(self._guests.held)
 
     def boots(self, server_id: ServerId) -> int:
         """Give how often a guest was booted. For tests."""

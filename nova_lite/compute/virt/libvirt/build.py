@@ -11,9 +11,11 @@ from pathlib import Path
 from nova_lite.compute.disks.cache import ImageCache
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.specs import GuestSpecs
+from nova_lite.compute.virt.fetching import Fetcher
 from nova_lite.compute.virt.libvirt import probe
-from nova_lite.compute.virt.libvirt.driver import LibvirtDriver, LibvirtParts
+from nova_lite.compute.virt.libvirt.driver import LibvirtDriver
 from nova_lite.compute.virt.libvirt.facts import Place
+from nova_lite.compute.virt.libvirt.parts import LibvirtParts
 from nova_lite.compute.wiring.host import HostWiring
 from nova_lite.compute.wiring.port import Wiring
 from nova_lite.conf.compute import ComputeOptions
@@ -24,7 +26,7 @@ LOG = logging.getLogger(__name__)
 PASSABLE = stat.S_IXOTH
 
 
-def build(options: ComputeOptions, folder: Path, joined: JoinFile) -> LibvirtDriver:
+def build(options: ComputeOptions, folder: Path, joined: JoinFile, fetcher: Fetcher) -> LibvirtDriver:
     """Make the driver of a host. `folder` is the host's own; libvirt is not asked yet, KVM is tried."""
     place = Place(
         host=HostName(joined.host),
@@ -35,18 +37,21 @@ def build(options: ComputeOptions, folder: Path, joined: JoinFile) -> LibvirtDri
         reserved_ram_mib=options.reserved_ram_mib,
     )
     LOG.info("Guests run by KVM." if place.kvm else "KVM does not run guests here; QEMU emulates them, which is slower.")
-    return assemble(options.libvirt_uri, place, HostWiring(folder / "wiring"))
+    return assemble(options.libvirt_uri, place, HostWiring(folder / "wiring"), fetcher)
 
 
-def assemble(uri: str, place: Place, wiring: Wiring) -> LibvirtDriver:
+def assemble(uri: str, place: Place, wiring: Wiring, fetcher: Fetcher | None = None) -> LibvirtDriver:
     """Put a driver together on a folder."""
     _let_pass(place.folder)
     specs = GuestSpecs(place.folder / "guests")
-    cache = ImageCache(
-        place.folder / "images", lambda: {spec.image.sha512 for spec in specs.list_all() if spec.image is not None}
-    )
+
+    def in_use() -> set[str]:
+        return {spec.image.sha512 for spec in (*specs.list_all(), *specs.list_held()) if spec.image is not None}
+
+    cache = ImageCache(place.folder / "images", in_use)
     disks = GuestDisks(place.folder / "disks", cache)
-    return LibvirtDriver(LibvirtParts(uri=uri, place=place, disks=disks, specs=specs, wiring=wiring))
+    fetch = (fetcher or Fetcher()).fetch
+    return LibvirtDriver(LibvirtParts(uri=uri, place=place, disks=disks, specs=specs, wiring=wiring, fetch=fetch))
 
 
 def _let_pass(folder: Path) -> None:

@@ -5,43 +5,27 @@ A domain of ours has the server's id as its UUID and names its host in its metad
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 import time
 
 import libvirt
 
-from nova_lite.compute.disks.root import GuestDisks
-from nova_lite.compute.disks.tool import DiskError
-from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
-from nova_lite.compute.virt.libvirt import console, domains, facts, usage, xml
+from nova_lite.compute.virt.libvirt import console, domains, facts, usage
 from nova_lite.compute.virt.libvirt.connection import Connection
-from nova_lite.compute.wiring.port import Wiring, WiringError
-from nova_lite.image.client import Stopped as DownloadStopped
+from nova_lite.compute.virt.libvirt.making import DESTROY_S, START_S, Making
+from nova_lite.compute.virt.libvirt.moves import LibvirtMoves
+from nova_lite.compute.virt.libvirt.parts import LibvirtParts
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
 
 LOG = logging.getLogger(__name__)
-START_S = 120.0  # QEMU's start on a busy host
-DESTROY_S = 60.0
 LOOK_S = 0.5
 ASK_AGAIN_S = 10.0  # a guest that still boots does not hear the power button
 UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LibvirtParts:
-    """What the driver stands on."""
-
-    uri: str
-    place: facts.Place
-    disks: GuestDisks
-    specs: GuestSpecs
-    wiring: Wiring
 
 
 class LibvirtDriver:
@@ -52,8 +36,10 @@ class LibvirtDriver:
         self._parts = parts
         self._host = parts.place.host
         self._connection = Connection(parts.uri, self._on_event)
-        self._mine: set[str] = set()
+        self._making = Making(parts, self._connection)
+        self._mine = self._making.mine
         self._listener: PowerListener | None = None
+        self.moves = LibvirtMoves(parts, self._making, self)
 
     def facts(self) -> HostFacts:
         """Give what the machine is and has. Raises: VirtError."""
@@ -66,7 +52,7 @@ class LibvirtDriver:
         for spec in self._parts.specs.list_all():
             if spec.server_id in running:
                 try:
-                    self._wire(spec)
+                    self._making.wire(spec)
                 except VirtError as error:
                     LOG.warning("A guest's network is not as it was: %s", error.message, extra={"server_id": spec.server_id})
 
@@ -79,40 +65,15 @@ class LibvirtDriver:
         power = self._power(spec.server_id)
         if power in UP:
             return power
-        _heed(stop)
-        self._parts.specs.save(spec)
-        try:
-            disks = self._parts.disks.ensure(spec, stop)
-        except DiskError as error:
-            raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
-        except DownloadStopped as error:
-            raise Stopped from error
-        _heed(stop)
-        plugs = self._wire(spec)
-        _heed(stop)
-        text = xml.domain_xml(
-            xml.Domain(
-                spec=spec,
-                host=self._host,
-                kvm=self._parts.place.kvm,
-                disks=disks,
-                plugs=plugs,
-                console_log=self._parts.disks.console_log(spec.server_id),
-            )
-        )
-        self._mine.add(spec.server_id)
-        _start_new(self._connection, text)
+        self._making.start(spec, stop)
         return PowerState.RUNNING
 
     def remove_guest(self, server_id: ServerId) -> None:
         """Leave nothing of the guest. Raises: VirtError."""
-        self._connection.run(lambda connection: domains.remove(connection, self._host, server_id), timeout_s=DESTROY_S)
-        try:
-            self._parts.wiring.unplug(server_id)
-        except WiringError as error:
-            raise VirtError(error.message, code="wiring") from error
+        self._making.forget(server_id)
         self._parts.disks.remove(server_id)
         self._parts.specs.remove(server_id)
+        self.moves.drop(server_id)
         self._mine.discard(server_id)
 
     def power_on(self, server_id: ServerId) -> PowerState:
@@ -128,7 +89,7 @@ class LibvirtDriver:
         if power is PowerState.RUNNING:
             return power
         if spec is not None:
-            self._wire(spec)
+            self._making.wire(spec)
         self._act(server_id, domains.start, START_S)
         return PowerState.RUNNING
 
@@ -184,7 +145,7 @@ class LibvirtDriver:
                 seen.add(server_id)
                 if power is not PowerState.NOSTATE:
                     found.append(GuestState(server_id=ServerId(server_id), power_state=power))
-        self._mine |= seen
+        self._mine.update(seen)
         return tuple(found)
 
     def _power(self, server_id: ServerId) -> PowerState | None:
@@ -227,36 +188,12 @@ class LibvirtDriver:
                 return
         LOG.info("A guest did not shut itself down in time.", extra={"server_id": server_id})
 
-    def _wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
-        wiring = self._parts.wiring
-        try:
-            for interface in spec.interfaces:
-                wiring.ensure_network(interface)
-            wiring.set_metadata(spec)
-            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in spec.interfaces)
-        except WiringError as error:
-            raise VirtError(error.message, code="wiring") from error
-
     def _on_event(self, domain: libvirt.virDomain, event: int) -> None:
         """Pass an event on. Runs in libvirt's own thread: it must not ask libvirt anything."""
         power = domains.EVENTS.get(event)
         server_id = domain.UUIDString()
         if power is not None and server_id in self._mine and self._listener is not None:
             self._listener(ServerId(server_id), power)
-
-
-def _start_new(libvirtd: Connection, text: str) -> None:
-    given_up = threading.Event()
-    try:
-        libvirtd.run(lambda connection: domains.define_and_start(connection, text, given_up), timeout_s=START_S)
-    except VirtError:
-        given_up.set()
-        raise
-
-
-def _heed(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise Stopped
 
 
 def _no_guest() -> VirtError:
