@@ -57,7 +57,7 @@ class ComputeHost:
             )
         )
         if doors.door is not None:
-            doors.door.add(doors.host, doors.driver.moves.offer_of)
+            doors.door.add(doors.host, doors.driver.moves.offer_of, doors.driver.live.live_of)
         self.service = ComputeService(
             ServiceParts(
                 host=doors.host,

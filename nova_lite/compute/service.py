@@ -27,7 +27,7 @@ from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.migration import Progress
 from nova_lite.rpc.commands import CommandHead
-from nova_lite.rpc.compute import AckReport, GetConsoleOutput, GetDiagnostics, Tombstone, Welcome
+from nova_lite.rpc.compute import AckReport, ForceLive, GetConsoleOutput, GetDiagnostics, Tombstone, Welcome
 from nova_lite.rpc.conductor import Fault, MoveProgress, ProgressPort, Report, TombstoneDone
 from nova_lite.rpc.port import Handler
 
@@ -102,6 +102,7 @@ class ComputeService:
             "get_console_output": self.get_console_output,
             "get_diagnostics": self.get_diagnostics,
             "get_uptime": get_uptime,
+            "force_live": self.force_live,
         }
 
     def take(self, work: CommandWork, body: Mapping[str, Any]) -> None:
@@ -156,6 +157,12 @@ class ComputeService:
             raise errors.Conflict("The guest does not run.")
         plain: Mapping[str, Any] = wire.to_plain(found)
         return plain
+
+    def force_live(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Handle ForceLive. Raises: NotFound; Unavailable as above."""
+        message = _read(ForceLive, body)
+        self._questions.ask(lambda driver: driver.live.force(message.server_id))
+        return {}
 
     def obey_tombstones(self) -> float:
         """Begin the removals that are owed and not in hand; give the seconds until this should be looked at again."""

@@ -15,12 +15,16 @@ from nova_lite.rpc.commands import (
     DropHeld,
     EnsureGuest,
     EnsurePower,
+    FinishLive,
     FinishMove,
     HoldGuest,
+    MigrateLive,
     Power,
+    PrepareLive,
     RebootGuest,
     RemoveGuest,
     RestoreGuest,
+    StayLive,
 )
 
 
@@ -74,6 +78,22 @@ def _drop_held(driver: VirtDriver, command: DropHeld, _stop: threading.Event) ->
     driver.moves.drop(command.head.server_id)
 
 
+def _prepare_live(driver: VirtDriver, command: PrepareLive, stop: threading.Event) -> None:
+    driver.live.prepare(command.spec, command.token, stop)
+
+
+def _migrate_live(driver: VirtDriver, command: MigrateLive, stop: threading.Event) -> None:
+    driver.live.migrate(command.head.server_id, command.target, stop)
+
+
+def _stay_live(driver: VirtDriver, command: StayLive, _stop: threading.Event) -> PowerState:
+    return driver.live.stay(command.head.server_id)
+
+
+def _finish_live(driver: VirtDriver, command: FinishLive, _stop: threading.Event) -> PowerState:
+    return driver.live.finish(command.head.server_id)
+
+
 WORKS = (
     CommandWork(command=EnsureGuest, act=_ensure_guest, makes_guests=True),
     CommandWork(command=RemoveGuest, act=_remove_guest),
@@ -84,4 +104,8 @@ WORKS = (
     CommandWork(command=FinishMove, act=_finish_move, makes_guests=True),
     CommandWork(command=RestoreGuest, act=_restore_guest),
     CommandWork(command=DropHeld, act=_drop_held),
+    CommandWork(command=PrepareLive, act=_prepare_live, makes_guests=True),
+    CommandWork(command=MigrateLive, act=_migrate_live),
+    CommandWork(command=StayLive, act=_stay_live),
+    CommandWork(command=FinishLive, act=_finish_live),
 )

@@ -135,3 +135,34 @@ class DropHeld(Command):
     """Nothing of the server is to be set aside any more; its guest stays."""
 
     method = "drop_held"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrepareLive(Command):
+    """All is to be ready for a running guest that another host hands over to who shows the token (a secret)."""
+
+    method = "prepare_live"
+    spec: GuestSpec
+    token: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MigrateLive(Command):
+    """The running guest is to be at the target, reached through its door; a fault says that it is still here."""
+
+    method = "migrate_live"
+    target: MoveSource
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StayLive(Command):
+    """The guest is to run on here, whatever was to hand it over; a fault with code `moved` says that it has gone."""
+
+    method = "stay_live"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FinishLive(Command):
+    """The guest is to run here, now that it was handed over."""
+
+    method = "finish_live"

@@ -62,6 +62,13 @@ class GetDiagnostics:
     server_id: ServerId
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ForceLive:
+    """A live migration that goes on is to end now; without one, nothing happens."""
+
+    server_id: ServerId
+
+
 class ComputePort(Protocol):
     """What a workflow may ask of hosts. It only sends; answers come as reports."""
 
@@ -103,6 +110,10 @@ class ComputeClient:
         """
         answer = self._transport.call(address(host), "get_diagnostics", wire.to_plain(message), timeout_s=timeout_s)
         return wire.from_plain(Diagnostics, answer)
+
+    def force_live(self, host: HostName, message: ForceLive, *, timeout_s: float = 5.0) -> None:
+        """Have a live migration end now. Raises: Unavailable when the host does not answer."""
+        self._transport.call(address(host), "force_live", wire.to_plain(message), timeout_s=timeout_s)
 
     def get_uptime(self, host: HostName, *, timeout_s: float = 5.0) -> str:
         """Ask how long a host is up, in its own words. Raises: Unavailable when it does not answer."""

@@ -103,9 +103,17 @@ def wrap_fake(points: Points) -> None:
     """A simulated host's hypervisor and its file."""
     from nova_lite.compute.virt.fake.driver import FakeDriver
     from nova_lite.compute.virt.fake.guests import Guests
+    from nova_lite.compute.virt.fake.live import FakeLive
+    from nova_lite.compute.virt.fake.moves import FakeMoves
 
     for method in DRIVER_METHODS:
         around(points, FakeDriver, method, f"driver.{method}")
+    for part, methods in (
+        (FakeMoves, ("hold", "bring", "finish", "restore", "drop")),
+        (FakeLive, ("prepare", "migrate", "stay")),
+    ):
+        for method in methods:
+            around(points, part, method, f"driver.{method}")
     around(points, Guests, "save", "file.hypervisor")
 
 

@@ -188,6 +188,14 @@ VERBS = (
         act=lambda scene: scene.act({"resize": {"flavorRef": "2"}}, RESIZED),
     ),
     Verb(
+        name="live_migrate",
+        workflow="live_migrate",
+        method="migrate_live",
+        driver="migrate",
+        prepare=Scene.boot_in_peace,
+        act=lambda scene: scene.act({"os-migrateLive": {"host": None, "block_migration": "auto"}}, ACTIVE),
+    ),
+    Verb(
         name="confirm_resize",
         workflow="confirm_resize",
         method="remove_guest",

@@ -85,6 +85,8 @@ class Meter:
         good = {"confirmResize": None}
         yield "confirm_resize", self._spend(lambda number: self._act(self._ids[number], good), times["confirm_resize"])
 
+        live = {"os-migrateLive": {"host": None, "block_migration": True, "disk_over_commit": False}}
+        yield "live_migrate", self._spend(lambda number: self._act(self._ids[number], live, "admin"), times["live_migrate"])
         yield "evacuate", self._spend(self._evacuate, times["evacuate"])
         for host in self._cloud.hosts:
             self._force_down(host, forced_down=False)

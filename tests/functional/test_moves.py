@@ -145,3 +145,89 @@ def test_a_flavor_that_cannot_be_is_refused(cloud, flavor, status):
 
     assert cloud.server(server_id)["status"] == "ACTIVE"
     delete(cloud, server_id)
+
+
+def live(cloud, server_id, host=None, status=202):
+    body = {"os-migrateLive": {"host": host, "block_migration": "auto"}}
+    act(cloud, server_id, body, user="admin", version="2.68", status=status)
+
+
+def other_than(host):
+    return {"h1": "h2", "h2": "h1"}[host]
+
+
+def boots_of(cloud, host, server_id):
+    return json.loads((cloud.folder / "compute" / host / "hypervisor.json").read_text())["guests"][server_id]["boots"]
+
+
+def test_a_running_server_migrates_live_without_a_boot(cloud):
+    server_id = booted(cloud)
+    source = host_of(cloud, server_id)
+
+    live(cloud, server_id)
+
+    cloud.wait(lambda: migrations(cloud, instance_uuid=server_id)[0]["status"] == "completed", "it has gone")
+    target = other_than(source)
+    shown = cloud.wait_for(server_id, "ACTIVE")
+    assert (host_of(cloud, server_id), shown["OS-EXT-STS:power_state"]) == (target, 1)
+    assert server_id not in cloud.guests(source) | held(cloud, source)
+    assert boots_of(cloud, target, server_id) == 1
+    delete(cloud, server_id)
+
+
+def test_a_live_migration_is_seen_and_given_up(cloud):
+    server_id = booted(cloud)
+    source = host_of(cloud, server_id)
+    cloud.behave(source, json.dumps({"migrate_live": {"delay_s": 60}}))
+
+    live(cloud, server_id, other_than(source))
+
+    path = f"/servers/{server_id}/migrations"
+    cloud.wait(
+        lambda: (
+            [one["status"] for one in cloud.ask("GET", path, user="admin", version="2.80").json["migrations"]] == ["running"]
+        ),
+        "it is on its way",
+    )
+    (shown,) = cloud.ask("GET", path, user="admin", version="2.80").json["migrations"]
+    assert (shown["source_compute"], shown["dest_compute"], shown["server_uuid"]) == (source, other_than(source), server_id)
+    assert cloud.ask("GET", f"{path}/{shown['id']}", user="admin", version="2.80").json["migration"] == shown
+    assert cloud.server(server_id)["status"] == "MIGRATING"
+    force = cloud.ask("POST", f"{path}/{shown['id']}/action", {"force_complete": None}, user="admin", version="2.22")
+    assert force.status_code == 202, force.text
+    gone = cloud.ask("DELETE", f"{path}/{shown['id']}", user="admin", version="2.24")
+    assert gone.status_code == 202, gone.text
+    cloud.wait(lambda: migrations(cloud, instance_uuid=server_id)[0]["status"] == "cancelled", "it is given up")
+    cloud.behave(source, "{}")
+    cloud.wait_for(server_id, "ACTIVE")
+    assert host_of(cloud, server_id) == source
+    assert server_id in cloud.guests(source) and server_id not in cloud.guests(other_than(source))
+    again = cloud.ask("DELETE", f"{path}/{shown['id']}", user="admin", version="2.24")
+    assert again.status_code == 400, again.text
+    delete(cloud, server_id)
+
+
+def test_a_live_migration_to_its_own_host_is_refused(cloud):
+    server_id = booted(cloud)
+
+    live(cloud, server_id, host_of(cloud, server_id), status=400)
+
+    delete(cloud, server_id)
+
+
+def test_only_what_a_dead_host_had_is_evacuated(cloud):
+    server_id = booted(cloud)
+    source = host_of(cloud, server_id)
+    act(cloud, server_id, {"evacuate": {}}, user="admin", version="2.68", status=400)
+    force = {"forced_down": True, "host": source, "binary": "nova-compute"}
+    assert cloud.ask("PUT", "/os-services/force-down", force, user="admin", version="2.11").status_code == 200
+
+    act(cloud, server_id, {"evacuate": {}}, user="admin", version="2.68", status=200)
+
+    cloud.wait(lambda: migrations(cloud, instance_uuid=server_id)[0]["status"] == "done", "it is elsewhere")
+    cloud.wait_for(server_id, "ACTIVE")
+    assert host_of(cloud, server_id) == other_than(source)
+    cloud.wait(lambda: server_id not in cloud.guests(source), "the host that lives after all has removed its copy")
+    force["forced_down"] = False
+    assert cloud.ask("PUT", "/os-services/force-down", force, user="admin", version="2.11").status_code == 200
+    delete(cloud, server_id)

@@ -18,12 +18,16 @@ from nova_lite.rpc.commands import (
     DropHeld,
     EnsureGuest,
     EnsurePower,
+    FinishLive,
     FinishMove,
     HoldGuest,
+    MigrateLive,
     Power,
+    PrepareLive,
     RebootGuest,
     RemoveGuest,
     RestoreGuest,
+    StayLive,
 )
 from nova_lite.rpc.commands import Command as Order
 from nova_lite.rpc.conductor import Fault, Report
@@ -48,6 +52,7 @@ class FakeHost:
         self.guests: dict[ServerId, PowerState] = {}
         self.held: set[ServerId] = set()
         self.brought: set[ServerId] = set()
+        self.others: dict[HostName, FakeHost] = {}
         self.sizes: dict[ServerId, int] = {}  # vCPUs, of guests that moved
         self.ledger: dict[ServerId, tuple[int, int]] = {}
         self.faults: dict[str, list[Fault]] = defaultdict(list)  # by verb: what the next ones end with
@@ -135,6 +140,24 @@ class FakeHost:
         self.guests[server_id] = PowerState.RUNNING if message.running else PowerState.SHUTDOWN
         return None
 
+    def _prepare_live(self, message: PrepareLive) -> None:
+        self.brought.add(message.head.server_id)
+
+    def _migrate_live(self, message: MigrateLive) -> None:
+        server_id = message.head.server_id
+        if server_id in self.guests and message.target.host in self.others:
+            target = self.others[message.target.host]
+            assert server_id in target.brought, "the target was not made ready"
+            target.guests[server_id] = self.guests.pop(server_id)
+
+    def _stay_live(self, message: StayLive) -> Fault | None:
+        gone = message.head.server_id not in self.guests
+        return Fault(code="moved", message="It has gone.") if gone else None
+
+    def _finish_live(self, message: FinishLive) -> Fault | None:
+        here = message.head.server_id in self.guests
+        return None if here else Fault(code="no_guest", message="There is no such guest.")
+
     def _drop_held(self, message: DropHeld) -> None:
         self.held.discard(message.head.server_id)
 
@@ -144,6 +167,8 @@ class FakeHosts:
 
     def __init__(self, *names: str) -> None:
         self.hosts = {HostName(name): FakeHost(HostName(name)) for name in names}
+        for host in self.hosts.values():
+            host.others = self.hosts
         self.sent: list[Command] = []
 
     def __getitem__(self, name: str) -> FakeHost:

@@ -18,9 +18,10 @@ from nova_lite.model.migration import MigrationStatus
 from nova_lite.model.server import Server, ServerState
 from nova_lite.quota import usage
 from nova_lite.servers import moves, records
-from nova_lite.workflows import books, delete, evacuate, resize, resized
+from nova_lite.workflows import books, delete, evacuate, live_migrate, resize, resized
 from nova_lite.workflows.delete import DELETE, DELETE_RESIZED
 from nova_lite.workflows.evacuate import EVACUATE
+from nova_lite.workflows.live_migrate import LIVE_MIGRATE
 from nova_lite.workflows.resize import MIGRATE, RESIZE
 from nova_lite.workflows.resized import CONFIRM, REVERT
 
@@ -196,6 +197,39 @@ class EvacuateStage(MoveStage):
         super().check_deleted()
 
 
+class LiveStage(MoveStage):
+    """A running server that goes to h2 as it runs."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, LIVE_MIGRATE, live_migrate.accept)
+
+    def check_moved(self) -> None:
+        assert self.row(self.server).state is ServerState.ACTIVE
+        self.check_at("h2", PowerState.RUNNING)
+        assert self.roles() == {"current": "h2"}
+        assert self.status() is MigrationStatus.COMPLETED
+
+    def check_success(self) -> None:
+        self.check_moved()
+
+    def check_clean(self) -> None:
+        """It stayed; or it had gone already when it was to stay, and that is settled."""
+        if self.row(self.server).host == "h2":
+            self.check_moved()
+            return
+        self.check_as_before()
+        assert self.status() in (MigrationStatus.ERROR, MigrationStatus.CANCELLED)
+
+
+@dataclasses.dataclass(frozen=True)
+class LiveScenario:
+    workflow: object = LIVE_MIGRATE
+    name: str = "live_migrate"
+
+    def build(self, database: Database) -> LiveStage:
+        return LiveStage(database)
+
+
 def evacuate_it(desk, context, server_id) -> None:
     evacuate.accept(desk, context, server_id, evacuate.Evacuation())
 
@@ -258,6 +292,7 @@ SCENARIOS = (
     ResizedScenario(REVERT, resized.accept_revert, "h2", PowerState.SHUTDOWN),
     ResizedScenario(REVERT, resized.accept_revert, "h1"),
     ResizedScenario(DELETE_RESIZED, delete.accept, "h2"),
+    LiveScenario(),
     EvacuateScenario(PowerState.RUNNING),
     EvacuateScenario(PowerState.SHUTDOWN),
 )

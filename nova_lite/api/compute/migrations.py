@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nova_lite import errors
 from nova_lite.api import pages
+from nova_lite.api.admission import Kind
 from nova_lite.api.compute import times
 from nova_lite.api.compute.lookup import server_of
 from nova_lite.api.compute.views import migrations as views
@@ -12,9 +13,12 @@ from nova_lite.api.pages import Page
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.db.moves import MigrationFilter
-from nova_lite.model.migration import Migration
+from nova_lite.durable import journal
+from nova_lite.durable.workflow import CANCEL
+from nova_lite.model.migration import Migration, MigrationStatus
 from nova_lite.model.server import Server
-from nova_lite.servers import moves
+from nova_lite.rpc.compute import ForceLive
+from nova_lite.servers import moves, rules
 
 ALL_TENANTS = "os_compute_api:os-migrations:index:all_tenants"
 TIMES = ByVersion[tuple[str, ...]]({"2.1": (), "2.59": ("changes-since",), "2.66": ("changes-since", "changes-before")})
@@ -28,6 +32,8 @@ FILTERS = {
     "type": "migration_type",
 }
 OWNERS = ByVersion[dict[str, str]]({"2.1": {}, "2.80": {"user_id": "user_id", "project_id": "project_id"}})
+QUEUED = (MigrationStatus.ACCEPTED, MigrationStatus.QUEUED, MigrationStatus.PREPARING)
+ABORTS_QUEUED = ByVersion({"2.1": False, "2.65": True})
 LONGEST_NUMBER = 18
 
 
@@ -102,8 +108,42 @@ def live_of(request: Request, tx: Tx, server: Server) -> Migration:
     return migration
 
 
-def find_of_server(request: Request) -> Answer:
-    """Refuse to end or force what does not go on."""
+def abort(request: Request) -> Answer:
+    """Give a live migration up that goes on: the server stays where it is, unless it has gone just now."""
     with request.parts.database.read() as tx:
-        migration = live_of(request, tx, server_of(request, tx))
-    raise errors.BadRequest(f"Migration {migration.id} is {migration.status.value}.")
+        server = server_of(request, tx)
+        rules.require_unlocked(server, request.context)
+        migration = live_of(request, tx, server)
+    _require_going_on(request, migration)
+    desk = request.parts.desk
+
+    def work(tx: Tx) -> None:
+        if not journal.send_signal(tx, migration.operation_id, CANCEL, {}):
+            raise errors.BadRequest(f"Migration {migration.id} has just ended.")
+        desk.ring_after(tx, migration.operation_id)
+
+    request.parts.database.transact(work)
+    return Answer(status=202)
+
+
+def _require_going_on(request: Request, migration: Migration) -> None:
+    """Raises: BadRequest; Conflict in microversions in which what has not begun cannot be given up."""
+    if migration.status in QUEUED and not ABORTS_QUEUED.at(request.version):
+        raise errors.Conflict(f"Migration {migration.id} has not begun: aborting it is possible from microversion 2.65 on.")
+    if migration.status not in (*QUEUED, MigrationStatus.RUNNING):
+        raise errors.BadRequest(f"Migration {migration.id} state of server {migration.server_id} is {migration.status.value}.")
+
+
+def force_complete(request: Request) -> Answer:
+    """Let a live migration that goes on end now: the guest stands still until it has arrived."""
+    with request.parts.database.read() as tx:
+        server = server_of(request, tx)
+        rules.require_unlocked(server, request.context)
+        migration = live_of(request, tx, server)
+    if migration.status is not MigrationStatus.RUNNING:
+        raise errors.BadRequest(f"Migration {migration.id} state of server {server.id} is {migration.status.value}.")
+    if request.parts.compute is None:
+        raise errors.Unavailable("No message broker: the host cannot be asked at the moment.")
+    with request.parts.admission.slot(Kind.HOST):
+        request.parts.compute.force_live(migration.source, ForceLive(server_id=server.id))
+    return Answer(status=202)

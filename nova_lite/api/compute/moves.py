@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nova_lite import errors
 from nova_lite.api.compute import flags
-from nova_lite.api.compute.later_actions import not_yet, ready_server
+from nova_lite.api.compute.later_actions import ready_server
 from nova_lite.api.compute.lookup import project_seen, server_of
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request
@@ -13,6 +13,7 @@ from nova_lite.inventory import hosts
 from nova_lite.model.ids import HostName
 from nova_lite.servers import flavors, names, rules
 from nova_lite.workflows import evacuate as evacuating
+from nova_lite.workflows import live_migrate as migrating
 from nova_lite.workflows import resize as resizing
 from nova_lite.workflows import resized
 
@@ -72,14 +73,23 @@ def migrate(request: Request) -> Answer:
 
 
 def migrate_live(request: Request) -> Answer:
-    """Refuse a live migration; naming the host is for admins."""
+    """Accept a live migration; naming the host is for admins. Disks are copied, as every host has its own."""
+    asked = request.body["os-migrateLive"]
+    host, force = asked["host"], flags.read(asked.get("force", False), "force")
+    if force and host is None:
+        raise errors.BadRequest("Can't force to a non-provided destination")
     with request.parts.database.read() as tx:
         server = ready_server(request, tx, "os-migrateLive")
-        host = request.body["os-migrateLive"]["host"]
         if host is not None:
             request.enforce("os_compute_api:os-migrate-server:migrate_live:host", {"project_id": server.project_id})
             _known_host(tx, host)
-    raise not_yet("os-migrateLive")
+            if host == server.host:
+                raise errors.BadRequest(f"The server is on {host} already: it cannot migrate to its own host.")
+    block = asked["block_migration"]
+    if block != "auto" and not flags.read(block, "block_migration"):
+        raise errors.BadRequest("The hosts of this cloud share no storage for servers' disks: block_migration must be true.")
+    migrating.accept(request.parts.desk, request.context, server.id, host=None if host is None else HostName(host))
+    return Answer(status=202)
 
 
 def evacuate(request: Request) -> Answer:

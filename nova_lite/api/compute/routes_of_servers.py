@@ -103,11 +103,11 @@ _PARTS = (
         min_version="2.23",
     ),
     _r(
-        "DELETE", f"{_MIGRATIONS}/{{migration_id}}", migrations.find_of_server, "servers:migrations:delete",
+        "DELETE", f"{_MIGRATIONS}/{{migration_id}}", migrations.abort, "servers:migrations:delete",
         min_version="2.24",
     ),
     _r(
-        "POST", f"{_MIGRATIONS}/{{migration_id}}/action", migrations.find_of_server, "servers:migrations:force_complete",
+        "POST", f"{_MIGRATIONS}/{{migration_id}}/action", migrations.force_complete, "servers:migrations:force_complete",
         action="force_complete", body=schemas.FORCE_COMPLETE, min_version="2.22",
     ),
     _r("GET", _SHARES, volume_attachments.list_shares, "os-server-shares:index", min_version="2.97"),

@@ -5,6 +5,12 @@
 
 A piece that is all zeros comes without its bytes (`X-Piece-Empty`); one whose hash is that of `If-None-Match` as 304, which
 is how a transfer that was cut is taken up again. What may be fetched is asked of the driver each time: nothing is kept here.
+
+A running guest comes in by the same door, from who shows the token that its host was told to expect:
+
+    GET /live/<host>/<server>                how the host made ready for it (the driver's own JSON)
+    PUT /live/<host>/<server>/<name>         a small file of it
+    GET /live/<host>/<server>/tunnel/<what>  101: from here on bytes go both ways, to a place that the driver names
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ import http.server
 import json
 import logging
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -24,14 +31,21 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite.compute.moving import certificate
+from nova_lite.compute.moving.pipe import pipe
 from nova_lite.model.host import MoveDoor
 from nova_lite.model.ids import HostName, ServerId
 
 LOG = logging.getLogger(__name__)
 PIECE = 8 << 20
+CONNECT_S = 10.0
 SILENT_S = 60.0  # a connection that says nothing for so long is closed
 AT_ONCE = 32  # connections
+FILE_BYTES = 64 << 20
 _PATH = re.compile(r"/moves/(?P<host>[\w.\-]{1,255})/(?P<server>[0-9a-f\-]{36})(?:/(?P<name>[\w.\-]{1,64}))?", re.ASCII)
+_LIVE = re.compile(
+    r"/live/(?P<host>[\w.\-]{1,255})/(?P<server>[0-9a-f\-]{36})(?:/tunnel/(?P<place>[a-z]{1,16})|/(?P<name>[\w.\-]{1,64}))?",
+    re.ASCII,
+)
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})", re.ASCII)
 
 
@@ -43,6 +57,17 @@ class Offer:
     files: Mapping[str, Path]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LiveOffer:
+    """What the holder of a token may do to hand a running guest over. `places`: unix sockets and ports, by name."""
+
+    token_sha256: str
+    facts: Mapping[str, Any]
+    files: Mapping[str, Path]
+    places: Mapping[str, str | int]
+
+
+LiveOf = Callable[[ServerId], LiveOffer | None]
 OfferOf = Callable[[ServerId], Offer | None]
 
 
@@ -55,18 +80,20 @@ class Door:
         self._fingerprint = certificate.fingerprint(self._pem)
         self._address = (address, port)
         self._offers: dict[HostName, OfferOf] = {}
+        self._live: dict[HostName, LiveOf] = {}
         self._server: _Server | None = None
         self._lock = threading.Lock()
 
-    def add(self, host: HostName, offer_of: OfferOf) -> None:
-        """Let a host's offers be asked for."""
+    def add(self, host: HostName, offer_of: OfferOf, live_of: LiveOf) -> None:
+        """Let a host's offers be asked for, and guests be handed over to it."""
         self._offers[host] = offer_of
+        self._live[host] = live_of
 
     def open(self) -> MoveDoor:
         """Listen, and tell where. May be repeated. Raises: OSError when the port is taken."""
         with self._lock:
             if self._server is None:
-                self._server = _Server(self._address, certificate.server_context(self._pem), self._offers)
+                self._server = _Server(self._address, certificate.server_context(self._pem), self._offers, self._live)
                 threading.Thread(target=self._server.serve_forever, name="move-door", daemon=True).start()
             return MoveDoor(port=self._server.server_address[1], fingerprint=self._fingerprint)
 
@@ -85,8 +112,15 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, address: tuple[str, int], context: ssl.SSLContext, offers: Mapping[HostName, OfferOf]) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        context: ssl.SSLContext,
+        offers: Mapping[HostName, OfferOf],
+        live: Mapping[HostName, LiveOf],
+    ) -> None:
         self.offers = offers
+        self.live = live
         self._context = context
         self._free = threading.BoundedSemaphore(AT_ONCE)
         super().__init__(address, _Handler)
@@ -117,6 +151,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer one request. Whoever has no right learns nothing of what there is."""
+        entering = _LIVE.fullmatch(self.path)
+        if entering is not None:
+            self._enter(entering)
+            return
         match = _PATH.fullmatch(self.path)
         offer = self._offer(match) if match is not None else None
         if match is None or offer is None:
@@ -126,14 +164,62 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._piece(offer.files.get(match["name"]))
 
+    def do_PUT(self) -> None:
+        """Take a small file of a guest that comes."""
+        match = _LIVE.fullmatch(self.path)
+        offer = self._live_offer(match) if match is not None else None
+        length = self.headers.get("Content-Length", "")
+        self.close_connection = True
+        if match is None or offer is None:
+            self._answer(401)
+        elif match["name"] not in offer.files or not length.isdigit() or int(length) > FILE_BYTES:
+            self._answer(400)
+        else:
+            path = offer.files[match["name"]]
+            fresh = path.with_suffix(".new")
+            fresh.touch(mode=0o600)
+            fresh.write_bytes(self.rfile.read(int(length)))
+            fresh.rename(path)
+            self._answer(204)
+
+    def _enter(self, match: re.Match[str]) -> None:
+        offer = self._live_offer(match)
+        self.close_connection = True
+        if offer is None:
+            self._answer(401)
+        elif match["place"] is None:
+            self._answer(200, json.dumps(offer.facts).encode(), {"Content-Type": "application/json"})
+        elif match["place"] not in offer.places:
+            self._answer(404)
+        else:
+            self._tunnel(offer.places[match["place"]])
+
+    def _tunnel(self, place: str | int) -> None:
+        """Carry bytes to a place on this host until either side ends."""
+        try:
+            near = _reach(place)
+        except OSError:
+            self._answer(503)
+            return
+        with near:
+            self._answer(101, b"", {"Upgrade": "nova-lite-tunnel"})
+            self.connection.settimeout(None)
+            pipe(self.connection, near)
+
+    def _live_offer(self, match: re.Match[str]) -> LiveOffer | None:
+        live_of = self.server.live.get(HostName(match["host"]))
+        offer = live_of(ServerId(match["server"])) if live_of is not None else None
+        return offer if offer is not None and self._shows(offer.token_sha256) else None
+
+    def _shows(self, token_sha256: str) -> bool:
+        kind, _, token = self.headers.get("Authorization", "").partition(" ")
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+        return kind == "Bearer" and hmac.compare_digest(digest, token_sha256)
+
     def _offer(self, match: re.Match[str]) -> Offer | None:
         offer_of = self.server.offers.get(HostName(match["host"]))
         offer = offer_of(ServerId(match["server"])) if offer_of is not None else None
-        kind, _, token = self.headers.get("Authorization", "").partition(" ")
-        digest = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
-        if offer is None or kind != "Bearer" or not hmac.compare_digest(digest, offer.token_sha256):
-            return None
-        return offer
+        return offer if offer is not None and self._shows(offer.token_sha256) else None
 
     def _manifest(self, offer: Offer) -> None:
         files = [{"name": name, "size": path.stat().st_size} for name, path in sorted(offer.files.items())]
@@ -164,10 +250,23 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
-        if status != 304:
+        if status not in (101, 204, 304):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Write no access log: each piece would be a line."""
+
+
+def _reach(place: str | int) -> socket.socket:
+    """Connect to a unix socket, or to a port of this host's own address."""
+    if isinstance(place, int):
+        return socket.create_connection(("127.0.0.1", place), timeout=CONNECT_S)
+    near = socket.socket(socket.AF_UNIX)
+    try:
+        near.connect(place)
+    except OSError:
+        near.close()
+        raise
+    return near

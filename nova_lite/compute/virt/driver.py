@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from nova_lite.compute.virt.live import LiveMoves
 from nova_lite.compute.virt.moves import Moves
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
@@ -40,6 +41,10 @@ class VirtDriver(Protocol):
     @property
     def moves(self) -> Moves:
         """Give the part that moves guests."""
+
+    @property
+    def live(self) -> LiveMoves:
+        """Give the part that moves running guests."""
 
     def facts(self) -> HostFacts:
         """Give what the host is and has. Raises: VirtError when the hypervisor does not answer."""

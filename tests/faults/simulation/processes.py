@@ -19,6 +19,7 @@ from nova_lite.clock import SimulatedClock
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
+from nova_lite.compute.moving.fetch import FetchError
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.service import ComputeService, ServiceParts
 from nova_lite.compute.virt.driver import VirtError
@@ -44,6 +45,7 @@ from nova_lite.workflows.registry import REGISTRY
 LOOK_S = 20.0  # a lost host is silent for 120 s: the daemon's 5 s would only cost time here
 CHANGES = frozenset({"ensure_guest", "remove_guest", "power_on", "power_off", "reboot"})
 MOVES = frozenset({"hold", "bring", "finish", "restore", "drop"})
+LIVE = frozenset({"prepare", "migrate", "stay"})
 WRITES = frozenset({"enter", "enter_tombstone", "conclude", "add_notice", "drop_notice"})
 
 
@@ -196,6 +198,20 @@ def _fetcher(folder: Path) -> Callable[..., None]:
     return fetch
 
 
+def _giver(folder: Path) -> Callable[..., None]:
+    """Give a file of a guest to another host's folder, as its door would take it."""
+
+    def give(target: Any, server_id: str, name: str, content: bytes) -> None:
+        other = folder / target.host
+        waited = orjson.loads((other / "hypervisor.json").read_bytes())["brought"].get(server_id, {})
+        if waited.get("token_sha256") != hashlib.sha256(target.token.encode()).hexdigest():
+            raise FetchError("The target host refuses a file of the guest.")
+        (other / "live" / server_id).mkdir(parents=True, exist_ok=True)
+        (other / "live" / server_id / name).write_bytes(content)
+
+    return give
+
+
 class ComputeProcess:
     """A compute host over its two files, with its clockwork turned by the simulation."""
 
@@ -204,6 +220,8 @@ class ComputeProcess:
         wire = Wire(broker, seams)
         conductor = ConductorClient(wire)
         self.hypervisor = FakeDriver(folder, host, guests=HypervisorFile(folder, seams), fetching=_fetcher(folder.parent))
+        self.hypervisor.live = Wrapped(self.hypervisor.live, seams, "driver", LIVE)
+        self.hypervisor.live._inner._give = _giver(folder.parent)
         self.hypervisor.moves = Wrapped(self.hypervisor.moves, seams, "driver", MOVES)
         driver = Wrapped(self.hypervisor, seams, "driver", CHANGES)
         self._file = Ledger(folder / "ledger.db", clock)

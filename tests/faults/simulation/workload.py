@@ -29,7 +29,7 @@ from nova_lite.network.bootstrap import bootstrap
 from nova_lite.network.service import Networks
 from nova_lite.quota import usage
 from nova_lite.servers import records
-from nova_lite.workflows import create, delete, evacuate, power, resize, resized
+from nova_lite.workflows import create, delete, evacuate, live_migrate, power, resize, resized
 from nova_lite.workflows.desk import Desk
 
 Ask = Callable[[Desk, ServerId], object]
@@ -77,6 +77,12 @@ LOADS = (
     Load(workflow="reboot", begins="active", ends="active", boots=2, ask=_reboot(hard=False)),
     Load(workflow="reboot_hard", begins="active", ends="active", boots=2, ask=_reboot(hard=True)),
     Load(workflow="evacuate", begins="active", ends="active", ask=_evacuate),
+    Load(
+        workflow="live_migrate",
+        begins="active",
+        ends="active",
+        ask=lambda desk, one: live_migrate.accept(desk, CONTEXT, one),
+    ),
     Load(
         workflow="resize",
         begins="active",

@@ -12,6 +12,7 @@ from pathlib import Path
 from nova_lite.compute.effort import count_image
 from nova_lite.compute.virt.driver import PowerListener
 from nova_lite.compute.virt.fake.guests import Guests, boot, size_of
+from nova_lite.compute.virt.fake.live import FakeLive
 from nova_lite.compute.virt.fake.mishaps import Mishaps
 from nova_lite.compute.virt.fake.moves import FakeMoves, Fetch
 from nova_lite.compute.virt.fetching import Fetcher
@@ -41,6 +42,7 @@ class FakeDriver:
         self._mishaps = Mishaps(folder)
         self._images: set[str] = set()  # as of this process: simulated hosts keep no images
         self._listener: PowerListener | None = None
+        self.live = FakeLive(folder, self._guests, self._mishaps, self._changed)
         self.moves = FakeMoves(folder, self._guests, self._mishaps, self._changed, fetching or Fetcher().fetch)
 
     def facts(self) -> HostFacts:

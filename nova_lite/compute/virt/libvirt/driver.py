@@ -14,6 +14,7 @@ import libvirt
 from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
 from nova_lite.compute.virt.libvirt import console, domains, facts, usage
 from nova_lite.compute.virt.libvirt.connection import Connection
+from nova_lite.compute.virt.libvirt.live import LibvirtLive
 from nova_lite.compute.virt.libvirt.making import DESTROY_S, START_S, Making
 from nova_lite.compute.virt.libvirt.moves import LibvirtMoves
 from nova_lite.compute.virt.libvirt.parts import LibvirtParts
@@ -39,6 +40,7 @@ class LibvirtDriver:
         self._making = Making(parts, self._connection)
         self._mine = self._making.mine
         self._listener: PowerListener | None = None
+        self.live = LibvirtLive(parts, self._making, self._connection)
         self.moves = LibvirtMoves(parts, self._making, self)
 
     def facts(self) -> HostFacts:
