@@ -25,6 +25,7 @@ from nova_lite.rpc.commands import MoveSource
 
 LOG = logging.getLogger(__name__)
 CONNECT_S = 10.0
+NEAR_ADDRESS = "127.0.0.2"  # the source's ends listen here, so that one machine may be both hosts
 FIRST_PORT, PORTS = 49152 + 4096, 8192
 HEAD_BYTES = 64 * 1024
 
@@ -113,7 +114,7 @@ class Tunnels:
 
     def listen_tcp(self, port: int, what: str) -> None:
         """Carry connections to a port of this host's own address. Raises: OSError when it is taken."""
-        listening = socket.create_server(("127.0.0.1", port))
+        listening = socket.create_server((NEAR_ADDRESS, port))
         self._serve(listening, what)
 
     def listen_unix(self, path: Path, what: str) -> None:

@@ -225,7 +225,7 @@ def _migrate(
         domain.migrate3(
             far,
             {
-                libvirt.VIR_MIGRATE_PARAM_URI: f"tcp://127.0.0.1:{memory}",
+                libvirt.VIR_MIGRATE_PARAM_URI: f"tcp://{tunnel.NEAR_ADDRESS}:{memory}",
                 libvirt.VIR_MIGRATE_PARAM_LISTEN_ADDRESS: "127.0.0.1",
                 libvirt.VIR_MIGRATE_PARAM_DISKS_PORT: disks,
                 libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS: names,
