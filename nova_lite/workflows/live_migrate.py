@@ -153,9 +153,10 @@ def clear_target(run: Run[LiveParams]) -> Done | Wait:
     ports: Ports = run.ports
     with ports.database.read() as tx:
         moved = _has_moved(tx, run)
-    if moved:
-        return remove_from(run, run.params.source)
     claimed = run.find_out(Claimed)
+    if moved:
+        ports.network.bind_ports(run.params.server_id, run.out(Claimed).host)
+        return remove_from(run, run.params.source)
     return Done() if claimed is None else removed_for_certain(run, claimed.host)
 
 

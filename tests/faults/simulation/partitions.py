@@ -19,9 +19,9 @@ from nova_lite.model.ids import HostName, ServerId
 from nova_lite.servers import records
 from nova_lite.workflows import evacuate, power
 
-EVENTS = 12
+EVENTS = 10
 NEVER = float("inf")
-PAUSES_S = (0.5, 5.0, 30.0, 150.0)  # the last is longer than what makes a host count as lost
+PAUSES_S = (0.5, 5.0, 30.0, 130.0)  # the last is longer than what makes a host count as lost
 
 
 class Partitions:
@@ -44,7 +44,10 @@ class Partitions:
 
     def _live(self, world: World) -> None:
         off: set[str] = set()
-        events = (self._cut, self._heal, self._power_off, self._power_on, self._force_down, self._evacuate, self._stop_start)
+        events = (
+            *(self._cut, self._heal, self._power_off, self._power_on, self._force_down, self._evacuate, self._reboot),
+            *(self._disaster, self._disaster, self._power_on, self._heal),
+        )
         for _ in range(EVENTS):
             world.chance.choice(events)(world, world.chance.choice(HOSTS), off)
             self._pass(world, world.chance.choice(PAUSES_S))
@@ -112,7 +115,13 @@ class Partitions:
             except (errors.Conflict, errors.BadRequest):
                 assert name not in off or not self._is_forced(world, name) or self._is_busy(world, server_id)
 
-    def _stop_start(self, world: World, name: str, off: set[str]) -> None:
+    def _disaster(self, world: World, name: str, off: set[str]) -> None:
+        """Take a host's power, say so, and evacuate: what an operator does, now and then too early or on the wrong host."""
+        self._power_off(world, name, off)
+        self._force_down(world, name, off)
+        self._evacuate(world, world.chance.choice((name, name, *HOSTS)), off)
+
+    def _reboot(self, world: World, name: str, off: set[str]) -> None:
         for server_id in self._servers_on(world, name):
             try:
                 world.ask(lambda desk, one=server_id: power.accept_reboot(desk, CONTEXT, one, hard=True))

@@ -30,6 +30,7 @@ WINDOW = 50
 ROUNDS = 50_000
 LONGEST_S = 6 * 3600.0
 NEXT = "SELECT min(max(wake_at, coalesce(lease_until, wake_at))) FROM operations WHERE ended_at IS NULL"
+OWED = "SELECT count(*) FROM tombstones"
 LIVE = "SELECT count(*) FROM operations WHERE ended_at IS NULL"
 
 
@@ -238,7 +239,8 @@ class World:
         return int(self._rows.execute(LIVE).fetchone()[0])
 
     def _is_quiet(self) -> bool:
-        return not self._restarts and not self.broker.waiting and all(self.up[name].is_idle() for name in HOSTS)
+        owed = self._rows.execute(OWED).fetchone()[0]  # told with the next heartbeat
+        return not owed and not self._restarts and not self.broker.waiting and all(self.up[name].is_idle() for name in HOSTS)
 
     def _wait(self) -> None:
         """Let the time come at which something is due."""
