@@ -85,7 +85,7 @@ def _default_join_file(conf: cfg.ConfigOpts) -> Path:
 
 def _door(conf: cfg.ConfigOpts, options: compute_conf.ComputeOptions, host: str) -> Door:
     """Make the door of this process: one for all its hosts. Simulated ones take any port, since there may be others."""
-    port = 0 if options.driver == "fake" else moves_conf.read(conf).port
+    port = 0 if options.driver == "fake" else moves_conf.read(conf).door_port
     return Door(daemon_conf.read(conf).state_dir / "compute" / host, host, port=port)
 
 
