@@ -15,14 +15,17 @@ from oslo_config import cfg
 
 from nova_lite import errors
 from nova_lite.clock import SystemClock
+from nova_lite.compute.address import own_address
 from nova_lite.compute.host import ComputeHost, Doors
 from nova_lite.compute.moving.door import Door
 from nova_lite.compute.moving.fetch import Fetching
+from nova_lite.compute.relay import Relay
 from nova_lite.compute.virt.driver import VirtDriver
 from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.compute.virt.fetching import Fetcher
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
+from nova_lite.conf import console as console_conf
 from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf import moves as moves_conf
 from nova_lite.model.ids import HostName
@@ -102,6 +105,7 @@ def _build_host(conf: cfg.ConfigOpts, joined: join.JoinFile, door: Door) -> Comp
             driver=_driver(conf, folder, joined),
             clock=SystemClock(),
             door=door,
+            relay=Relay(own_address(joined.broker_url), console_conf.read(conf).host_port),
         )
     )
 

@@ -38,6 +38,7 @@ class HostFacts:
     zone: str = "nova"
     traits: tuple[str, ...] = ()  # what it can do, by the names of os-traits
     moves: MoveDoor | None = None  # None: nothing moves from here to other hosts
+    hardware: str = ""  # JSON text of what guests can be built of (model/hardware/host.py); "" from an earlier release
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
