@@ -20,8 +20,9 @@ from nova_lite.db.tables.metadefs import (
 Row = sa.RowMapping
 # What lists may sort by; NULLs are made the lowest value, so that a marker can be compared with them.
 NAMESPACE_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
-    **{name: metadef_namespaces.c[name] for name in ("namespace", "visibility", "protected", "created_at", "updated_at")},
+    **{name: metadef_namespaces.c[name] for name in ("namespace", "visibility", "created_at", "updated_at")},
     **{name: sa.func.coalesce(metadef_namespaces.c[name], "") for name in ("display_name", "description", "owner")},
+    "protected": sa.case((metadef_namespaces.c.protected, 1), else_=0),  # a number: truth values are not compared by < and >
 }
 ENTRY_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
     name: metadef_entries.c[name] for name in ("name", "created_at", "updated_at")
@@ -151,6 +152,16 @@ def delete_association(tx: Tx, namespace_id: str, name: str) -> bool:
     """Remove an association; tell whether there was one."""
     where = (metadef_associations.c.namespace_id == namespace_id, metadef_associations.c.name == name)
     return tx.execute(metadef_associations.delete().where(*where)).rowcount == 1
+
+
+def delete_associations(tx: Tx, namespace_id: str) -> None:
+    """Remove all associations of a namespace; the resource types stay."""
+    tx.execute(metadef_associations.delete().where(metadef_associations.c.namespace_id == namespace_id))
+
+
+def any_namespace(tx: Tx) -> bool:
+    """Tell whether there is a namespace at all."""
+    return tx.execute(sa.select(metadef_namespaces.c.id).limit(1)).one_or_none() is not None
 
 
 def _entry(namespace_id: str, kind: str, name: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -97,6 +97,13 @@ def delete(tx: Tx, namespace: Namespace) -> None:
     db.delete_namespace(tx, namespace.id)
 
 
+def empty(tx: Tx, namespace: Namespace) -> None:
+    """Take everything out of a namespace, protected or not: for the operator, who fills it anew."""
+    db.delete_associations(tx, namespace.id)
+    for kind in EntryKind:
+        db.delete_entries(tx, namespace.id, kind.value)
+
+
 # -- objects, properties, tags ---------------------------------------------------------------------------------------------
 
 

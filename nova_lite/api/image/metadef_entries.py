@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.image import metadef_bodies as bodies
-from nova_lite.api.image.metadefs import get_namespace, read_sort
+from nova_lite.api.image.metadefs import get_namespace, read_sort, require_settable
 from nova_lite.api.image.views import metadefs as views
 from nova_lite.api.pages import read_page
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.db.metadefs import Page
+from nova_lite.image import metadef_wire as wire
 from nova_lite.image import metadefs
 from nova_lite.model.metadef import Entry, EntryKind, Namespace
 
@@ -106,8 +106,8 @@ def list_tags(request: Request) -> Answer:
 
 def replace_tags(request: Request) -> Answer:
     """POST /metadefs/namespaces/{namespace}/tags: they replace those that are there, or with the header are added."""
-    bodies.require_settable(request.body)
-    tags = [bodies.to_tag(one) for one in request.body["tags"]]
+    require_settable(request.body)
+    tags = [wire.to_tag(one) for one in request.body["tags"]]
     append = request.headers.get(APPEND, "").strip().lower() in _YES
 
     def work(tx: Tx) -> list[Entry]:
@@ -131,8 +131,8 @@ def create_tag(request: Request) -> Answer:
 
 def update_tag(request: Request) -> Answer:
     """PUT /metadefs/namespaces/{namespace}/tags/{tag_name}."""
-    bodies.require_settable(request.body)
-    _, changed = _replace(request, EntryKind.TAG, request.params["tag_name"], bodies.to_tag(request.body))
+    require_settable(request.body)
+    _, changed = _replace(request, EntryKind.TAG, request.params["tag_name"], wire.to_tag(request.body))
     return Answer(body=views.tag(changed))
 
 
@@ -147,13 +147,13 @@ def delete_tags(request: Request) -> Answer:
 
 
 def _object(request: Request) -> Entry:
-    bodies.require_settable(request.body)
-    return bodies.to_object(request.body)
+    require_settable(request.body)
+    return wire.to_object(request.body)
 
 
 def _property(request: Request) -> Entry:
-    bodies.require_settable(request.body)
-    return bodies.to_property(request.body)
+    require_settable(request.body)
+    return wire.to_property(request.body)
 
 
 def _tags(shown: Sequence[Entry]) -> dict[str, Any]:

@@ -7,13 +7,14 @@ import urllib.parse
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.image import metadef_bodies as bodies
 from nova_lite.api.image.filters import DOWN, read_images_page
+from nova_lite.api.image.schemas.metadefs import LOCKED
 from nova_lite.api.image.views import metadefs as views
 from nova_lite.api.pages import cut, next_query
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.db.metadefs import ENTRY_KEYS, NAMESPACE_KEYS, NamespaceFilter, Page
+from nova_lite.image import metadef_wire as wire
 from nova_lite.image import metadefs
 from nova_lite.image.access import viewer_of
 from nova_lite.model.metadef import Association, Namespace
@@ -55,9 +56,9 @@ def show_namespace(request: Request) -> Answer:
 
 def create_namespace(request: Request) -> Answer:
     """POST /metadefs/namespaces, with all that it holds."""
-    bodies.require_settable(request.body)
-    wanted = bodies.to_namespace(request.body, request.context.project_id)
-    contents = bodies.to_contents(request.body)
+    require_settable(request.body)
+    wanted = wire.to_namespace(request.body, request.context.project_id)
+    contents = wire.to_contents(request.body)
     request.enforce(target=target_of(wanted))
     made = request.parts.database.transact(lambda tx: metadefs.create(tx, wanted, contents))
     address = views.address(made.namespace).removeprefix("/v2")
@@ -67,8 +68,8 @@ def create_namespace(request: Request) -> Answer:
 
 def update_namespace(request: Request) -> Answer:
     """PUT /metadefs/namespaces/{namespace}: its own attributes; what it holds stays as it is."""
-    bodies.require_settable(request.body)
-    wanted = bodies.to_namespace(request.body, request.context.project_id)
+    require_settable(request.body)
+    wanted = wire.to_namespace(request.body, request.context.project_id)
 
     def work(tx: Tx) -> Namespace:
         namespace = get_namespace(tx, request, lock=True)
@@ -103,8 +104,8 @@ def list_associations(request: Request) -> Answer:
 
 def associate(request: Request) -> Answer:
     """POST /metadefs/namespaces/{namespace}/resource_types."""
-    bodies.require_settable(request.body)
-    wanted = bodies.to_association(request.body)
+    require_settable(request.body)
+    wanted = wire.to_association(request.body)
 
     def work(tx: Tx) -> Association:
         return metadefs.associate(tx, get_namespace(tx, request, lock=True), wanted)
@@ -127,6 +128,13 @@ def get_namespace(tx: Tx, request: Request, *, lock: bool = False) -> Namespace:
     namespace = metadefs.get(tx, request.params["namespace"], viewer_of(request.context), lock=lock)
     request.enforce(target=target_of(namespace))
     return namespace
+
+
+def require_settable(body: dict[str, Any]) -> None:
+    """See that a body sets nothing that only we do. Raises: Forbidden."""
+    for name in LOCKED:
+        if name in body:
+            raise errors.Forbidden(f"Attribute '{name}' is read-only.")
 
 
 def target_of(namespace: Namespace) -> dict[str, Any]:

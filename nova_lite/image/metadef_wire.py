@@ -1,23 +1,14 @@
-"""Metadata definitions as bodies speak of them, once they passed their schema."""
+"""Metadata definitions as bodies and files speak of them, once they passed their schema."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from nova_lite import errors
-from nova_lite.api.image.schemas.metadefs import LOCKED
 from nova_lite.image.metadefs import Contents
 from nova_lite.model.metadef import Association, Entry, Namespace
 
 _OBJECT = ("description", "required", "properties")
-
-
-def require_settable(body: Mapping[str, Any]) -> None:
-    """See that a body sets nothing that only we do. Raises: Forbidden."""
-    for name in LOCKED:
-        if name in body:
-            raise errors.Forbidden(f"Attribute '{name}' is read-only.")
 
 
 def to_namespace(body: Mapping[str, Any], owner: str | None) -> Namespace:
