@@ -45,3 +45,4 @@ class Ports:
     network: NetworkPort
     images: ImagePort
     hosts: HostsPort
+    shelved_offload_s: int = 0  # how long shelved servers stay on their hosts (conf/shelving.py)

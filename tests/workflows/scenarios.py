@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows import demo, servers
+from workflows import actions, demo, servers, snapshots
 from workflows.engine_harness import Scenario
 
-SCENARIOS: tuple[Scenario, ...] = (*demo.SCENARIOS, *servers.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = (*demo.SCENARIOS, *servers.SCENARIOS, *actions.SCENARIOS, *snapshots.SCENARIOS)
