@@ -117,15 +117,21 @@ def list_images(tx: Tx, wanted: ImageFilter, page: ImagePage) -> Sequence[Row]:
     return tx.execute(query.limit(page.limit)).mappings().all()
 
 
-def saving_images(tx: Tx) -> Sequence[Row]:
-    """Read the id and upload of each image whose bytes are said to be coming."""
-    query = sa.select(images.c.id, images.c.upload_id).where(images.c.status == "saving")
+def arriving_images(tx: Tx) -> Sequence[Row]:
+    """Read id, status and upload of each image whose bytes are said to be coming."""
+    query = sa.select(images.c.id, images.c.status, images.c.upload_id).where(images.c.upload_id.is_not(None))
     return tx.execute(query).mappings().all()
 
 
 def locations(tx: Tx) -> set[str]:
     """List where the bytes of all images are."""
     return set(tx.execute(sa.select(images.c.location).where(images.c.location.is_not(None))).scalars())
+
+
+def staged(tx: Tx) -> Sequence[Mapping[str, Any]]:
+    """List the contents that wait for their import."""
+    arrived = images.c.status.in_(("uploading", "importing"))
+    return [found for found in tx.execute(sa.select(images.c.staged).where(arrived)).scalars() if found]
 
 
 def tags_of(tx: Tx, image_ids: Collection[str]) -> dict[str, list[str]]:

@@ -9,7 +9,7 @@ from nova_lite import errors
 from nova_lite.conf.image import ImageOptions
 from nova_lite.db import clock
 from nova_lite.db.engine import Database, Tx
-from nova_lite.image import records, tickets
+from nova_lite.image import records, staging, tickets
 from nova_lite.image.access import Viewer
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_store
@@ -88,23 +88,28 @@ class Images:
         """Take the bytes of an image in. Raises: as `Uploads.run`."""
         self._uploads.run(order)
 
+    def stage(self, order: Order) -> None:
+        """Take the bytes of an image in for an import. Raises: as `Uploads.run`."""
+        self._uploads.stage(order)
+
     def open(self, image: Image, start: int, length: int) -> Bytes:
         """Open a part of an image's bytes. Raises: NotFound; Unavailable."""
         return self.store.open(_location(image), start, length)
 
     def delete(self, tx: Tx, image: Image) -> None:
         """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
+        staged = staging.contents_of(tx, image.id)
         records.delete(tx, image)
-        tx.after_commit(lambda: self._discard(image))
+        places = (image.location, staged.location if staged is not None else None)
+        tx.after_commit(lambda: self._discard(image, [place for place in places if place is not None]))
 
-    def _discard(self, image: Image) -> None:
+    def _discard(self, image: Image, locations: list[str]) -> None:
         """Remove the bytes of an image that is gone; what cannot be removed now is at the next start."""
-        if image.location is None:
-            return
-        try:
-            self.store.delete(image.location)
-        except errors.NovaLiteError as error:
-            LOG.warning("A deleted image's data stay for now: %s", error.message, extra={"image_id": image.id})
+        for location in locations:
+            try:
+                self.store.delete(location)
+            except errors.NovaLiteError as error:
+                LOG.warning("A deleted image's data stay for now: %s", error.message, extra={"image_id": image.id})
 
 
 def make_images(database: Database, state_dir: Path, options: ImageOptions, public_url: str) -> Images:

@@ -115,6 +115,7 @@ THINGS: dict[tuple[str, str, str], dict[str, str]] = {
     ("compute", "GET", "/servers/{server_id}/os-interface/{port_id}"): {"port_id": "server_port"},
     ("compute", "DELETE", "/servers/{server_id}/os-interface/{port_id}"): {"port_id": "server_port"},
     ("image", "PUT", "/images/{image_id}/file"): {"image_id": "empty_image"},
+    ("image", "PUT", "/images/{image_id}/stage"): {"image_id": "empty_image"},
 }
 ACTION_THINGS = {
     "removeTenantAccess": {"flavor_id": "private_flavor"},

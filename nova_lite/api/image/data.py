@@ -24,17 +24,30 @@ _MD5 = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
 
 def upload_data(request: Request) -> Answer:
     """PUT /images/{image_id}/file."""
+    order = _order(request)
+    store = request.headers.get("X-IMAGE-META-STORE")
+    if store is not None and store != request.parts.images.store.name:
+        raise errors.BadRequest("There is no store of this name; see /v2/info/stores.")
+    with request.parts.transfers.slot():
+        request.parts.images.upload(order)
+    return Answer(status=204)
+
+
+def stage_data(request: Request) -> Answer:
+    """PUT /images/{image_id}/stage: the bytes wait until they are imported."""
+    order = _order(request)
+    with request.parts.transfers.slot():
+        request.parts.images.stage(order)
+    return Answer(status=204)
+
+
+def _order(request: Request) -> Order:
+    """Read what comes to the path's image. Raises: NotFound; Forbidden; BadRequest."""
     if request.upload is None:
         raise ValueError("the route takes bytes")
     with request.parts.database.read() as tx:
         image = get_image(tx, request)
-    store = request.headers.get("X-IMAGE-META-STORE")
-    if store is not None and store != request.parts.images.store.name:
-        raise errors.BadRequest("There is no store of this name; see /v2/info/stores.")
-    order = Order(image_id=image.id, read=request.upload.read, length=_length(request), digests=_digests(request))
-    with request.parts.transfers.slot():
-        request.parts.images.upload(order)
-    return Answer(status=204)
+    return Order(image_id=image.id, read=request.upload.read, length=_length(request), digests=_digests(request))
 
 
 def download_data(request: Request) -> Answer:

@@ -26,6 +26,7 @@ IMAGES = (
 )
 DATA = (
     Route("PUT", _FILE, data.upload_data, rule="upload_image", raw=True, media=(data.BYTES,)),
+    Route("PUT", _IMAGE + "/stage", data.stage_data, rule="upload_image", raw=True, media=(data.BYTES,)),
     Route("GET", _FILE, data.download_data, token=False),  # a host shows a ticket; others are checked by the handler
 )
 MEMBERS = (

@@ -17,10 +17,12 @@ def upgrade() -> None:
     """Bring the database to this version."""
     _add_console_tokens()
     _add_amounts()
+    op.add_column("images", sa.Column("staged", Json(), nullable=True))
 
 
 def downgrade() -> None:
     """Take it back."""
+    op.drop_column("images", "staged")
     _drop_amounts()
     op.drop_table("console_tokens")
 

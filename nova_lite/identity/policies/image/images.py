@@ -14,7 +14,7 @@ RULES = (
     rule("delete_image", MEMBER, "Delete an image.", f"DELETE {_IMAGE}"),
     rule("publicize_image", ADMIN, "Show an image to everybody in their lists.", f"PATCH {_IMAGE}"),
     rule("communitize_image", MEMBER, "Let everybody use an image who knows of it.", f"PATCH {_IMAGE}"),
-    rule("upload_image", MEMBER, "Upload an image's data.", f"PUT {_IMAGE}/file"),
+    rule("upload_image", MEMBER, "Upload an image's data.", f"PUT {_IMAGE}/file", f"PUT {_IMAGE}/stage"),
     rule("download_image", DOWNLOADER, "Download an image's data.", f"GET {_IMAGE}/file"),
     rule("deactivate", MEMBER, "Forbid downloads of an image.", f"POST {_IMAGE}/actions/deactivate"),
     rule("reactivate", MEMBER, "Allow downloads of an image again.", f"POST {_IMAGE}/actions/reactivate"),
