@@ -30,7 +30,7 @@ from nova_lite.db import version
 from nova_lite.db.engine import Database
 from nova_lite.durable import facts
 from nova_lite.durable.runner import Runner
-from nova_lite.image.port import ImagePort
+from nova_lite.image.port import ImagePort, ImportPort
 from nova_lite.image.service import make_images
 from nova_lite.image.stores.base import Store
 from nova_lite.inventory import hosts, services
@@ -63,6 +63,7 @@ class Doors:
     transport: Transport
     network: NetworkPort
     images: ImagePort
+    imports: ImportPort
     ratios: SchedulerOptions
     name: str
     store: Store | None = None
@@ -84,6 +85,7 @@ class Conductor:
             compute=compute,
             network=doors.network,
             images=doors.images,
+            imports=doors.imports,
             hosts=book,
         )
         self._runner = Runner(database, REGISTRY, ports, silence_of=book.silence_of)
@@ -175,6 +177,7 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
             transport=RabbitTransport(broker.url, signing=signing, connections=4, ca_file=broker.ca_file),
             network=Networks(database),
             images=images,
+            imports=images.imports,
             ratios=scheduler_conf.read(conf),
             name=socket.gethostname(),
             # With SQLite all is on one machine. Elsewhere the lock that shows a living upload may be another machine's.

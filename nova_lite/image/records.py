@@ -101,10 +101,15 @@ def delete(tx: Tx, image: Image) -> None:
         raise no_image(image.id)
 
 
-def require_uploadable(image: Image) -> None:
-    """See that bytes may come. Raises: BadRequest without formats; Conflict where they came or are imported."""
+def require_formats(image: Image) -> None:
+    """See that both formats are said. Raises: BadRequest."""
     if not image.disk_format or not image.container_format:
         raise errors.BadRequest("Properties disk_format, container_format must be set prior to saving data.")
+
+
+def require_uploadable(image: Image) -> None:
+    """See that bytes may come. Raises: BadRequest without formats; Conflict where they came or are imported."""
+    require_formats(image)
     if image.status not in (ImageStatus.QUEUED, ImageStatus.SAVING, ImageStatus.UPLOADING):
         raise errors.Conflict(f"Image {image.id} is {image.status}: its data can be uploaded only once.")
 

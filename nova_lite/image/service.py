@@ -6,31 +6,36 @@ import logging
 from pathlib import Path
 
 from nova_lite import errors
-from nova_lite.conf.image import ImageOptions
+from nova_lite.conf.image import ImageOptions, WebRules
 from nova_lite.db import clock
 from nova_lite.db.engine import Database, Tx
 from nova_lite.image import records, staging, tickets
 from nova_lite.image.access import Viewer
+from nova_lite.image.imports import Imports
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_store
 from nova_lite.image.tickets import Moment, Tickets
 from nova_lite.image.upload import Order, Uploads
+from nova_lite.image.web import open_web
 from nova_lite.model.ids import HostName, ImageId, ProjectId
 from nova_lite.model.image import Image, ImageSource, ImageStatus
 
+WEB_RULES = WebRules()
 LOG = logging.getLogger(__name__)
 
 
 class Images:
     """What the Image API and the workflows need; fulfils `ImagePort`."""
 
-    def __init__(self, database: Database, store: Store, tickets: Tickets, public_url: str) -> None:
+    def __init__(self, database: Database, store: Store, tickets: Tickets, public_url: str, web: WebRules = WEB_RULES) -> None:
         """`public_url` is where hosts reach the APIs, such as `http://192.0.2.1:8774`. Nothing connects yet."""
         self.store = store
         self._database = database
         self._tickets = tickets
         self._public_url = public_url.rstrip("/")
         self._uploads = Uploads(database, store)
+        self.web = web
+        self.imports = Imports(database, store, lambda url: open_web(url, web))
 
     def start(self) -> None:
         """Mend what processes that died left behind: images in `saving`, half and nameless bytes. May be repeated."""
@@ -116,7 +121,7 @@ def make_images(database: Database, state_dir: Path, options: ImageOptions, publ
     """Build the service; the key of tickets is made when missing. Raises: ConfigError."""
     path = tickets.key_file(state_dir)
     tickets.ensure_key(path)
-    return Images(database, make_store(options.store), Tickets(path), public_url)
+    return Images(database, make_store(options.store), Tickets(path), public_url, options.web)
 
 
 def _location(image: Image) -> str:

@@ -4,7 +4,7 @@
        |                                                                                             v
        +-----------------------------begin_import (the bytes come from elsewhere)---------------> importing
                                                                                                      |
-    queued <--give_up_import--                      active <--adopt--  importing, with contents <--finish
+    queued, or uploading <--give_up_import--        active <--adopt--  importing, with contents <--finish
 
 Staged bytes are finished bytes of the store already, hashed and inspected: an import adopts them, nothing is copied.
 """
@@ -75,10 +75,11 @@ def adopt(tx: Tx, image_id: str) -> bool:
 
 
 def give_up_import(tx: Tx, image_id: str, store: str) -> bool:
-    """Queue an image again whose import came to nothing; tell whether it was there."""
+    """Put an image back whose import came to nothing: to its staged bytes, or queued; tell whether it was there."""
     row = db.find_image(tx, image_id, lock=True)
     if row is None:
         return False
-    values = {"status": ImageStatus.QUEUED, "staged": None, "upload_id": None, "updated_at": tx.database.clock.wall()}
+    status = ImageStatus.UPLOADING if row["staged"] else ImageStatus.QUEUED
+    values = {"status": status, "upload_id": None, "updated_at": tx.database.clock.wall()}
     properties = {**row["properties"], FAILED: store}
     return db.update_image(tx, image_id, {**values, "properties": properties}, status=ImageStatus.IMPORTING)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Protocol
 
 from nova_lite.db.engine import Database
-from nova_lite.image.port import ImagePort
+from nova_lite.image.port import ImagePort, ImportPort
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.network.port import NetworkPort
 from nova_lite.rpc.compute import ComputePort
@@ -44,4 +44,5 @@ class Ports:
     compute: ComputePort
     network: NetworkPort
     images: ImagePort
+    imports: ImportPort
     hosts: HostsPort

@@ -116,6 +116,7 @@ THINGS: dict[tuple[str, str, str], dict[str, str]] = {
     ("compute", "DELETE", "/servers/{server_id}/os-interface/{port_id}"): {"port_id": "server_port"},
     ("image", "PUT", "/images/{image_id}/file"): {"image_id": "empty_image"},
     ("image", "PUT", "/images/{image_id}/stage"): {"image_id": "empty_image"},
+    ("image", "POST", "/images/{image_id}/import"): {"image_id": "empty_image"},
 }
 ACTION_THINGS = {
     "removeTenantAccess": {"flavor_id": "private_flavor"},
@@ -231,6 +232,9 @@ BODIES: dict[tuple[str, str, str], Callable[[Ids], Any]] = {
     ("compute", "POST /os-volumes_boot", ""): _server,
     ("compute", "POST /servers/{server_id}/os-interface", ""): lambda ids: {"interfaceAttachment": {}},
     ("image", "PATCH /images/{image_id}", ""): lambda ids: [{"op": "replace", "path": "/name", "value": "new"}],
+    ("image", "POST /images/{image_id}/import", ""): lambda ids: {
+        "method": {"name": "web-download", "uri": "http://example.org/image"}
+    },
     ("image", "POST /images/{image_id}/members", ""): lambda ids: {"member": ids["other_project"]},
     ("image", "PUT /images/{image_id}/members/{member_id}", ""): lambda ids: {"status": "accepted"},
     ("network", "POST /ports", ""): lambda ids: {"port": {"network_id": ids["network_id"]}},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows import demo, servers
+from workflows import demo, images, servers
 from workflows.engine_harness import Scenario
 
-SCENARIOS: tuple[Scenario, ...] = (*demo.SCENARIOS, *servers.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = (*demo.SCENARIOS, *servers.SCENARIOS, *images.SCENARIOS)

@@ -114,6 +114,7 @@ class ServerStage:
             compute=self.hosts,
             network=self.network,
             images=Images(),
+            imports=None,
             hosts=self.standings,
         )
         bootstrap(database)

@@ -10,6 +10,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.api.body import media_type
 from nova_lite.api.image import fields, filters, patch
+from nova_lite.api.image.imports import methods
 from nova_lite.api.image.lookup import get_image, target_of
 from nova_lite.api.image.views import images as views
 from nova_lite.api.pages import cut, next_query
@@ -19,6 +20,7 @@ from nova_lite.db.images import ImagePage
 from nova_lite.image import records
 from nova_lite.model.ids import ImageId
 from nova_lite.model.image import Image, ImageStatus, Visibility
+from nova_lite.workflows import import_image
 
 PATH = "/v2/images"
 VISIBILITY_RULES = {Visibility.PUBLIC: "publicize_image", Visibility.COMMUNITY: "communitize_image"}
@@ -73,6 +75,7 @@ def create_image(request: Request) -> Answer:
     headers = {
         "Location": f"{request.service_url}/images/{image.id}",
         "OpenStack-image-store-ids": request.parts.images.store.name,
+        "OpenStack-image-import-methods": ",".join(methods(request.parts.images.web)),
     }
     return Answer(status=201, body=_view(request, image), headers=headers)
 
@@ -94,7 +97,10 @@ def delete_image(request: Request) -> Answer:
     """DELETE /images/{image_id}."""
 
     def work(tx: Tx) -> None:
-        request.parts.images.delete(tx, get_image(tx, request, lock=True))
+        image = get_image(tx, request, lock=True)
+        request.parts.images.delete(tx, image)
+        if image.status is ImageStatus.IMPORTING:
+            import_image.cancel(request.parts.desk, tx, image.id)
 
     request.parts.database.transact(work)
     return Answer(status=204)

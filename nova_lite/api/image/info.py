@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nova_lite.api.image.imports import methods
 from nova_lite.api.image.schemas.images import image_schema
 from nova_lite.api.image.schemas.members import member_schema
 from nova_lite.api.route import Answer, Request
@@ -32,10 +33,10 @@ def show_members_schema(_request: Request) -> Answer:
     return Answer(body={**body, "links": [{"rel": "describedby", "href": "{schema}"}]})
 
 
-def show_import(_request: Request) -> Answer:
-    """GET /info/import: data come by upload only."""
-    methods = {"description": "Import methods available.", "type": "array", "value": []}
-    return Answer(body={"import-methods": methods})
+def show_import(request: Request) -> Answer:
+    """GET /info/import."""
+    offered = {"description": "Import methods available.", "type": "array", "value": methods(request.parts.images.web)}
+    return Answer(body={"import-methods": offered})
 
 
 def show_stores(request: Request) -> Answer:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from nova_lite.api.image import data, images, info, members, patch
+from nova_lite.api.image import data, images, imports, info, members, patch
 from nova_lite.api.image.schemas import images as schemas
+from nova_lite.api.image.schemas import imports as import_schemas
 from nova_lite.api.image.schemas import members as member_schemas
 from nova_lite.api.route import Route
 
@@ -29,6 +30,7 @@ DATA = (
     Route("PUT", _IMAGE + "/stage", data.stage_data, rule="upload_image", raw=True, media=(data.BYTES,)),
     Route("GET", _FILE, data.download_data, token=False),  # a host shows a ticket; others are checked by the handler
 )
+IMPORTS = (Route("POST", _IMAGE + "/import", imports.import_image, rule="modify_image", body=import_schemas.IMPORT),)
 MEMBERS = (
     Route("GET", _MEMBERS, members.list_members, rule="get_members"),
     Route("POST", _MEMBERS, members.add_member, rule="add_member", body=member_schemas.CREATE),
@@ -45,4 +47,4 @@ INFO = (
     Route("GET", "/info/stores", info.show_stores),
 )
 
-ROUTES: tuple[Route, ...] = (*IMAGES, *DATA, *MEMBERS, *INFO)
+ROUTES: tuple[Route, ...] = (*IMAGES, *DATA, *IMPORTS, *MEMBERS, *INFO)

@@ -89,6 +89,7 @@ class ConductorProcess:
             compute=compute,
             network=Networks(database),
             images=Images(),
+            imports=None,
             hosts=book,
         )
         self._runner = Runner(

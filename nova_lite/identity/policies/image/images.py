@@ -10,7 +10,7 @@ RULES = (
     rule("add_image", MEMBER, "Create an image, for oneself.", "POST /v2/images"),
     rule("get_images", READER, "List images.", "GET /v2/images"),
     rule("get_image", VIEWER, "Show an image.", f"GET {_IMAGE}"),
-    rule("modify_image", MEMBER, "Change an image, its tags too.", f"PATCH {_IMAGE}"),
+    rule("modify_image", MEMBER, "Change an image, its tags too.", f"PATCH {_IMAGE}", f"POST {_IMAGE}/import"),
     rule("delete_image", MEMBER, "Delete an image.", f"DELETE {_IMAGE}"),
     rule("publicize_image", ADMIN, "Show an image to everybody in their lists.", f"PATCH {_IMAGE}"),
     rule("communitize_image", MEMBER, "Let everybody use an image who knows of it.", f"PATCH {_IMAGE}"),
