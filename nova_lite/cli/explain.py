@@ -28,7 +28,7 @@ FORMAT = 1  # of the JSON document: fields are added, never changed
 @json_option
 @click.pass_obj
 def command(files: tuple[Path, ...], server: str, as_json: bool) -> None:
-    """Say why a server got its host or none, as it was decided and as it is now."""
+    """Say why a server, by id or name, got its host or none, as it was decided and as it is now."""
     with Installation(files).database.read() as tx:
         account = _account(tx, server)
     if as_json:
@@ -37,15 +37,15 @@ def command(files: tuple[Path, ...], server: str, as_json: bool) -> None:
     click.echo("\n".join(lines(account)))
 
 
-def _account(tx: Tx, server_id: str) -> Account:
-    """Read the account. Raises: NotFound."""
+def _account(tx: Tx, word: str) -> Account:
+    """Read the account of a server by id or name. Raises: NotFound; Conflict for a name that several have."""
     from nova_lite.inventory import hosts
     from nova_lite.scheduler.pick import pick
     from nova_lite.servers import records
     from nova_lite.workflows.account import account_of, request_to_repeat, with_now
 
-    server = records.get(tx, server_id, include_deleted=True)
-    kept = _kept(tx, server_id)
+    server = records.get_named(tx, word)
+    kept = _kept(tx, server.id)
     account = account_of(server, kept)
     request = request_to_repeat(kept)
     if request is None:

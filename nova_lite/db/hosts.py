@@ -85,6 +85,13 @@ def select_hosts(tx: Tx, overdue_s: float, name: HostName | None = None) -> tupl
     return tuple(_host(row, overdue_s) for row in tx.execute(query).mappings())
 
 
+def select_sign_of_life(tx: Tx, name: HostName) -> Row | None:
+    """Read a registered host's incarnation, whether it is forced down, and the age of its last sign of life (`age`)."""
+    age = sa.case((_same_boot(tx, hosts.c.seen_boot_id), _age(tx, hosts.c.last_seen_at)), else_=None)
+    query = sa.select(hosts.c.incarnation, hosts.c.forced_down, age.label("age"))
+    return tx.execute(query.where(hosts.c.name == name, hosts.c.facts.is_not(None))).mappings().one_or_none()
+
+
 def host_numbers(tx: Tx) -> dict[str, int]:
     """Give the integer id of each host, as old microversions show it."""
     return {row.name: row.number for row in tx.execute(sa.select(hosts.c.name, hosts.c.number))}

@@ -57,6 +57,20 @@ def remove_host(tx: Tx, name: HostName) -> None:
         raise errors.NotFound(f"There is no host {name}.")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SignOfLife:
+    """A host's incarnation and the age of what was last heard of it; None: nothing since this machine started."""
+
+    incarnation: int
+    forced_down: bool
+    age_s: float | None
+
+    @property
+    def up(self) -> bool:
+        """Whether a heartbeat came in time."""
+        return not self.forced_down and self.age_s is not None and self.age_s <= OVERDUE_S
+
+
 def list_hosts(tx: Tx) -> tuple[Host, ...]:
     """List the hosts that have registered at least once, by name."""
     return queries.select_hosts(tx, OVERDUE_S)
@@ -77,6 +91,15 @@ def get_host(tx: Tx, name: HostName) -> Host:
     if not found:
         raise errors.NotFound(f"There is no host {name}.")
     return found[0]
+
+
+def find_sign_of_life(tx: Tx, name: HostName) -> SignOfLife | None:
+    """Give what commands to a host depend on, without its servers and amounts; None for one that never registered."""
+    row = queries.select_sign_of_life(tx, name)
+    if row is None:
+        return None
+    age = None if row["age"] is None else max(0.0, float(row["age"]))
+    return SignOfLife(incarnation=row["incarnation"], forced_down=row["forced_down"], age_s=age)
 
 
 def limit_of(facts: HostFacts, ratios: SchedulerOptions) -> Resources:

@@ -50,6 +50,14 @@ class NetworkPort(Protocol):
         Raises: Unavailable when the service does not answer; Conflict when no address is free.
         """
 
+    def bind_ports(
+        self, server_id: ServerId, host: HostName, requested: tuple[RequestedNetwork, ...] = ()
+    ) -> tuple[BoundPort, ...]:
+        """Bind all of a server's ports to another host, and give them in the order in which they were asked.
+
+        May be repeated. Raises: Unavailable when the service does not answer.
+        """
+
     def remove_ports(self, server_id: ServerId, key: str | None = None) -> None:
         """Delete the ports made for the server, give back those of the user's own. May be repeated.
 
@@ -58,6 +66,9 @@ class NetworkPort(Protocol):
 
     def mark_active(self, server_id: ServerId) -> None:
         """Show the server's ports as ACTIVE. May be repeated."""
+
+    def bound_ports(self, server_id: ServerId) -> tuple[BoundPort, ...]:
+        """Give a server's ports as its guest has them, in the order of the guest. Raises: Unavailable."""
 
     def ports_of(self, server_id: ServerId) -> tuple[Port, ...]:
         """List a server's ports, oldest first. Raises: Unavailable when the service does not answer."""

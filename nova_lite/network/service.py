@@ -11,7 +11,7 @@ from nova_lite.db import networks as queries
 from nova_lite.db.engine import Database, Tx
 from nova_lite.db.networks import PortFilter, Row
 from nova_lite.model.guest import GuestInterface
-from nova_lite.model.ids import NetworkId, PortId, ProjectId, ServerId
+from nova_lite.model.ids import HostName, NetworkId, PortId, ProjectId, ServerId
 from nova_lite.model.network import Port
 from nova_lite.model.server import RequestedNetwork
 from nova_lite.network import addresses, records
@@ -119,6 +119,21 @@ class Networks:
         self._next[subnet.id] = int(ipaddress.IPv4Address(made.fixed_ips[0].ip_address)) + 1
         return made
 
+    def bind_ports(
+        self, server_id: ServerId, host: HostName, requested: tuple[RequestedNetwork, ...] = ()
+    ) -> tuple[BoundPort, ...]:
+        """Bind all of a server's ports to another host, and give them in the order in which they were asked."""
+
+        def bind(tx: Tx) -> tuple[BoundPort, ...]:
+            there = records.list_ports(tx, PortFilter(server_id=server_id))
+            if any(port.host != host for port in there):
+                queries.update_server_ports(tx, server_id, {"host": host})
+            subnets = {row["network_id"]: row for row in queries.select_with_subnets(tx)}
+            placed = sorted(there, key=lambda port: _place(port, requested))
+            return tuple(_bound(port, subnets[port.network_id], _tag(port, requested)) for port in placed)
+
+        return self.database.transact(bind)
+
     def remove_ports(self, server_id: ServerId, key: str | None = None) -> None:
         """Delete the ports made for the server, give back those of the user's own. May be repeated."""
 
@@ -131,6 +146,13 @@ class Networks:
     def mark_active(self, server_id: ServerId) -> None:
         """Show the server's ports as ACTIVE. May be repeated."""
         self.database.transact(lambda tx: queries.update_server_ports(tx, server_id, {"status": "ACTIVE"}))
+
+    def bound_ports(self, server_id: ServerId) -> tuple[BoundPort, ...]:
+        """Give a server's ports as its guest has them, oldest first."""
+        with self.database.read() as tx:
+            subnets = {row["network_id"]: row for row in queries.select_with_subnets(tx)}
+            there = records.list_ports(tx, PortFilter(server_id=server_id))
+        return tuple(_bound(port, subnets[port.network_id], None) for port in there)
 
     def ports_of(self, server_id: ServerId) -> tuple[Port, ...]:
         """List a server's ports, oldest first; one statement."""
@@ -157,6 +179,21 @@ def _only(usable: Sequence[Row]) -> tuple[RequestedNetwork, ...]:
     if len(ids) > 1:
         raise errors.Conflict("Several networks are possible: name the ones that the server is to have.")
     return tuple(RequestedNetwork(network_id=network_id) for network_id in ids)
+
+
+def _place(port: Port, requested: Sequence[RequestedNetwork]) -> int:
+    """Find which of the networks asked for a port stands for; those that came later follow."""
+    for index, one in enumerate(requested):
+        if one.port_id == port.id or (
+            one.port_id is None and (port.owned_by_operation or "").endswith(f":create_ports:{index}")
+        ):
+            return index
+    return len(requested)
+
+
+def _tag(port: Port, requested: Sequence[RequestedNetwork]) -> str | None:
+    place = _place(port, requested)
+    return requested[place].tag if place < len(requested) else None
 
 
 def _bound(port: Port, subnet: Row, tag: str | None) -> BoundPort:

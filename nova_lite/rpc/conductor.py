@@ -104,6 +104,16 @@ class TombstoneDone:
     turn: int
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GuestPassword:
+    """What a guest wrote as its password, encrypted by its user's key; repeated until acknowledged by `report_id`."""
+
+    report_id: str
+    host: HostName
+    server_id: ServerId
+    password: str
+
+
 class ConductorPort(Protocol):
     """What a host says; every method only sends."""
 
@@ -121,6 +131,9 @@ class ConductorPort(Protocol):
 
     def tombstone_done(self, message: TombstoneDone) -> None:
         """Tell of a removal that was owed. Raises: Unavailable when the broker is away."""
+
+    def guest_password(self, message: GuestPassword) -> None:
+        """Hand a guest's password on. Raises: Unavailable when the broker is away."""
 
 
 class ConductorClient:
@@ -154,6 +167,10 @@ class ConductorClient:
         """Tell of a removal that was owed. Raises: Unavailable when the broker is away."""
         self._transport.cast(ADDRESS, "tombstone_done", wire.to_plain(message))
 
+    def guest_password(self, message: GuestPassword) -> None:
+        """Hand a guest's password on. Raises: Unavailable when the broker is away."""
+        self._transport.cast(ADDRESS, "guest_password", wire.to_plain(message))
+
 
 class ConductorHandlers(Protocol):
     """What a conductor serves."""
@@ -175,3 +192,6 @@ class ConductorHandlers(Protocol):
 
     def tombstone_done(self, body: Mapping[str, Any]) -> None:
         """Handle TombstoneDone."""
+
+    def guest_password(self, body: Mapping[str, Any]) -> None:
+        """Handle GuestPassword."""

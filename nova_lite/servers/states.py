@@ -33,6 +33,11 @@ STATUS_DURING: Mapping[tuple[ServerState, str], str] = MappingProxyType(
     {
         (ServerState.ACTIVE, TaskState.REBOOTING.value): "REBOOT",
         (ServerState.ACTIVE, TaskState.REBOOTING_HARD.value): "HARD_REBOOT",
+        **{
+            (state, task.value): "REBUILD"
+            for state in (ServerState.ACTIVE, ServerState.STOPPED, ServerState.ERROR)
+            for task in (TaskState.REBUILDING, TaskState.REBUILD_BLOCK_DEVICE, TaskState.REBUILD_SPAWNING)
+        },
     }
 )
 WITH_PROGRESS = frozenset({"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"})

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from nova_lite import errors
 from nova_lite.durable.workflow import (
@@ -27,21 +26,17 @@ from nova_lite.inventory import claims, hosts
 from nova_lite.model.guest import GuestInterface, PowerState
 from nova_lite.model.hardware.guest import PLAIN, GuestHardware
 from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId
-from nova_lite.model.placement import Hints, PlacementRequest, Ranking, Refusal
+from nova_lite.model.placement import Hints, PlacementRequest
 from nova_lite.model.resources import Resources
 from nova_lite.model.server import Fault, RequestedNetwork, ServerAddress, ServerState, TaskState
 from nova_lite.network.port import BoundPort, PortOrder
 from nova_lite.rpc.commands import EnsureGuest
-from nova_lite.rpc.port import Envelope
-from nova_lite.servers import groups, records
-from nova_lite.workflows import delete
+from nova_lite.servers import records
+from nova_lite.workflows import delete, placing
 from nova_lite.workflows.orders import REPEAT_S, guest_spec, head, notice_of, remove_from
+from nova_lite.workflows.placing import CHOOSE_S, Chosen, Claimed, choose
 from nova_lite.workflows.ports import Ports
 
-AGAIN_S = 1.0
-PATIENCE_S = 30.0  # so long hosts may take to be heard again after an outage of the broker
-CHOOSE_S = 60.0
-REFUSALS_KEPT = 10  # with a success; a failure keeps what fits into 64 KiB
 TICKET_S = 1800.0  # how long the host may take to fetch the image
 
 
@@ -66,24 +61,6 @@ class BootParams:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Chosen:
-    """The scheduler's answer, as it is kept: hosts best first, some refusals, and the counts of all."""
-
-    hosts: tuple[HostName, ...]
-    refusals: tuple[Refusal, ...] = ()
-    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    hosts_seen: int = 0
-    on_trial: tuple[HostName, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Claimed:
-    """The host whose room is taken."""
-
-    host: HostName
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class PortsReady:
     """The guest's interfaces in order, and what the Compute API shows of them."""
 
@@ -105,49 +82,7 @@ def choose_hosts(run: Run[BootParams]) -> Done | Wait:
         refused = _no_room(run)
         if refused is not None:
             raise StepFailed(refused)
-    request = with_neighbours(ports, request_of(run.params, run.project_id, run.hosts_tried))
-    ranking = ports.scheduler.rank(request, Envelope(request_id=run.request_id))
-    if ranking.explanation is not None:
-        run.explain(ranking.explanation)
-    if not ranking.hosts:
-        if may_change(ranking, run.time_left_s):
-            return Wait(AGAIN_S)
-        raise no_host(ranking, run.reasons_tried)
-    return Done(
-        Chosen(
-            hosts=ranking.hosts,
-            refusals=ranking.refusals[:REFUSALS_KEPT],
-            counts=ranking.counts,
-            hosts_seen=ranking.hosts_seen,
-            on_trial=ranking.on_trial,
-        )
-    )
-
-
-def may_change(ranking: Ranking, time_left_s: float) -> bool:
-    """Whether a step of `CHOOSE_S` had better ask again: a host that is silent now may be heard again in a moment."""
-    return ranking.passing and time_left_s > CHOOSE_S - PATIENCE_S
-
-
-def no_host(ranking: Ranking, tried: Mapping[HostName, str]) -> StepFailed:
-    """Make the fault of a request that fits nowhere: a sentence without host names for the user, each host for the operator.
-
-    `tried` are the hosts on which it failed, each with its reason; users are told the last one.
-    """
-    details = "\n".join(
-        f"{refusal.host}: {tried.get(refusal.host, refusal.detail or refusal.reason)}" for refusal in ranking.refusals
-    )
-    said = ranking.sentence
-    if tried:
-        said += f"; the last attempt: {_without_names(list(tried.values())[-1], tried)}"
-    return StepFailed(f"No host can take the server: {said.rstrip('.')}.", details=details or None)
-
-
-def _without_names(reason: str, hosts: Iterable[HostName]) -> str:
-    """Keep from the user which hosts there are."""
-    for host in hosts:
-        reason = re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", "the host", reason)
-    return reason
+    return choose(run, request_of(run.params, run.project_id, run.hosts_tried))
 
 
 def request_of(params: BootParams, project_id: str, avoid: tuple[HostName, ...] = ()) -> PlacementRequest:
@@ -167,15 +102,6 @@ def request_of(params: BootParams, project_id: str, avoid: tuple[HostName, ...] 
     )
 
 
-def with_neighbours(ports: Ports, request: PlacementRequest) -> PlacementRequest:
-    """Add where the servers live now that the request's hints speak of; nothing to read for most requests."""
-    if not request.hints.name_servers:
-        return request
-    with ports.database.read() as tx:
-        found = groups.neighbours(tx, request.hints, server_id=request.server_id, project_id=request.project_id)
-    return dataclasses.replace(request, neighbours=found)
-
-
 def _no_room(run: Run[BootParams]) -> str | None:
     """Give what the parent of a batch says to those for whom no room is left."""
     for signal in run.signals:
@@ -189,30 +115,16 @@ def claim_first_fit(run: Run[BootParams]) -> Done:
 
     Raises: Back to choose anew when there is none.
     """
-    chosen = run.out(Chosen)
     if run.params.batch and not run.hosts_tried:
         mine = claims.find_host(run.tx, run.params.server_id)
         if mine is not None:
             return Done(Claimed(host=mine))
-    rule = groups.rule_for(run.tx, run.params.hints.group_id, run.params.server_id, lock=True)
-    for host in chosen.hosts:
-        if host in run.hosts_tried or (rule is not None and not rule.allows(host)):
-            continue
-        try:
-            claims.claim(run.tx, host, run.params.server_id, run.params.asked, zone=run.params.zone)
-        except errors.NoRoom:
-            continue
-        if host in chosen.on_trial and not hosts.begin_trial(run.tx, host):
-            claims.release(run.tx, run.params.server_id)
-            continue
-        return Done(Claimed(host=host))
-    raise Back("choose_hosts", "No host of the ranking could take the server any more by the time it was claimed.")
+    return placing.claim_first_fit(run, request_of(run.params, run.project_id))
 
 
 def release_claim(run: Run[BootParams]) -> Done:
     """Give the room back."""
-    claims.release(run.tx, run.params.server_id)
-    return Done()
+    return placing.release(run)
 
 
 def ensure_ports(run: Run[BootParams]) -> Done:

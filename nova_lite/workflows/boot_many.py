@@ -17,7 +17,7 @@ from nova_lite.model.ids import HostName, OperationId, ServerId
 from nova_lite.model.placement import PlacementRequest
 from nova_lite.rpc.port import Envelope
 from nova_lite.servers import groups
-from nova_lite.workflows.boot import AGAIN_S, CHOOSE_S, Chosen, may_change, no_host, with_neighbours
+from nova_lite.workflows.placing import AGAIN_S, CHOOSE_S, Chosen, may_change, no_host, with_neighbours
 from nova_lite.workflows.ports import Ports
 
 RESERVATION = "reservation"  # the kind of subject that one create request of many servers is

@@ -42,7 +42,6 @@ def accept(desk: Desk, context: Context, order: CreateOrder) -> tuple[ServerId, 
 def _accept(desk: Desk, tx: Tx, context: Context, order: CreateOrder) -> tuple[ServerId, ...]:
     project_id = order.servers[0].project_id
     servers = _reserve(tx, project_id, order)
-    books.require_room_of_user(tx, servers[0], len(servers))
     notice = Notice(
         user_id=context.user_id, project_id=project_id, request_id=context.request_id, task=TaskState.SCHEDULING.value
     )
@@ -60,16 +59,17 @@ def _accept(desk: Desk, tx: Tx, context: Context, order: CreateOrder) -> tuple[S
 
 def _reserve(tx: Tx, project_id: ProjectId, order: CreateOrder) -> tuple[Server, ...]:
     """Take quota for all servers, or for as many as it holds if that is at least the least number."""
-    flavor = order.servers[0].flavor
+    flavor, user_id = order.servers[0].flavor, order.servers[0].user_id
     count = len(order.servers)
     try:
-        books.reserve(tx, project_id, flavor, count)
-        return order.servers
+        limited = books.reserve(tx, project_id, flavor, count, user_id)
     except errors.OverQuota:
         if order.min_count == count:
             raise
-    count = max(order.min_count, min(count, usage.room_for(tx, project_id, books.amounts(flavor))))
-    books.reserve(tx, project_id, flavor, count)
+        count = max(order.min_count, min(count, usage.room_for(tx, project_id, books.amounts(flavor))))
+        limited = books.reserve(tx, project_id, flavor, count, user_id)
+    if limited:
+        books.require_room_of_user(tx, order.servers[0], count)
     return order.servers[:count]
 
 

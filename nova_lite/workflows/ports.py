@@ -46,3 +46,4 @@ class Ports:
     images: ImagePort
     imports: ImportPort
     hosts: HostsPort
+    shelved_offload_s: int = 0  # how long shelved servers stay on their hosts (conf/shelving.py)

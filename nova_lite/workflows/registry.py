@@ -3,10 +3,46 @@
 from __future__ import annotations
 
 from nova_lite.durable.workflow import Registry
+from nova_lite.workflows.ask_guest import CHANGE_PASSWORD, INJECT_NETWORK_INFO, TRIGGER_CRASH_DUMP
 from nova_lite.workflows.boot import BOOT
 from nova_lite.workflows.boot_many import BOOT_MANY
-from nova_lite.workflows.delete import DELETE
+from nova_lite.workflows.delete import DELETE, SOFT_DELETE
 from nova_lite.workflows.import_image import IMPORT
-from nova_lite.workflows.power import REBOOT, REBOOT_HARD, START, STOP
+from nova_lite.workflows.power import PAUSE, REBOOT, REBOOT_HARD, RESUME, START, STOP, SUSPEND, UNPAUSE
+from nova_lite.workflows.rebuild import REBUILD
+from nova_lite.workflows.rescue import RESCUE, UNRESCUE
+from nova_lite.workflows.restore import RESTORE
+from nova_lite.workflows.shelve import OFFLOAD, SHELVE
+from nova_lite.workflows.snapshot import BACKUP, SNAPSHOT
+from nova_lite.workflows.unshelve import POWER_UP, UNSHELVE
 
-REGISTRY = Registry((BOOT, BOOT_MANY, DELETE, START, STOP, REBOOT, REBOOT_HARD, IMPORT))
+REGISTRY = Registry(
+    (
+        BOOT,
+        BOOT_MANY,
+        DELETE,
+        START,
+        STOP,
+        REBOOT,
+        REBOOT_HARD,
+        PAUSE,
+        UNPAUSE,
+        SUSPEND,
+        RESUME,
+        CHANGE_PASSWORD,
+        TRIGGER_CRASH_DUMP,
+        INJECT_NETWORK_INFO,
+        SOFT_DELETE,
+        RESTORE,
+        RESCUE,
+        UNRESCUE,
+        REBUILD,
+        SNAPSHOT,
+        BACKUP,
+        SHELVE,
+        OFFLOAD,
+        POWER_UP,
+        UNSHELVE,
+        IMPORT,
+    )
+)

@@ -1,7 +1,8 @@
 """Runs a command on a simulated cloud: `tox -e on-cloud -- COMMAND...`; other projects' test suites are judged so.
 
 Real daemons (a console proxy too), a RabbitMQ of their own, four simulated hosts, two public images. The command finds
-the cloud in its environment: AUTH_URL, ADMIN_PASSWORD, OS_CLIENT_CONFIG_FILE (clouds `nova-lite` and `nova-lite-admin`), PUBLIC_URL.
+the cloud in its environment: AUTH_URL, ADMIN_PASSWORD, OS_CLIENT_CONFIG_FILE (clouds `nova-lite` and `nova-lite-admin`),
+PUBLIC_URL; and HYPERVISOR_TYPE, by which tempest chooses the hosts for its aggregates.
 Everything ends with the command, whose exit code is ours. Needs what tests/real needs.
 """
 
@@ -25,6 +26,7 @@ from nova_lite.cli import clouds_file, keeping, novnc  # noqa: E402
 
 HOSTS = ("h1", "h2", "h3", "h4")
 IMAGES = 2
+HYPERVISOR_TYPE = "fake"  # what simulated hosts say they are
 
 
 def environment(cloud: Cloud, folder: Path) -> dict[str, str]:
@@ -34,12 +36,16 @@ def environment(cloud: Cloud, folder: Path) -> dict[str, str]:
     clouds = folder / "clouds.yaml"
     clouds_file.merge(clouds, clouds_file.entries(auth_url, "RegionOne", passwords))
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-    return kept | {
-        "AUTH_URL": auth_url,
-        "ADMIN_PASSWORD": passwords["admin"],
-        "OS_CLIENT_CONFIG_FILE": str(clouds),
-        "PUBLIC_URL": cloud.url,
-    }
+    return (
+        {"HYPERVISOR_TYPE": HYPERVISOR_TYPE}
+        | kept
+        | {
+            "AUTH_URL": auth_url,
+            "ADMIN_PASSWORD": passwords["admin"],
+            "OS_CLIENT_CONFIG_FILE": str(clouds),
+            "PUBLIC_URL": cloud.url,
+        }
+    )
 
 
 def publish_images(cloud: Cloud) -> None:

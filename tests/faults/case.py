@@ -41,6 +41,7 @@ class CloudSpec:
     consoles: int = 0
     database: str = "postgres"  # or "sqlite"
     broker_nodes: int = 1
+    one_compute: bool = False  # one process is all hosts
     extra_config: str = ""  # lines added to the daemons' configuration
 
 

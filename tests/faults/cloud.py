@@ -43,7 +43,7 @@ SINGLE = CloudSpec(apis=1, conductors=1, schedulers=1, database="sqlite")
 
 
 class Cloud:
-    """Daemons by name: `api.1`, `conductor.2`, `scheduler.1`, `console.1`, and each host's `compute.<host>`."""
+    """Daemons by name: `api.1`, `conductor.2`, `scheduler.1`, `console.1`, and each host's `compute.<host>`, or `compute.all`."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Cloud:
     def names(self, kind: str) -> list[str]:
         """Give the names of all daemons of a kind: `api`, `conductor`, `scheduler`, `console` or `compute`."""
         if kind == "compute":
-            return [f"compute.{host}" for host in self.host_names]
+            return ["compute.all"] if self.spec.one_compute else [f"compute.{host}" for host in self.host_names]
         spec = self.spec
         count = {"api": spec.apis, "conductor": spec.conductors, "scheduler": spec.schedulers, "console": spec.consoles}[kind]
         return [f"{kind}.{number}" for number in range(1, count + 1)]
@@ -126,7 +126,8 @@ class Cloud:
         kind, _, which = name.partition(".")
         command = [sys.executable, str(HERE / "daemon.py"), kind, "--config-file", str(self.config)]
         if kind == "compute":
-            command += ["--join", str(self.join_file(which))]
+            for host in self.host_names if self.spec.one_compute else (which,):
+                command += ["--join", str(self.join_file(host))]
         with self.log(name).open("ab") as output:
             self.processes[name] = subprocess.Popen(
                 command,
@@ -271,7 +272,7 @@ class Cloud:
     def act(self, server_id: str, action: Any) -> bool | None:
         """Ask for an action; give whether it was taken, or None when that cannot be told because an answer was lost."""
         answer, lost = self.send("POST", f"/compute/v2.1/servers/{server_id}/action", action)
-        if answer.status_code == 202:
+        if answer.status_code in (200, 202):
             return True
         assert answer.status_code in (404, 409), f"{action}: {answer.status_code} {answer.text[:500]}"
         return None if lost else False

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from workflows import demo, images, servers
+from workflows import actions, demo, images, servers, snapshots
 from workflows.engine_harness import Scenario
 
-SCENARIOS: tuple[Scenario, ...] = (*demo.SCENARIOS, *servers.SCENARIOS, *images.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = (
+    *demo.SCENARIOS,
+    *servers.SCENARIOS,
+    *actions.SCENARIOS,
+    *snapshots.SCENARIOS,
+    *images.SCENARIOS,
+)

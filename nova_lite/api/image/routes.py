@@ -26,9 +26,10 @@ IMAGES = (
     Route("DELETE", _TAG, images.remove_tag, rule="modify_image"),
 )
 DATA = (
-    Route("PUT", _FILE, data.upload_data, rule="upload_image", raw=True, media=(data.BYTES,)),
+    # A host shows a ticket; others are checked by the handler.
+    Route("PUT", _FILE, data.upload_data, raw=True, media=(data.BYTES,), token=False),
+    Route("GET", _FILE, data.download_data, token=False),
     Route("PUT", _IMAGE + "/stage", data.stage_data, rule="upload_image", raw=True, media=(data.BYTES,)),
-    Route("GET", _FILE, data.download_data, token=False),  # a host shows a ticket; others are checked by the handler
 )
 IMPORTS = (Route("POST", _IMAGE + "/import", imports.import_image, rule="modify_image", body=import_schemas.IMPORT),)
 MEMBERS = (

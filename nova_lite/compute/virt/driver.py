@@ -11,14 +11,19 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from nova_lite.compute.virt.renewal import GuestRenewal
+from nova_lite.compute.virt.snapshots import Snapshots
+from nova_lite.compute.virt.states import GuestStates
 from nova_lite.model.console import ConsoleKind
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
+from nova_lite.model.image import ImageSource
 
 OpenConsole = Callable[[], socket.socket]
 PowerListener = Callable[[ServerId, PowerState], None]
+PasswordListener = Callable[[ServerId, str], None]
 
 
 class VirtError(Exception):
@@ -48,7 +53,14 @@ class Consoles(Protocol):
 
 
 class VirtDriver(Protocol):
-    """A hypervisor."""
+    """A hypervisor. What it does beside having guests stands in parts, a file each."""
+
+    states: GuestStates
+    renewal: GuestRenewal
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Give the part that takes snapshots."""
 
     @property
     def consoles(self) -> Consoles:
@@ -72,11 +84,14 @@ class VirtDriver(Protocol):
         Raises: VirtError; Stopped once `stop` is set (half-made things stay for `remove_guest`).
         """
 
+    def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Have an image here for guests to come. Raises: VirtError; Stopped, and what came is kept."""
+
     def remove_guest(self, server_id: ServerId) -> None:
         """Destroy the guest and remove its disks, taps, metadata and console log; nothing to remove is success."""
 
     def power_on(self, server_id: ServerId) -> PowerState:
-        """Start a stopped guest; a running one is left alone. Raises: VirtError."""
+        """Start a stopped guest, from its own disks; a running one is left alone. Raises: VirtError."""
 
     def power_off(self, server_id: ServerId, graceful_s: float, stop: threading.Event) -> PowerState:
         """Ask the guest to shut down, pull the plug after `graceful_s` seconds. Raises: VirtError, Stopped."""
@@ -92,6 +107,9 @@ class VirtDriver(Protocol):
 
     def listen(self, listener: PowerListener) -> None:
         """Call `listener` from now on when a guest's power changes, whoever caused it."""
+
+    def listen_to_passwords(self, listener: PasswordListener) -> None:
+        """Call `listener` from now on when a guest writes its password, encrypted by its user's key."""
 
     def close(self) -> None:
         """Let go of the hypervisor; guests keep running."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from nova_lite.compute.wiring import bridge, firewall
@@ -90,6 +91,10 @@ class HostWiring:
         for interface in spec.interfaces:
             if self._dhcp(interface.bridge).pid() is not None:
                 self._dhcp(interface.bridge).add(interface, spec.hostname)
+
+    def listen_to_passwords(self, listener: Callable[[ServerId, str], None]) -> None:
+        """Call `listener` when a guest writes its password."""
+        self._specs.passwords.listen(listener)
 
     def taps(self, server_id: ServerId) -> tuple[str, ...]:
         """List the server's taps that are there."""

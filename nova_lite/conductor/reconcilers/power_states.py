@@ -26,6 +26,7 @@ SETTLED = {
     PowerState.SHUTDOWN: ServerState.STOPPED,
     PowerState.CRASHED: ServerState.STOPPED,
     PowerState.PAUSED: ServerState.PAUSED,
+    PowerState.SUSPENDED: ServerState.SUSPENDED,
     PowerState.NOSTATE: ServerState.STOPPED,  # no such guest: nothing runs, and nothing is made anew silently
 }
 MENDED = (ServerState.ACTIVE, ServerState.STOPPED, ServerState.PAUSED)
@@ -116,7 +117,10 @@ def _is_newest(tx: Tx, host: HostName, server_id: ServerId, look: Look | None) -
 
 def _mend(tx: Tx, host: HostName, server_id: ServerId, power: PowerState, rest_s: float) -> bool:
     row = next((row for row in queries.servers_on(tx, host) if row["id"] == server_id), None)
-    if row is None or row["state"] not in MENDED or row["power_state"] == power:
+    if row is None or row["power_state"] == power:
+        return False
+    resumed = row["state"] == ServerState.SUSPENDED and power is PowerState.RUNNING  # its memory is used up
+    if row["state"] not in MENDED and not resumed:
         return False
     if row["rests_s"] is not None and 0 <= row["rests_s"] < rest_s:
         return False

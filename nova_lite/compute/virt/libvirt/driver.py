@@ -5,26 +5,26 @@ A domain of ours has the server's id as its UUID and names its host in its metad
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 import time
+from collections.abc import Collection
 
 import libvirt
 
-from nova_lite.compute.disks.root import GuestDisks
-from nova_lite.compute.disks.tool import DiskError
-from nova_lite.compute.pins import PinBook
-from nova_lite.compute.specs import GuestSpecs
-from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
-from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, seats, usage, xml
+from nova_lite.compute.virt.driver import PasswordListener, PowerListener, Stopped, VirtError
+from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, usage
 from nova_lite.compute.virt.libvirt.connection import Connection
-from nova_lite.compute.wiring.port import Wiring, WiringError
-from nova_lite.image.client import Stopped as DownloadStopped
+from nova_lite.compute.virt.libvirt.making import LibvirtParts, Making, disk_errors
+from nova_lite.compute.virt.libvirt.renewal import LibvirtRenewal
+from nova_lite.compute.virt.libvirt.snapshots import LibvirtSnapshots
+from nova_lite.compute.virt.libvirt.states import LibvirtStates
+from nova_lite.compute.wiring.port import WiringError
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
+from nova_lite.model.image import ImageSource
 
 LOG = logging.getLogger(__name__)
 START_S = 120.0  # QEMU's start on a busy host
@@ -32,18 +32,6 @@ DESTROY_S = 60.0
 LOOK_S = 0.5
 ASK_AGAIN_S = 10.0  # a guest that still boots does not hear the power button
 UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LibvirtParts:
-    """What the driver stands on."""
-
-    uri: str
-    place: facts.Place
-    disks: GuestDisks
-    specs: GuestSpecs
-    wiring: Wiring
-    pins: PinBook
 
 
 class LibvirtDriver:
@@ -54,9 +42,13 @@ class LibvirtDriver:
         self._parts = parts
         self._host = parts.place.host
         self._connection = Connection(parts.uri, self._on_event)
+        self.snapshots = LibvirtSnapshots(self._connection, self._host, parts.disks)
         self.consoles = consoles.LibvirtConsoles(self._connection, parts.uri, self._host, self._must_exist)
         self._mine: set[str] = set()
         self._listener: PowerListener | None = None
+        self._making = Making(parts, self._connection)
+        self.states = LibvirtStates(self._must_exist, self._act, self._making.rewire)
+        self.renewal = LibvirtRenewal(parts, self._making, self._connection, self.ensure_guest)
 
     def facts(self) -> HostFacts:
         """Give what the machine is and has. Raises: VirtError."""
@@ -64,18 +56,29 @@ class LibvirtDriver:
         return self._connection.run(lambda connection: facts.read(connection, self._parts.place, used))
 
     def adopt(self) -> None:
-        """Plug the running guests' taps and serve their metadata as before. Raises: VirtError."""
+        """Plug the running guests' taps and serve their metadata as before. Raises: VirtError.
+
+        A snapshot that was being sent is let go: the command is repeated, and takes it anew.
+        """
         running = {guest.server_id for guest in self.list_guests() if guest.power_state in UP}
+        for server_id in running:
+            self.snapshots.release(server_id)
         for spec in self._parts.specs.list_all():
             if spec.server_id in running:
                 try:
-                    self._wire(spec)
+                    self._making.wire(spec)
                 except VirtError as error:
                     LOG.warning("A guest's network is not as it was: %s", error.message, extra={"server_id": spec.server_id})
 
     def list_guests(self) -> tuple[GuestState, ...]:
         """List this host's guests. Raises: VirtError."""
-        return self._connection.run(self._list)
+        found = self._connection.run(lambda connection: _powers(connection, self._host, self._mine))
+        self._mine |= set(found)
+        return tuple(
+            GuestState(server_id=ServerId(server_id), power_state=power)
+            for server_id, power in found.items()
+            if power is not PowerState.NOSTATE
+        )
 
     def ensure_guest(self, spec: GuestSpec, stop: threading.Event) -> PowerState:
         """Have the guest running. Raises: VirtError, Stopped."""
@@ -83,32 +86,15 @@ class LibvirtDriver:
         if power in UP:
             return power
         _heed(stop)
-        self._parts.specs.save(spec)
-        try:
-            disks = self._parts.disks.ensure(spec, stop)
-        except DiskError as error:
-            raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
-        except DownloadStopped as error:
-            raise Stopped from error
-        _heed(stop)
-        plugs = self._wire(spec)
-        seat = seats.find(self._connection, self._parts.place, self._parts.pins, spec)
-        _heed(stop)
-        text = xml.domain_xml(
-            xml.Domain(
-                spec=spec,
-                host=self._host,
-                kvm=self._parts.place.kvm,
-                disks=disks,
-                plugs=plugs,
-                console_log=self._parts.disks.console_log(spec.server_id),
-                nvram=self._parts.disks.nvram(spec.server_id),
-                seat=seat,
-            )
-        )
+        text = self._making.text_of(spec, stop)
         self._mine.add(spec.server_id)
         _start_new(self._connection, text)
         return PowerState.RUNNING
+
+    def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Have an image here for guests to come. Raises: VirtError, Stopped."""
+        with disk_errors():
+            self._parts.disks.ensure_image(source, stop)
 
     def remove_guest(self, server_id: ServerId) -> None:
         """Leave nothing of the guest. Raises: VirtError."""
@@ -125,9 +111,11 @@ class LibvirtDriver:
     def power_on(self, server_id: ServerId) -> PowerState:
         """Start the guest, with its taps as they should be; one that libvirt forgot is made anew over its disks.
 
-        Raises: VirtError.
+        One that was turned off while it was rescued runs from its own disks. Raises: VirtError.
         """
         power, spec = self._power(server_id), self._parts.specs.find(server_id)
+        if spec is not None and spec.rescue is not None and power not in UP:
+            return self.renewal.unrescue(server_id, threading.Event(), on=True)
         if power is None and spec is not None:
             return self.ensure_guest(spec, threading.Event())
         if power is None:
@@ -135,7 +123,7 @@ class LibvirtDriver:
         if power is PowerState.RUNNING:
             return power
         if spec is not None:
-            self._wire(spec)
+            self._making.wire(spec)
         self._act(server_id, domains.start, START_S)
         return PowerState.RUNNING
 
@@ -179,20 +167,13 @@ class LibvirtDriver:
         """Tell `listener` of power changes."""
         self._listener = listener
 
+    def listen_to_passwords(self, listener: PasswordListener) -> None:
+        """Tell `listener` what guests write to the metadata service."""
+        self._parts.wiring.listen_to_passwords(listener)
+
     def close(self) -> None:
         """Close the connection; guests keep running."""
         self._connection.close()
-
-    def _list(self, connection: libvirt.virConnect) -> tuple[GuestState, ...]:
-        found, seen = [], set()
-        for server_id, domain in domains.list_all(connection):
-            if server_id in self._mine or domains.host_of(domain) == self._host:
-                power = domains.power_of(domain)
-                seen.add(server_id)
-                if power is not PowerState.NOSTATE:
-                    found.append(GuestState(server_id=ServerId(server_id), power_state=power))
-        self._mine |= seen
-        return tuple(found)
 
     def _power(self, server_id: ServerId) -> PowerState | None:
         def look(connection: libvirt.virConnect) -> PowerState | None:
@@ -234,23 +215,21 @@ class LibvirtDriver:
                 return
         LOG.info("A guest did not shut itself down in time.", extra={"server_id": server_id})
 
-    def _wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
-        wiring, queues = self._parts.wiring, xml.hardware_of(spec).nic_queues
-        try:
-            interfaces = tuple(dataclasses.replace(one, queues=queues) for one in spec.interfaces)
-            for interface in interfaces:
-                wiring.ensure_network(interface)
-            wiring.set_metadata(spec)
-            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in interfaces)
-        except WiringError as error:
-            raise VirtError(error.message, code="wiring") from error
-
     def _on_event(self, domain: libvirt.virDomain, event: int) -> None:
         """Pass an event on. Runs in libvirt's own thread: it must not ask libvirt anything."""
         power = domains.EVENTS.get(event)
         server_id = domain.UUIDString()
         if power is not None and server_id in self._mine and self._listener is not None:
             self._listener(ServerId(server_id), power)
+
+
+def _powers(connection: libvirt.virConnect, host: str, mine: Collection[str]) -> dict[str, PowerState]:
+    """Give the power of each domain that is ours."""
+    return {
+        server_id: domains.power_of(domain)
+        for server_id, domain in domains.list_all(connection)
+        if server_id in mine or domains.host_of(domain) == host
+    }
 
 
 def _start_new(libvirtd: Connection, text: str) -> None:

@@ -17,14 +17,29 @@ def upgrade() -> None:
     """Bring the database to this version."""
     _add_console_tokens()
     _add_amounts()
+    _add_shelving()
     op.add_column("images", sa.Column("staged", Json(), nullable=True))
 
 
 def downgrade() -> None:
     """Take it back."""
     op.drop_column("images", "staged")
+    _drop_shelving()
     _drop_amounts()
     op.drop_table("console_tokens")
+
+
+# -- shelved servers --------------------------------------------------------------------------------------------------------
+
+
+def _add_shelving() -> None:
+    op.add_column("servers", sa.Column("shelved_at", sa.Double(), nullable=True))
+    op.add_column("servers", sa.Column("shelved_image_id", sa.String(length=36), nullable=True))
+
+
+def _drop_shelving() -> None:
+    op.drop_column("servers", "shelved_image_id")
+    op.drop_column("servers", "shelved_at")
 
 
 def _add_console_tokens() -> None:
