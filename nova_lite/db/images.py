@@ -128,10 +128,30 @@ def locations(tx: Tx) -> set[str]:
     return set(tx.execute(sa.select(images.c.location).where(images.c.location.is_not(None))).scalars())
 
 
-def staged(tx: Tx) -> Sequence[Mapping[str, Any]]:
-    """List the contents that wait for their import."""
-    arrived = images.c.status.in_(("uploading", "importing"))
-    return [found for found in tx.execute(sa.select(images.c.staged).where(arrived)).scalars() if found]
+def staged(tx: Tx, owner: str | None = None) -> Sequence[Mapping[str, Any]]:
+    """List the contents that wait for their import, of one project's images or of all."""
+    query = sa.select(images.c.staged).where(images.c.status.in_(("uploading", "importing")))
+    if owner is not None:
+        query = query.where(images.c.owner == owner)
+    return [found for found in tx.execute(query).scalars() if found]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a project has: bytes kept, images, and how many of these are on their way."""
+
+    size_bytes: int
+    images: int
+    uploading: int
+
+
+def usage(tx: Tx, owner: str) -> Usage:
+    """Count what a project's images take."""
+    on_the_way = sa.case((images.c.status.in_(("saving", "uploading", "importing")), 1), else_=0)
+    kept = sa.case((images.c.location.is_not(None), images.c.size_bytes), else_=0)
+    query = sa.select(sa.func.coalesce(sa.func.sum(kept), 0), sa.func.count(), sa.func.coalesce(sa.func.sum(on_the_way), 0))
+    size, count, uploading = tx.execute(query.where(images.c.owner == owner)).one()
+    return Usage(size_bytes=int(size), images=int(count), uploading=int(uploading))
 
 
 def tags_of(tx: Tx, image_ids: Collection[str]) -> dict[str, list[str]]:

@@ -236,6 +236,14 @@ BODIES: dict[tuple[str, str, str], Callable[[Ids], Any]] = {
     ("image", "POST /images/{image_id}/import", ""): lambda ids: {
         "method": {"name": "web-download", "uri": "http://example.org/image"}
     },
+    ("image", "POST /tasks", ""): lambda ids: {
+        "type": "import",
+        "input": {
+            "import_from": "http://example.org/image",
+            "import_from_format": "raw",
+            "image_properties": {"container_format": "bare"},
+        },
+    },
     ("image", "POST /images/{image_id}/members", ""): lambda ids: {"member": ids["other_project"]},
     ("image", "PUT /images/{image_id}/members/{member_id}", ""): lambda ids: {"status": "accepted"},
     ("network", "POST /ports", ""): lambda ids: {"port": {"network_id": ids["network_id"]}},

@@ -9,7 +9,7 @@ from nova_lite.api.image.lookup import get_image
 from nova_lite.api.route import Answer, Request
 from nova_lite.conf.image import WebRules
 from nova_lite.db.engine import Tx
-from nova_lite.image import records
+from nova_lite.image import quotas, records, staging
 from nova_lite.image.web import check_url
 from nova_lite.model.image import Image, ImageStatus
 from nova_lite.workflows import import_image as workflow
@@ -36,6 +36,8 @@ def import_image(request: Request) -> Answer:
             _require_copyable(image)
             return
         records.require_formats(image)
+        staged = staging.contents_of(tx, image.id)
+        quotas.require(tx, image.owner, {quotas.SIZE: quotas.mebibytes(staged.size_bytes if staged is not None else 1)})
         params = ImportParams(
             image_id=image.id, store=request.parts.images.store.name, method=method["name"], url=method.get("uri")
         )

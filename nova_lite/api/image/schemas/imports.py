@@ -25,3 +25,15 @@ IMPORT = body(
     required=("method",),
     extra=True,
 )
+LOCATION = body(
+    {
+        "url": {"type": "string", "minLength": 1, "maxLength": 2048},
+        "validation_data": body(
+            {
+                "os_hash_algo": {"type": "string", "maxLength": 64},
+                "os_hash_value": {"type": "string", "maxLength": 128},
+            }
+        ),
+    },
+    required=("url",),
+)
