@@ -93,6 +93,7 @@ PAST_THE_RULE = (
     "is not attached to server",
     "Compute service of the server's host is still in use",
     "Unknown action",
+    "is the only store that holds",
 )
 
 # (service, method, path) -> fields of the path that stand for something else than usual

@@ -326,12 +326,18 @@ class Settling:
         image = {"name": "all's", "disk_format": "raw", "container_format": "bare", "visibility": "public"}
         ids["public_image"] = self._ask("POST /image/v2/images", image)["id"]
         self._upload(ids["public_image"], "admin")
+        ids |= {"store_id": "file", "task_id": self._task()}
         ids["member_id"] = ids["admin_project"]
         ids["network_id"] = self._ask("GET /network/v2.0/networks")["networks"][0]["id"]
         ids["subnet_id"] = self._ask("GET /network/v2.0/subnets")["subnets"][0]["id"]
         port = {"port": {"network_id": ids["network_id"], "name": "plug"}}
         ids["port_id"] = self._ask("POST /network/v2.0/ports", port, "member")["port"]["id"]
         ids |= {"key": "color", "tag": "tag", "network": "private", "name": "key", "request_id": REQUEST}
+
+    def _task(self) -> str:
+        properties = {"container_format": "bare", "visibility": "private"}
+        asked = {"import_from": "http://example.org/i", "import_from_format": "raw", "image_properties": properties}
+        return self._ask("POST /image/v2/tasks", {"type": "import", "input": asked})["id"]
 
     def _upload(self, image_id: str, who: str) -> None:
         headers = {"X-Auth-Token": self.world.tokens[who], "Content-Type": "application/octet-stream"}
