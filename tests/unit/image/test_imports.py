@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -17,6 +21,33 @@ from nova_lite.model.image import ImageStatus
 from nova_lite.workflows.import_image import IMPORT, ImportParams
 
 DATA = b"0123456789" * 1000
+
+
+DIES = """
+import os, signal, sys
+from pathlib import Path
+from nova_lite.db.engine import Database
+from nova_lite.image.imports import Imports
+from nova_lite.image.port import FetchOrder
+from nova_lite.image.stores.filesystem import FilesystemStore
+
+class WebFile:
+    length = None
+    calls = 0
+
+    def read(self, size):
+        self.calls += 1
+        if self.calls == int(sys.argv[5]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return bytes(1000)
+
+    def close(self):
+        pass
+
+store = FilesystemStore(Path(sys.argv[2]))
+imports = Imports(Database(sys.argv[1]), store, lambda url: WebFile(), spawn=lambda work: work())
+imports.ensure_contents(FetchOrder(image_id=sys.argv[3], operation_id=sys.argv[4], turn=1, url="http://web.test/"))
+"""
 
 
 class WebFile(io.BytesIO):
@@ -155,3 +186,20 @@ def test_dropping_contents_may_be_repeated(importing, make_imports, files):
     imports.drop_contents(image.id)
 
     assert files() == []
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_a_fetch_whose_process_was_killed_is_begun_anew(importing, make_imports, images, files, tmp_path, at):
+    image, order = importing
+    arguments = [f"sqlite:///{tmp_path}/images.db", str(tmp_path / "images"), image.id, order.operation_id, str(at)]
+    died = subprocess.run([sys.executable, "-c", DIES, *arguments], check=False, timeout=60, env=dict(os.environ))
+    assert (died.returncode, len(files())) == (-signal.SIGKILL, 1)
+
+    images.start()
+    left = files()
+    imports = make_imports(lambda _url: WebFile(DATA))
+    imports.ensure_contents(order)
+
+    assert left == []
+    assert imports.ensure_contents(order)
+    assert len(files()) == 1

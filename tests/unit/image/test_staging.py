@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
-from unit.image.test_upload import DATA, Slow, cut, in_thread
+from unit.image.test_upload import DATA, DIES, Slow, cut, in_thread
 
 from nova_lite import errors
 from nova_lite.image import records, staging
@@ -99,3 +103,16 @@ def test_an_image_is_imported_only_from_where_its_bytes_are(make_image, stage, d
         stage(image)
 
     assert not database.transact(lambda tx: staging.begin_import(tx, image.id, staged=staged))
+
+
+@pytest.mark.parametrize("at", [1, 3, 5])
+def test_a_stage_whose_process_was_killed_is_queued_again_at_the_next_start(make_image, images, look, files, tmp_path, at):
+    image = make_image()
+    url = f"sqlite:///{tmp_path}/images.db"
+    command = [sys.executable, "-c", DIES.replace(".run(", ".stage("), url, str(tmp_path / "images"), image.id, str(at)]
+    died = subprocess.run(command, check=False, timeout=60, env=dict(os.environ))
+    assert (died.returncode, look(image).status) == (-signal.SIGKILL, ImageStatus.UPLOADING)
+
+    images.start()
+
+    assert (look(image).status, files()) == (ImageStatus.QUEUED, [])
