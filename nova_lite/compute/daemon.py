@@ -17,13 +17,17 @@ from nova_lite import errors
 from nova_lite.clock import SystemClock
 from nova_lite.compute.address import own_address
 from nova_lite.compute.host import ComputeHost, Doors
+from nova_lite.compute.moving.door import Door
+from nova_lite.compute.moving.fetch import Fetching
 from nova_lite.compute.relay import Relay
 from nova_lite.compute.virt.driver import VirtDriver
 from nova_lite.compute.virt.fake.driver import FakeDriver
+from nova_lite.compute.virt.fetching import Fetcher
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
 from nova_lite.conf import console as console_conf
 from nova_lite.conf import daemon as daemon_conf
+from nova_lite.conf import moves as moves_conf
 from nova_lite.model.ids import HostName
 from nova_lite.rpc import join
 from nova_lite.rpc.signing import HostSigning
@@ -37,9 +41,10 @@ JOIN_FILE = Path("/etc/nova-lite/join.json")
 class Compute:
     """The daemon: its hosts, side by side."""
 
-    def __init__(self, hosts: Sequence[ComputeHost]) -> None:
-        """`hosts` are started and stopped together."""
+    def __init__(self, hosts: Sequence[ComputeHost], door: Door | None = None) -> None:
+        """`hosts` are started and stopped together; `door` is theirs, and opens with the first."""
         self._hosts = tuple(hosts)
+        self._door = door
 
     def start(self) -> None:
         """Begin to serve."""
@@ -48,6 +53,8 @@ class Compute:
     def stop(self) -> None:
         """End; guests keep running."""
         _side_by_side([host.stop for host in self._hosts])
+        if self._door is not None:
+            self._door.close()
 
     def alive(self) -> bool:
         """Whether every host is."""
@@ -60,7 +67,8 @@ def build(conf: cfg.ConfigOpts, join_files: Sequence[Path] = ()) -> Compute:
     options = compute_conf.read(conf)
     if len(joins) > 1 and options.driver != "fake":
         raise errors.ConfigError("[compute] driver: only the fake one lets a process be several hosts.")
-    return Compute([_build_host(conf, one) for one in joins])
+    door = _door(conf, options, joins[0].host)
+    return Compute([_build_host(conf, one, door) for one in joins], door)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,7 +86,13 @@ def _default_join_file(conf: cfg.ConfigOpts) -> Path:
     return join.default_path(daemon_conf.read(conf).state_dir, socket.gethostname())
 
 
-def _build_host(conf: cfg.ConfigOpts, joined: join.JoinFile) -> ComputeHost:
+def _door(conf: cfg.ConfigOpts, options: compute_conf.ComputeOptions, host: str) -> Door:
+    """Make the door of this process: one for all its hosts. Simulated ones take any port, since there may be others."""
+    port = 0 if options.driver == "fake" else moves_conf.read(conf).door_port
+    return Door(daemon_conf.read(conf).state_dir / "compute" / host, host, port=port)
+
+
+def _build_host(conf: cfg.ConfigOpts, joined: join.JoinFile, door: Door) -> ComputeHost:
     folder = daemon_conf.read(conf).state_dir / "compute" / joined.host
     folder.mkdir(parents=True, exist_ok=True)
     signing = HostSigning(joined.host, joined.mac_key, joined.control_public_key)
@@ -88,19 +102,22 @@ def _build_host(conf: cfg.ConfigOpts, joined: join.JoinFile) -> ComputeHost:
             host=HostName(joined.host),
             folder=folder,
             transport=transport,
-            driver=_driver(compute_conf.read(conf), folder, joined),
+            driver=_driver(conf, folder, joined),
             clock=SystemClock(),
+            door=door,
             relay=Relay(own_address(joined.broker_url), console_conf.read(conf).host_port),
         )
     )
 
 
-def _driver(options: compute_conf.ComputeOptions, folder: Path, joined: join.JoinFile) -> VirtDriver:
+def _driver(conf: cfg.ConfigOpts, folder: Path, joined: join.JoinFile) -> VirtDriver:
+    options = compute_conf.read(conf)
+    fetcher = Fetcher(Fetching(rate_mib_s=moves_conf.read(conf).rate_mib_s))
     if options.driver == "fake":
-        return FakeDriver(folder, HostName(joined.host), zone=joined.zone)
+        return FakeDriver(folder, HostName(joined.host), zone=joined.zone, fetching=fetcher.fetch)
     from nova_lite.compute.virt.libvirt.build import build as build_libvirt  # simulated hosts do without libvirt
 
-    return build_libvirt(options, folder, joined)
+    return build_libvirt(options, folder, joined, fetcher)
 
 
 def _side_by_side(acts: Sequence[Callable[[], None]]) -> None:

@@ -6,7 +6,9 @@ import contextlib
 import contextvars
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from nova_lite.model.migration import Progress
 
 
 @dataclasses.dataclass(eq=False)
@@ -15,6 +17,7 @@ class Effort:
 
     seconds: float | None = None
     image_bytes: int | None = None
+    tell: Callable[[Progress], None] | None = None  # where progress goes
 
 
 _IN_HAND: contextvars.ContextVar[Effort | None] = contextvars.ContextVar("effort", default=None)
@@ -36,3 +39,10 @@ def count_image(fetched_bytes: int) -> None:
     effort = _IN_HAND.get()
     if effort is not None:
         effort.image_bytes = (effort.image_bytes or 0) + fetched_bytes
+
+
+def tell(progress: Progress) -> None:
+    """Tell how far this thread's work is; nobody, when nobody wants to know."""
+    effort = _IN_HAND.get()
+    if effort is not None and effort.tell is not None:
+        effort.tell(progress)

@@ -10,6 +10,7 @@ from nova_lite.compute.caching import ImageFetcher
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
+from nova_lite.compute.moving.door import Door
 from nova_lite.compute.passwords import PasswordDesk
 from nova_lite.compute.relay import Relay
 from nova_lite.compute.reports import Outbox
@@ -34,6 +35,7 @@ class Doors:
     transport: Transport
     driver: VirtDriver
     clock: Clock
+    door: Door | None = None  # None: nothing moves from here to other hosts
     relay: Relay = dataclasses.field(default_factory=Relay)
 
 
@@ -56,8 +58,11 @@ class ComputeHost:
                 outbox=self.outbox,
                 crew=self.crew,
                 clock=doors.clock,
+                door=doors.door.open if doors.door is not None else None,
             )
         )
+        if doors.door is not None:
+            doors.door.add(doors.host, doors.driver.moves.offer_of, doors.driver.live.live_of)
         self.service = ComputeService(
             ServiceParts(
                 host=doors.host,
@@ -67,6 +72,7 @@ class ComputeHost:
                 crew=self.crew,
                 monitor=self.monitor,
                 clock=doors.clock,
+                progress=conductor,
                 relay=doors.relay,
             )
         )

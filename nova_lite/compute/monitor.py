@@ -17,7 +17,7 @@ from nova_lite.compute.registration import Registrations, Verdict
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.virt.driver import VirtDriver, VirtError
 from nova_lite.model.guest import GuestState, PowerState
-from nova_lite.model.host import HostFacts
+from nova_lite.model.host import HostFacts, MoveDoor
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.rpc.conductor import ConductorPort, Heartbeat, PowerChange, Registration
 from nova_lite.rpc.port import Listener, Transport
@@ -44,6 +44,7 @@ class MonitorParts:
     outbox: Outbox
     crew: Crew
     clock: Clock
+    door: Callable[[], MoveDoor] | None = None  # opens the host's door, and says where
 
 
 @dataclasses.dataclass
@@ -206,7 +207,7 @@ class Monitor:
             self._prepare()
             self._prepare = None
         guests = self._look()
-        facts = self._parts.driver.facts()
+        facts = _facts_of(self._parts)
         self._parts.conductor.register(
             Registration(host=self._parts.host, nonce=nonce, facts=facts, guests=guests, counts_looks=True)
         )
@@ -220,7 +221,7 @@ class Monitor:
         if incarnation is None:
             return RETRY_S
         guests = self._look()
-        facts = self._parts.driver.facts()
+        facts = _facts_of(self._parts)
         now = self._parts.clock.monotonic()
         if now - self._last_contact > OUT_OF_TOUCH_S:
             with self._lock:
@@ -270,3 +271,15 @@ class Monitor:
 def _expire(crew: Crew) -> float:
     crew.expire()
     return EXPIRE_S
+
+
+def _facts_of(parts: MonitorParts) -> HostFacts:
+    """Give the hypervisor's facts, and where the host's door is; one that cannot be opened is tried again."""
+    facts = parts.driver.facts()
+    if parts.door is None:
+        return facts
+    try:
+        return dataclasses.replace(facts, moves=parts.door())
+    except OSError as error:
+        LOG.warning("The port for moves cannot be had: %s.", error.strerror)
+        return facts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -16,6 +17,7 @@ from nova_lite.clock import Clock
 from nova_lite.compute import uptime
 from nova_lite.compute.consoles import Consoles
 from nova_lite.compute.crew import Act, Crew, Work
+from nova_lite.compute.effort import Effort
 from nova_lite.compute.ledger import TOMBSTONE, Kind, Ledger, Notice, Outcome, Task, task_of
 from nova_lite.compute.monitor import Monitor
 from nova_lite.compute.relay import Relay
@@ -25,9 +27,10 @@ from nova_lite.compute.works import WORKS, CommandWork
 from nova_lite.model import wire
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.migration import Progress
 from nova_lite.rpc.commands import CommandHead
-from nova_lite.rpc.compute import AckReport, GetConsoleOutput, GetDiagnostics, Tombstone, Welcome
-from nova_lite.rpc.conductor import Fault, Report, TombstoneDone
+from nova_lite.rpc.compute import AckReport, ForceLive, GetConsoleOutput, GetDiagnostics, Tombstone, Welcome
+from nova_lite.rpc.conductor import Fault, MoveProgress, ProgressPort, Report, TombstoneDone
 from nova_lite.rpc.port import Handler
 
 LOG = logging.getLogger(__name__)
@@ -50,6 +53,7 @@ class ServiceParts:
     crew: Crew
     monitor: Monitor
     clock: Clock
+    progress: ProgressPort | None = None  # None: nobody wants to know how far moves are
     relay: Relay = dataclasses.field(default_factory=Relay)
 
 
@@ -103,6 +107,7 @@ class ComputeService:
             "get_diagnostics": self.get_diagnostics,
             "get_console": self._consoles.get_console,
             "get_uptime": get_uptime,
+            "force_live": self.force_live,
         }
 
     def take(self, work: CommandWork, body: Mapping[str, Any]) -> None:
@@ -157,6 +162,12 @@ class ComputeService:
             raise errors.Conflict("The guest does not run.")
         plain: Mapping[str, Any] = wire.to_plain(found)
         return plain
+
+    def force_live(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Handle ForceLive. Raises: NotFound; Unavailable as above."""
+        message = _read(ForceLive, body)
+        self._questions.ask(lambda driver: driver.live.force(message.server_id))
+        return {}
 
     def obey_tombstones(self) -> float:
         """Begin the removals that are owed and not in hand; give the seconds until this should be looked at again."""
@@ -241,12 +252,23 @@ class ComputeService:
                         builds=work.makes_guests,
                         sends=work.sends,
                         deadline=self._parts.clock.monotonic() + max(head.time_left_s, 0.0),
+                        effort=Effort(tell=functools.partial(self._tell, head)),
                     )
                 )
                 return
             say = self._report(head, entry.outcome)
         if say is not None:
             say()
+
+    def _tell(self, head: CommandHead, progress: Progress) -> None:
+        """Tell the conductors how far a work is; when the broker is away they learn it the next time."""
+        if self._parts.progress is None:
+            return
+        message = MoveProgress(
+            host=self._parts.host, server_id=head.server_id, operation_id=head.operation_id, progress=progress
+        )
+        with contextlib.suppress(errors.Unavailable):
+            self._parts.progress.move_progress(message)
 
     def _conclude(self, work: Work, future: Future) -> Callable[[], None] | None:
         """Write down what came of a command's work; give what sends the report. A stopped work has nothing to report."""

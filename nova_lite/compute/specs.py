@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from pathlib import Path
@@ -34,14 +35,38 @@ class GuestSpecs:
         """Give a spec; None where there is none, or none that can be read."""
         return _read(self._path(server_id))
 
+    def hold(self, server_id: ServerId) -> None:
+        """Set a spec aside: it is not found any more. May be repeated."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path(server_id).rename(self._held(server_id))
+
+    def restore(self, server_id: ServerId) -> None:
+        """Find again what was set aside, in place of what is here. May be repeated."""
+        with contextlib.suppress(FileNotFoundError):
+            self._held(server_id).rename(self._path(server_id))
+
+    def drop_held(self, server_id: ServerId) -> None:
+        """Forget what was set aside. May be repeated."""
+        self._held(server_id).unlink(missing_ok=True)
+
     def remove(self, server_id: ServerId) -> None:
         """Forget a spec. May be repeated."""
         self._path(server_id).unlink(missing_ok=True)
 
     def list_all(self) -> tuple[GuestSpec, ...]:
-        """List all that can be read."""
-        found = (_read(path) for path in sorted(self._folder.glob("*.json")))
+        """List all that can be read, without those that are set aside."""
+        return self._list("*.json")
+
+    def list_held(self) -> tuple[GuestSpec, ...]:
+        """List those that are set aside: their disks are still here."""
+        return self._list("*.held")
+
+    def _list(self, pattern: str) -> tuple[GuestSpec, ...]:
+        found = (_read(path) for path in sorted(self._folder.glob(pattern)))
         return tuple(spec for spec in found if spec is not None)
+
+    def _held(self, server_id: ServerId) -> Path:
+        return self._folder / f"{server_id}.held"
 
     def _path(self, server_id: ServerId) -> Path:
         return self._folder / f"{server_id}.json"

@@ -10,21 +10,30 @@ from typing import Any
 from nova_lite.compute.virt.driver import VirtDriver
 from nova_lite.model.guest import PowerState
 from nova_lite.rpc.commands import (
+    BringDisks,
     Command,
     CrashGuest,
+    DropHeld,
     EnsureGuest,
     EnsurePower,
     FetchImage,
+    FinishLive,
+    FinishMove,
     Hold,
+    HoldDisks,
     HoldGuest,
+    MigrateLive,
     Power,
+    PrepareLive,
     RebootGuest,
     RebuildGuest,
     ReleaseSnapshot,
     RemoveGuest,
     RescueGuest,
+    RestoreGuest,
     RewireGuest,
     SetPassword,
+    StayLive,
     TakeSnapshot,
     UnrescueGuest,
     UploadSnapshot,
@@ -110,6 +119,42 @@ def _crash_guest(driver: VirtDriver, command: CrashGuest, _stop: threading.Event
     driver.states.interrupt(command.head.server_id)
 
 
+def _hold_disks(driver: VirtDriver, command: HoldDisks, stop: threading.Event) -> None:
+    driver.moves.hold(command.head.server_id, command.token_sha256, command.graceful_s, stop)
+
+
+def _bring_disks(driver: VirtDriver, command: BringDisks, stop: threading.Event) -> None:
+    driver.moves.bring(command.spec, command.source, stop)
+
+
+def _finish_move(driver: VirtDriver, command: FinishMove, stop: threading.Event) -> PowerState:
+    return driver.moves.finish(command.spec, running=command.running, stop=stop)
+
+
+def _restore_guest(driver: VirtDriver, command: RestoreGuest, _stop: threading.Event) -> PowerState:
+    return driver.moves.restore(command.head.server_id, running=command.running)
+
+
+def _drop_held(driver: VirtDriver, command: DropHeld, _stop: threading.Event) -> None:
+    driver.moves.drop(command.head.server_id)
+
+
+def _prepare_live(driver: VirtDriver, command: PrepareLive, stop: threading.Event) -> None:
+    driver.live.prepare(command.spec, command.token, stop)
+
+
+def _migrate_live(driver: VirtDriver, command: MigrateLive, stop: threading.Event) -> None:
+    driver.live.migrate(command.head.server_id, command.target, stop)
+
+
+def _stay_live(driver: VirtDriver, command: StayLive, _stop: threading.Event) -> PowerState:
+    return driver.live.stay(command.head.server_id)
+
+
+def _finish_live(driver: VirtDriver, command: FinishLive, _stop: threading.Event) -> PowerState:
+    return driver.live.finish(command.head.server_id)
+
+
 WORKS = (
     CommandWork(command=EnsureGuest, act=_ensure_guest, makes_guests=True),
     CommandWork(command=RemoveGuest, act=_remove_guest),
@@ -126,4 +171,13 @@ WORKS = (
     CommandWork(command=RebuildGuest, act=_rebuild_guest, makes_guests=True),
     CommandWork(command=RescueGuest, act=_rescue_guest, makes_guests=True),
     CommandWork(command=UnrescueGuest, act=_unrescue_guest),
+    CommandWork(command=HoldDisks, act=_hold_disks),
+    CommandWork(command=BringDisks, act=_bring_disks, makes_guests=True),
+    CommandWork(command=FinishMove, act=_finish_move, makes_guests=True),
+    CommandWork(command=RestoreGuest, act=_restore_guest),
+    CommandWork(command=DropHeld, act=_drop_held),
+    CommandWork(command=PrepareLive, act=_prepare_live, makes_guests=True),
+    CommandWork(command=MigrateLive, act=_migrate_live),
+    CommandWork(command=StayLive, act=_stay_live),
+    CommandWork(command=FinishLive, act=_finish_live),
 )

@@ -15,6 +15,7 @@ from nova_lite.conductor.host_book import HostBook
 from nova_lite.conductor.housekeeping import Chore, Housekeeping
 from nova_lite.conductor.outbox import Notifier, Outbox
 from nova_lite.conductor.reconcilers import history
+from nova_lite.conductor.reconcilers.confirmations import Confirmations
 from nova_lite.conductor.reconcilers.differences import Differences
 from nova_lite.conductor.reconcilers.lost_hosts import LostHosts
 from nova_lite.conductor.reconcilers.power_states import PowerStates
@@ -26,9 +27,11 @@ from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf import database as database_conf
 from nova_lite.conf import image as image_conf
+from nova_lite.conf import moves as moves_conf
 from nova_lite.conf import scheduler as scheduler_conf
 from nova_lite.conf import servers as servers_conf
 from nova_lite.conf import shelving as shelving_conf
+from nova_lite.conf.moves import MoveOptions
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db import version
 from nova_lite.db.engine import Database
@@ -49,6 +52,7 @@ from nova_lite.rpc.scheduler import SchedulerClient
 from nova_lite.rpc.signing import ControlSigning, read_control_key
 from nova_lite.rpc.transport import RabbitTransport
 from nova_lite.runtime.daemon import run
+from nova_lite.workflows.desk import Desk
 from nova_lite.workflows.ports import Ports
 from nova_lite.workflows.registry import REGISTRY
 
@@ -73,6 +77,7 @@ class Doors:
     store: Store | None = None
     shelved_offload_s: int = 0  # how long shelved servers stay on their hosts
     reclaim_s: int = 0  # how long deleted servers are kept
+    moves: MoveOptions = dataclasses.field(default_factory=MoveOptions)
     notifier: Notifier | None = None  # where other services are told of servers
 
 
@@ -94,6 +99,7 @@ class Conductor:
             imports=doors.imports,
             hosts=book,
             shelved_offload_s=doors.shelved_offload_s,
+            moves=doors.moves,
         )
         self._runner = Runner(database, REGISTRY, ports, silence_of=book.silence_of)
         self._service = ConductorService(
@@ -107,6 +113,7 @@ class Conductor:
         )
         lost = LostHosts(database, book.remember)
         self._offloading = Offloading(database, doors.shelved_offload_s, self._runner.ring)
+        confirmations = Confirmations(Desk(database=database, ring=self._runner.ring), doors.moves.resize_confirm_window)
         differences = Differences(database, library.all_kinds(doors.store), doors.name)
         self._housekeeping = Housekeeping(
             (
@@ -114,6 +121,7 @@ class Conductor:
                 Chore(name="lost_hosts", every_s=5.0, act=lost.reconcile),
                 Chore(name="shelved", every_s=15.0, act=self._offloading.reconcile),
                 Chore(name="reclaim", every_s=30.0, act=Reclaim(database, doors.reclaim_s, self._runner.ring).reconcile),
+                Chore(name="confirmations", every_s=15.0, act=confirmations.reconcile),
                 Chore(name="differences", every_s=60.0, act=differences.reconcile),
                 Chore(name="history", every_s=600.0, act=functools.partial(history.reconcile, database)),
             ),
@@ -136,6 +144,7 @@ class Conductor:
             "report": self._service.report,
             "power_changed": self._service.power_changed,
             "tombstone_done": self._service.tombstone_done,
+            "move_progress": self._service.move_progress,
             "guest_password": self._service.guest_password,
         }
         address = Address(conversation.ADDRESS.topic, self._doors.name)
@@ -191,6 +200,7 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
             imports=images.imports,
             ratios=scheduler_conf.read(conf),
             reclaim_s=servers_conf.read(conf).reclaim_s,
+            moves=moves_conf.read(conf),
             name=socket.gethostname(),
             shelved_offload_s=shelving_conf.read(conf).offload_s,
             # With SQLite all is on one machine. Elsewhere the lock that shows a living upload may be another machine's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nova_lite.db.engine import Database
-from nova_lite.inventory import hosts
+from nova_lite.inventory import death, hosts
 from nova_lite.inventory.liveness import LOST_S
 from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName, ServerId
@@ -28,7 +28,8 @@ class HostBook:
         if found is None:
             return None
         silent = found.age_s is None or found.age_s > LOST_S
-        return HostStanding(incarnation=found.incarnation, up=found.up, lost=found.forced_down or silent)
+        dead = death.is_proven(found)
+        return HostStanding(incarnation=found.incarnation, up=found.up, lost=dead or silent, dead=dead)
 
     def silence_of(self, host: HostName) -> float:
         """Give the seconds since the last contact with a host whose heartbeat is overdue, else 0 (such waits cost no time).

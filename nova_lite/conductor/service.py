@@ -18,8 +18,17 @@ from nova_lite.model import wire
 from nova_lite.model.host import Look
 from nova_lite.model.ids import HostName, OperationId
 from nova_lite.rpc.compute import ComputeClient, Tombstone, Welcome
-from nova_lite.rpc.conductor import Doorbell, GuestPassword, Heartbeat, PowerChange, Registration, Report, TombstoneDone
-from nova_lite.servers import passwords
+from nova_lite.rpc.conductor import (
+    Doorbell,
+    GuestPassword,
+    Heartbeat,
+    MoveProgress,
+    PowerChange,
+    Registration,
+    Report,
+    TombstoneDone,
+)
+from nova_lite.servers import moves, passwords
 
 LOG = logging.getLogger(__name__)
 FIRST_LOOK = 1  # of an incarnation: the host has just started
@@ -123,6 +132,17 @@ class ConductorService:
             lambda tx: hosts.removal_done(tx, message.host, message.server_id, fence=message.fence, turn=message.turn)
         )
         self._acknowledge(message.host, message.report_id)
+
+    def move_progress(self, body: Mapping[str, Any]) -> None:
+        """Handle MoveProgress: it is shown while the move lasts, and never counts for anything."""
+        message = wire.from_plain(MoveProgress, body)
+
+        def note(tx: Tx) -> None:
+            found = moves.of_operation(tx, message.server_id, message.operation_id)
+            if found is not None and message.host in (found.source, found.dest):
+                moves.note_progress(tx, found.id, message.progress)
+
+        self._parts.database.transact(note)
 
     def guest_password(self, body: Mapping[str, Any]) -> None:
         """Handle GuestPassword: the first one stays until the user clears it. A host speaks for its own guests only."""

@@ -272,6 +272,12 @@ def select_claims(tx: Tx, server_id: ServerId | None = None) -> Sequence[Row]:
     return tx.execute(query).mappings().all()
 
 
+def update_claim_role(tx: Tx, server_id: ServerId, role: ClaimRole, into: ClaimRole) -> bool:
+    """Give a claim another role; False when there is none of that role."""
+    change = claims.update().where(claims.c.server_id == server_id, claims.c.role == role.value)
+    return tx.execute(change.values(role=into.value)).rowcount == 1
+
+
 def delete_claim(tx: Tx, server_id: ServerId, role: str) -> bool:
     """Remove one claim row; False when another was faster."""
     change = claims.delete().where(claims.c.server_id == server_id, claims.c.role == role)

@@ -15,7 +15,9 @@ from nova_lite.db import clock
 from nova_lite.db.engine import Tx
 from nova_lite.db.tables.inventory import hosts
 from nova_lite.db.tables.journal import operations, signals, subjects
+from nova_lite.db.tables.moves import migrations
 from nova_lite.db.tables.servers import servers
+from nova_lite.model.migration import ENDED
 
 Row = sa.RowMapping
 SUBJECT = "server"  # the kind of subject that servers are
@@ -180,16 +182,18 @@ def servers_per_host(tx: Tx, hosts: Sequence[str]) -> Mapping[str, list[tuple[st
 
 def usage_of(tx: Tx, project_id: str, user_id: str | None = None) -> dict[str, int]:
     """Recount what the living servers of a project (or of one user in it) use; the flavor copies are read one by one."""
-    query = sa.select(servers.c.flavor).where(
-        servers.c.project_id == project_id, servers.c.state.not_in(("deleted", "soft-delete"))
-    )
+    living = servers.c.state.not_in(("deleted", "soft-delete"))
+    query = sa.select(servers.c.id, servers.c.flavor).where(servers.c.project_id == project_id, living)
     if user_id is not None:
         query = query.where(servers.c.user_id == user_id)
-    flavors = tx.execute(query).scalars().all()
+    sizes = {row.id: [row.flavor] for row in tx.execute(query)}
+    for row in open_sizes(tx, project_id):
+        if row.server_id in sizes:
+            sizes[row.server_id] += [row.old_flavor, row.new_flavor]  # what is between two sizes counts as the larger one
     return {
-        "instances": len(flavors),
-        "cores": sum(flavor["vcpus"] for flavor in flavors),
-        "ram": sum(flavor["ram_mib"] for flavor in flavors),
+        "instances": len(sizes),
+        "cores": sum(max(flavor["vcpus"] for flavor in found) for found in sizes.values()),
+        "ram": sum(max(flavor["ram_mib"] for flavor in found) for found in sizes.values()),
     }
 
 
@@ -197,6 +201,13 @@ def soft_deleted_before(tx: Tx, wall: float, limit: int) -> list[str]:
     """List ids of servers that were deleted softly before a moment (wall clock), the oldest first."""
     query = sa.select(servers.c.id).where(servers.c.state == "soft-delete", servers.c.terminated_at < wall)
     return list(tx.execute(query.order_by(servers.c.terminated_at).limit(limit)).scalars())
+
+
+def open_sizes(tx: Tx, project_id: str) -> Sequence[sa.Row[Any]]:
+    """Read both flavors of moves of a project's servers that have not come to their end."""
+    query = sa.select(migrations.c.server_id, migrations.c.old_flavor, migrations.c.new_flavor)
+    of_project = (migrations.c.project_id == project_id, migrations.c.status.not_in(ENDED))
+    return tx.execute(query.where(*of_project)).all()
 
 
 def _joined() -> sa.FromClause:

@@ -35,6 +35,11 @@ def find_host(tx: Tx, server_id: ServerId, role: ClaimRole = ClaimRole.CURRENT) 
     return None
 
 
+def turn(tx: Tx, server_id: ServerId, role: ClaimRole, into: ClaimRole) -> None:
+    """Let what a server holds in one role count in another. May be repeated."""
+    queries.update_claim_role(tx, server_id, role, into)
+
+
 def release(tx: Tx, server_id: ServerId, role: ClaimRole | None = None) -> None:
     """Give back what the server holds (of one role, or all). May be repeated."""
     for row in queries.select_claims(tx, server_id):

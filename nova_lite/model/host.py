@@ -15,6 +15,14 @@ FAILURES_BORNE = 3  # so many builds in a row may fail before a host is set asid
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class MoveDoor:
+    """Where a host gives disks to others: the port, and the SHA-256 of the certificate that it shows there."""
+
+    port: int
+    fingerprint: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class HostFacts:
     """What a host says of itself when it registers. Amounts are the machine's own, without allocation ratios."""
 
@@ -29,6 +37,7 @@ class HostFacts:
     host_ip: str = "127.0.0.1"
     zone: str = "nova"
     traits: tuple[str, ...] = ()  # what it can do, by the names of os-traits
+    moves: MoveDoor | None = None  # None: nothing moves from here to other hosts
     hardware: str = ""  # JSON text of what guests can be built of (model/hardware/host.py); "" from an earlier release
 
 

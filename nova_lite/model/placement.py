@@ -47,6 +47,7 @@ class PlacementRequest:
     zone: str | None = None
     host: HostName | None = None
     avoid: tuple[HostName, ...] = ()
+    leaves: HostName | None = None  # the host that a server moves away from
     image_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     count: int = 1

@@ -11,7 +11,7 @@ import enum
 from typing import ClassVar
 
 from nova_lite.model.guest import GuestSpec
-from nova_lite.model.ids import OperationId, ServerId
+from nova_lite.model.ids import HostName, OperationId, ServerId
 from nova_lite.model.image import ImageSource, ImageTarget
 
 
@@ -187,3 +187,93 @@ class RewireGuest(Command):
     """The guest's taps, addresses and metadata are to be on the host as they were ordered, whoever took them away."""
 
     method = "rewire_guest"
+
+
+# -- moves -------------------------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MoveSource:
+    """Where a host fetches a server's disks: another host's door, and the token made for this one move (a secret)."""
+
+    host: HostName
+    address: str
+    port: int
+    fingerprint: str
+    token: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HoldDisks(Command):
+    """The guest is to be off, and all of it set aside: nothing starts it until it is restored.
+
+    `token_sha256`: who shows the token may fetch its disks; None: nobody may.
+    """
+
+    method = "hold_disks"
+    token_sha256: str | None = None
+    graceful_s: float = 60.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BringDisks(Command):
+    """The server's disks are to be here, and as large as `spec` says; `source` None: they are set aside on this host."""
+
+    method = "bring_disks"
+    spec: GuestSpec
+    source: MoveSource | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FinishMove(Command):
+    """There is to be a guest over the disks that were brought, on or off."""
+
+    method = "finish_move"
+    spec: GuestSpec
+    running: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RestoreGuest(Command):
+    """What was set aside is to be the guest again, in place of any other of the same server, on or off."""
+
+    method = "restore_guest"
+    running: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DropHeld(Command):
+    """Nothing of the server is to be set aside any more; its guest stays."""
+
+    method = "drop_held"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PrepareLive(Command):
+    """All is to be ready for a running guest that another host hands over to who shows the token (a secret)."""
+
+    method = "prepare_live"
+    spec: GuestSpec
+    token: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MigrateLive(Command):
+    """The running guest is to be at the target, reached through its door; a fault says that it is still here."""
+
+    method = "migrate_live"
+    target: MoveSource
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StayLive(Command):
+    """The guest is to run on here, whatever was to hand it over; a fault with code `moved` says that it has gone."""
+
+    method = "stay_live"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FinishLive(Command):
+    """The guest is to run here, now that it was handed over."""
+
+    method = "finish_live"

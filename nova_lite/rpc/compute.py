@@ -65,6 +65,13 @@ class GetDiagnostics:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ForceLive:
+    """A live migration that goes on is to end now; without one, nothing happens."""
+
+    server_id: ServerId
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GetConsole:
     """Whether a running guest has such a console, and where the proxy finds it; with `lets_in` it is let in once, soon."""
 
@@ -121,6 +128,10 @@ class ComputeClient:
         """
         answer = self._transport.call(address(host), "get_diagnostics", wire.to_plain(message), timeout_s=timeout_s)
         return wire.from_plain(Diagnostics, answer)
+
+    def force_live(self, host: HostName, message: ForceLive, *, timeout_s: float = 5.0) -> None:
+        """Have a live migration end now. Raises: Unavailable when the host does not answer."""
+        self._transport.call(address(host), "force_live", wire.to_plain(message), timeout_s=timeout_s)
 
     def get_console(self, host: HostName, message: GetConsole, *, timeout_s: float = 5.0) -> ConsolePlace:
         """Ask where a guest's console is.

@@ -13,6 +13,7 @@ from nova_lite.model import wire
 from nova_lite.model.guest import GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import HostName, OperationId, ServerId
+from nova_lite.model.migration import Progress
 from nova_lite.rpc.port import Address, Envelope, Transport
 
 ADDRESS = Address("conductor")
@@ -105,6 +106,16 @@ class TombstoneDone:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class MoveProgress:
+    """How far a host is with a move; only shown, so it comes once or never."""
+
+    host: HostName
+    server_id: ServerId
+    operation_id: OperationId
+    progress: Progress
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GuestPassword:
     """What a guest wrote as its password, encrypted by its user's key; repeated until acknowledged by `report_id`."""
 
@@ -134,6 +145,13 @@ class ConductorPort(Protocol):
 
     def guest_password(self, message: GuestPassword) -> None:
         """Hand a guest's password on. Raises: Unavailable when the broker is away."""
+
+
+class ProgressPort(Protocol):
+    """Where hosts tell how far they are."""
+
+    def move_progress(self, message: MoveProgress) -> None:
+        """Tell how far a move is. Raises: Unavailable when the broker is away."""
 
 
 class ConductorClient:
@@ -167,6 +185,10 @@ class ConductorClient:
         """Tell of a removal that was owed. Raises: Unavailable when the broker is away."""
         self._transport.cast(ADDRESS, "tombstone_done", wire.to_plain(message))
 
+    def move_progress(self, message: MoveProgress) -> None:
+        """Tell how far a move is. Raises: Unavailable when the broker is away."""
+        self._transport.cast(ADDRESS, "move_progress", wire.to_plain(message))
+
     def guest_password(self, message: GuestPassword) -> None:
         """Hand a guest's password on. Raises: Unavailable when the broker is away."""
         self._transport.cast(ADDRESS, "guest_password", wire.to_plain(message))
@@ -192,6 +214,9 @@ class ConductorHandlers(Protocol):
 
     def tombstone_done(self, body: Mapping[str, Any]) -> None:
         """Handle TombstoneDone."""
+
+    def move_progress(self, body: Mapping[str, Any]) -> None:
+        """Handle MoveProgress."""
 
     def guest_password(self, body: Mapping[str, Any]) -> None:
         """Handle GuestPassword."""

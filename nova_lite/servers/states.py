@@ -34,6 +34,18 @@ STATUS_DURING: Mapping[tuple[ServerState, str], str] = MappingProxyType(
         (ServerState.ACTIVE, TaskState.REBOOTING.value): "REBOOT",
         (ServerState.ACTIVE, TaskState.REBOOTING_HARD.value): "HARD_REBOOT",
         **{
+            (state, task.value): "RESIZE"
+            for state in (ServerState.ACTIVE, ServerState.STOPPED)
+            for task in (
+                TaskState.RESIZE_PREP,
+                TaskState.RESIZE_MIGRATING,
+                TaskState.RESIZE_MIGRATED,
+                TaskState.RESIZE_FINISH,
+            )
+        },
+        **{(state, TaskState.MIGRATING.value): "MIGRATING" for state in (ServerState.ACTIVE, ServerState.PAUSED)},
+        (ServerState.RESIZED, TaskState.RESIZE_REVERTING.value): "REVERT_RESIZE",
+        **{
             (state, task.value): "REBUILD"
             for state in (ServerState.ACTIVE, ServerState.STOPPED, ServerState.ERROR)
             for task in (TaskState.REBUILDING, TaskState.REBUILD_BLOCK_DEVICE, TaskState.REBUILD_SPAWNING)

@@ -14,13 +14,15 @@ from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
-from nova_lite.durable.workflow import Done, Outside, Priority, Record, Run, Wait, Workflow, minutes, seconds
+from nova_lite.durable.workflow import Done, Outside, Priority, Record, Run, Step, Wait, Workflow, minutes, seconds
 from nova_lite.inventory import claims
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, OperationId, ProjectId, ServerId
+from nova_lite.model.migration import MigrationStatus
+from nova_lite.model.resources import ClaimRole
 from nova_lite.model.server import Server, ServerState, TaskState
 from nova_lite.rpc.commands import EnsurePower, Power
-from nova_lite.servers import groups, records
+from nova_lite.servers import groups, moves, records
 from nova_lite.servers.notices import Notice
 from nova_lite.workflows import books
 from nova_lite.workflows.desk import SERVER, Desk
@@ -29,7 +31,7 @@ from nova_lite.workflows.ports import Ports
 
 GRACEFUL_S = 60.0  # how long a guest that is deleted softly may take to shut itself down
 NO_GUEST = "no_guest"
-NOT_SOFTLY = (ServerState.BUILDING, ServerState.SOFT_DELETED)
+NOT_SOFTLY = (ServerState.BUILDING, ServerState.RESIZED, ServerState.SOFT_DELETED)  # a resized one has two guests
 CHILDREN_S = 5.0  # the last one wakes us; this is the fallback
 
 
@@ -39,6 +41,7 @@ class DeleteParams:
 
     server_id: ServerId
     host: HostName | None = None
+    held_host: HostName | None = None  # has what a resize set aside
 
 
 def remove_guest(run: Run[DeleteParams]) -> Done | Wait:
@@ -55,6 +58,11 @@ def remove_guest(run: Run[DeleteParams]) -> Done | Wait:
     return remove_from(run, run.params.host)
 
 
+def remove_held(run: Run[DeleteParams]) -> Done | Wait:
+    """Have the other host of a server that was resized remove what it set aside."""
+    return Done() if run.params.held_host is None else remove_from(run, run.params.held_host)
+
+
 def remove_ports(run: Run[DeleteParams]) -> Done:
     """Delete the ports made for the server, give back its owner's."""
     ports: Ports = run.ports
@@ -67,7 +75,7 @@ def close_books(run: Run[DeleteParams]) -> Done:
     server = records.get(run.tx, run.params.server_id)
     claims.release(run.tx, run.params.server_id)
     if server.state is not ServerState.SOFT_DELETED:  # which costs nothing
-        books.give_back(run.tx, ProjectId(server.project_id), server.flavor)
+        _give_back(run.tx, server)
     if server.shelved_image_id is not None:
         ports: Ports = run.ports
         ports.images.discard(run.tx, server.shelved_image_id)
@@ -86,18 +94,28 @@ def close_books(run: Run[DeleteParams]) -> Done:
     return Done()
 
 
-DELETE = Workflow(
-    name="delete",
-    version=1,
-    params=DeleteParams,
-    steps=(
-        # No undo anywhere: once begun it only goes on.
-        Outside("remove_guest", remove_guest, None, TaskState.DELETING, minutes(10), commits=True),
-        Outside("remove_ports", remove_ports, None, TaskState.DELETING, minutes(2), commits=True),
-        Record("close_books", close_books, None, TaskState.DELETING, seconds(60), commits=True),
-    ),
-    priority=Priority.DELETE,
-)
+def _give_back(tx: Tx, server: Server) -> None:
+    """Give quota back; of a server between two sizes, that of the larger one."""
+    move = moves.waiting_for_answer(tx, server.id) if server.state is ServerState.RESIZED else None
+    books.give_back(tx, ProjectId(server.project_id), server.flavor)
+    if move is not None:
+        books.give_back_difference(tx, ProjectId(server.project_id), held=move.old_flavor, kept=move.new_flavor)
+        moves.mark(tx, move.id, MigrationStatus.CONFIRMED)
+
+
+# No undo anywhere: once begun it only goes on.
+REMOVE_GUEST = Outside("remove_guest", remove_guest, None, TaskState.DELETING, minutes(10), commits=True)
+REMOVE_HELD = Outside("remove_held", remove_held, None, TaskState.DELETING, minutes(10), commits=True)
+REMOVE_PORTS = Outside("remove_ports", remove_ports, None, TaskState.DELETING, minutes(2), commits=True)
+CLOSE_BOOKS = Record("close_books", close_books, None, TaskState.DELETING, seconds(60), commits=True)
+
+
+def _workflow(version: int, *steps: Step) -> Workflow[DeleteParams]:
+    return Workflow(name="delete", version=version, params=DeleteParams, steps=steps, priority=Priority.DELETE)
+
+
+DELETE = _workflow(1, REMOVE_GUEST, REMOVE_PORTS, CLOSE_BOOKS)
+DELETE_RESIZED = _workflow(2, REMOVE_GUEST, REMOVE_HELD, REMOVE_PORTS, CLOSE_BOOKS)  # there is something on a second host
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -217,13 +235,15 @@ def _tell_start(tx: Tx, server: Server, event: str, task: TaskState, user_id: st
 
 def begin(tx: Tx, server: Server, *, user_id: str | None, request_id: str | None) -> OperationId:
     """Accept the end of a server that no operation is on. Raises: Conflict when one is."""
+    held = claims.find_host(tx, server.id, ClaimRole.HELD) if server.state is ServerState.RESIZED else None
+    held = held if held != server.host else None
     operation_id = journal.accept(
         tx,
         journal.NewOperation(
-            workflow=DELETE,
+            workflow=DELETE if held is None else DELETE_RESIZED,
             subject_kind=SERVER,
             subject_id=server.id,
-            params=DeleteParams(server_id=server.id, host=server.host),
+            params=DeleteParams(server_id=server.id, host=server.host, held_host=held),
             project_id=server.project_id,
             user_id=user_id,
             request_id=request_id,

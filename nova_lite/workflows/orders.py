@@ -54,6 +54,41 @@ def obeyed(run: Run[Any], host: HostName, command: Callable[[CommandHead], Comma
     return Wait(REPEAT_S, host)
 
 
+def insisted(run: Run[Any], host: HostName, command: Callable[[CommandHead], Command]) -> Done | Wait:
+    """Have a host obey a command, however long it is away: for what must not be given up. May be repeated.
+
+    A host that is dead by proof, or was removed, is not waited for. Raises: Transient when the host reports a fault.
+    """
+    report = run.report()
+    if report is not None:
+        if report.ok:
+            return Done()
+        raise Transient(report.message)
+    ports: Ports = run.ports
+    standing = ports.hosts.look(host)
+    if standing is None or standing.dead:
+        run.note(f"{host} is dead: nothing is asked of it", host)
+        return Done()
+    if standing.up:
+        ports.compute.order(host, command(head(run, standing)))
+        run.sent(host, run.step)
+    return Wait(REPEAT_S, host)
+
+
+def removed_for_certain(run: Run[Any], host: HostName) -> Done | Wait:
+    """Have a host remove the guest and wait for that, since another may run only then; one that is dead owes it.
+
+    May be repeated. Raises: Transient when the host reports a fault.
+    """
+    ports: Ports = run.ports
+    standing = ports.hosts.look(host)
+    if standing is not None and standing.dead and run.report() is None:
+        ports.hosts.owe_removal(host, ServerId(run.subject_id), fence=run.fence, turn=run.turn)
+        run.note(f"{host} is dead: it removes the guest when it returns", host)
+        return Done()
+    return insisted(run, host, lambda head: RemoveGuest(head=head))
+
+
 def guest_spec(
     server: Server, image: ImageSource | None, interfaces: tuple[GuestInterface, ...], *, admin_pass: str | None = None
 ) -> GuestSpec:

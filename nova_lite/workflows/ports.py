@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Protocol
 
+from nova_lite.conf.moves import MoveOptions
 from nova_lite.db.engine import Database
 from nova_lite.image.port import ImagePort, ImportPort
 from nova_lite.model.ids import HostName, ServerId
@@ -15,11 +16,12 @@ from nova_lite.rpc.scheduler import SchedulerPort
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HostStanding:
-    """How a host stands at this moment. `lost`: silent for so long that waiting for it is given up."""
+    """How a host stands at this moment. `lost`: silent for so long that waiting for it is given up, or dead."""
 
     incarnation: int
     up: bool
     lost: bool
+    dead: bool = False  # by proof (inventory/death.py): nothing runs there any more
 
 
 class HostsPort(Protocol):
@@ -47,3 +49,4 @@ class Ports:
     imports: ImportPort
     hosts: HostsPort
     shelved_offload_s: int = 0  # how long shelved servers stay on their hosts (conf/shelving.py)
+    moves: MoveOptions = dataclasses.field(default_factory=MoveOptions)

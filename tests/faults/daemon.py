@@ -20,7 +20,8 @@ sys.path[0] = str(Path(__file__).parent.parent)  # not our own folder: its names
 from faults.points import DROP, DUPLICATE, VARIABLE, Points  # noqa: E402
 from faults.verbs import VERBS  # noqa: E402
 
-DRIVER_METHODS = sorted({verb.driver for verb in VERBS} | {"snapshots.take", "snapshots.release"})
+MORE_METHODS = ("snapshots.take", "snapshots.release", "moves.hold", "moves.bring", "moves.drop", "live.prepare", "live.stay")
+DRIVER_METHODS = sorted({*(verb.driver for verb in VERBS), *MORE_METHODS})
 
 
 def around(points: Points, owner: type, method: str, seam: str, about: Callable[..., str] = lambda *_: "") -> None:
@@ -104,11 +105,20 @@ def wrap_fake(points: Points) -> None:
     """A simulated host's hypervisor and its file."""
     from nova_lite.compute.virt.fake.driver import FakeDriver
     from nova_lite.compute.virt.fake.guests import Guests
+    from nova_lite.compute.virt.fake.live import FakeLive
+    from nova_lite.compute.virt.fake.moves import FakeMoves
     from nova_lite.compute.virt.fake.renewal import FakeRenewal
     from nova_lite.compute.virt.fake.snapshots import FakeSnapshots
     from nova_lite.compute.virt.fake.states import FakeStates
 
-    parts = {"": FakeDriver, "states": FakeStates, "renewal": FakeRenewal, "snapshots": FakeSnapshots}
+    parts = {
+        "": FakeDriver,
+        "states": FakeStates,
+        "renewal": FakeRenewal,
+        "snapshots": FakeSnapshots,
+        "moves": FakeMoves,
+        "live": FakeLive,
+    }
     for name in DRIVER_METHODS:
         part, _, method = name.rpartition(".")
         around(points, parts[part], method, f"driver.{name}")
@@ -119,12 +129,21 @@ def wrap_libvirt(points: Points) -> None:
     """A real host's driver, with the disks and taps that it makes and removes."""
     from nova_lite.compute.disks.root import GuestDisks
     from nova_lite.compute.virt.libvirt.driver import LibvirtDriver
+    from nova_lite.compute.virt.libvirt.live import LibvirtLive
+    from nova_lite.compute.virt.libvirt.moves import LibvirtMoves
     from nova_lite.compute.virt.libvirt.renewal import LibvirtRenewal
     from nova_lite.compute.virt.libvirt.snapshots import LibvirtSnapshots
     from nova_lite.compute.virt.libvirt.states import LibvirtStates
     from nova_lite.compute.wiring.host import HostWiring
 
-    parts = {"": LibvirtDriver, "states": LibvirtStates, "renewal": LibvirtRenewal, "snapshots": LibvirtSnapshots}
+    parts = {
+        "": LibvirtDriver,
+        "states": LibvirtStates,
+        "renewal": LibvirtRenewal,
+        "snapshots": LibvirtSnapshots,
+        "moves": LibvirtMoves,
+        "live": LibvirtLive,
+    }
     for name in DRIVER_METHODS:
         part, _, method = name.rpartition(".")
         around(points, parts[part], method, f"driver.{name}")

@@ -51,7 +51,8 @@ def look(cloud: Any) -> Seen:
         sums = sa.select(T["claims"].c.host, sa.func.sum(T["claims"].c.vcpus), sa.func.sum(T["claims"].c.ram_mib))
         instances = sa.select(sa.func.sum(T["quota_usage"].c.used)).where(T["quota_usage"].c.resource == "instances")
         claims: dict[str, list[str]] = {}
-        for server_id, host in run(sa.select(T["claims"].c.server_id, T["claims"].c.host)):
+        current = T["claims"].c.role != "held"  # what a resize set aside is no guest
+        for server_id, host in run(sa.select(T["claims"].c.server_id, T["claims"].c.host).where(current)):
             claims.setdefault(server_id, []).append(host)
         return Seen(
             servers={row.id: row for row in run(sa.select(T["servers"]))},

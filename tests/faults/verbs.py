@@ -14,7 +14,7 @@ from typing import Any
 
 from nova_lite.model.guest import PowerState
 
-ACTIVE, STOPPED, DELETED = "active", "stopped", "deleted"
+ACTIVE, STOPPED, DELETED, RESIZED = "active", "stopped", "deleted", "resized"
 PAUSED, SUSPENDED, RESCUED = "paused", "suspended", "rescued"
 
 
@@ -32,7 +32,10 @@ STATES = {
     PAUSED: State(shown="PAUSED", power=PowerState.PAUSED),
     SUSPENDED: State(shown="SUSPENDED", power=PowerState.SUSPENDED),
     RESCUED: State(shown="RESCUE", power=PowerState.RUNNING),
+    RESIZED: State(shown="VERIFY_RESIZE", power=PowerState.RUNNING),
 }
+LARGER = {"resize": {"flavorRef": "2"}}
+LIVE = {"os-migrateLive": {"host": None, "block_migration": True, "disk_over_commit": False}}
 SOFT, HARD = {"reboot": {"type": "SOFT"}}, {"reboot": {"type": "HARD"}}
 SNAPSHOT = {"createImage": {"name": "copy"}}
 PASSWORD = {"changePassword": {"adminPass": "a password for tests"}}
@@ -246,6 +249,25 @@ VERBS: tuple[Verb, ...] = (
         boots=1,
     ),
     action(PASSWORD, name="change_password", workflow="change_password", method="set_password", driver="states.set_password"),
+    action(LARGER, to=RESIZED, name="resize", workflow="resize", method="finish_move", driver="moves.finish", boots=1),
+    action(LIVE, name="live_migrate", workflow="live_migrate", method="migrate_live", driver="live.migrate"),
+    action(
+        {"confirmResize": None},
+        of=RESIZED,
+        name="confirm_resize",
+        workflow="confirm_resize",
+        method="remove_guest",
+        driver="remove_guest",
+    ),
+    action(
+        {"revertResize": None},
+        of=RESIZED,
+        name="revert_resize",
+        workflow="revert_resize",
+        method="restore_guest",
+        driver="moves.restore",
+        boots=1,
+    ),
 )
 
 

@@ -21,6 +21,7 @@ from nova_lite.api.parts import Parts
 from nova_lite.clock import Clock, SystemClock
 from nova_lite.compute.host import ComputeHost
 from nova_lite.compute.host import Doors as HostDoors
+from nova_lite.compute.moving.door import Door
 from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.conductor.daemon import Conductor
 from nova_lite.conductor.daemon import Doors as ConductorDoors
@@ -93,6 +94,8 @@ class Cloud:
         self.database = self._database(clock_of("api"))
         self.conductor = self.new_conductor()
         self.scheduler = Scheduler(Database(self.url, clock_of("scheduler")), LocalTransport(self.broker), name="control")
+        self._door = Door(folder / "door", "control", address="127.0.0.1")
+        self._closing.callback(self._door.close)
         self.hosts = {name: self.make_host(name) for name in host_names}
         self.headers: dict[str, dict[str, str]] = {}
         self.serve(self._parts())
@@ -155,6 +158,7 @@ class Cloud:
                 transport=LocalTransport(self.broker),
                 driver=driver,
                 clock=self._clock_of(name),
+                door=self._door,
             )
         )
 

@@ -18,6 +18,8 @@ import sqlalchemy as sa
 from nova_lite.db.engine import Database
 from nova_lite.db.tables.journal import operations
 from nova_lite.db.tables.servers import servers
+from nova_lite.inventory import hosts
+from nova_lite.model.ids import HostName
 
 TOP = Path(__file__).resolve().parents[2]
 BACKGROUND = {"heartbeat", "self_test", "register", "welcome"}
@@ -74,6 +76,7 @@ class Meter:
         with self._keeping_deleted_servers():
             yield "soft_delete", self._spend(lambda number: self._delete(self._ids[number]), times["soft_delete"])
             yield "restore", self._spend(lambda number: self._act(self._ids[number], RESTORE), times["restore"])
+        yield from self._moves(times)
         yield "show_server", self._spend(lambda _: self._get(f"/servers/{self._ids[0]}"), times["show_server"])
         yield "token_check", self._spend(lambda _: self._get("/extensions"), times["token_check"])
         yield "delete", self._spend(lambda number: self._delete(self._ids[number]), times["delete"])
@@ -84,6 +87,34 @@ class Meter:
         page = "/servers/detail?limit=1000"
         assert len(self._get(page).json["servers"]) == 1000
         yield "list_1000_servers", self._spend(lambda _: self._get(page), times["list_1000_servers"])
+
+    def _moves(self, times: dict[str, int]) -> Iterator[tuple[str, Spent]]:
+        """Resize there and back, then to stay; migrate one that is off in between."""
+        larger, back = {"resize": {"flavorRef": "2"}}, {"revertResize": None}
+        yield "resize", self._spend(lambda number: self._act(self._ids[number], larger), times["resize"])
+        yield "revert_resize", self._spend(lambda number: self._act(self._ids[number], back), times["revert_resize"])
+        away = {"migrate": None}
+        yield "migrate", self._spend(lambda number: self._act(self._ids[number], away, "admin"), times["migrate"])
+        good = {"confirmResize": None}
+        yield "confirm_resize", self._spend(lambda number: self._act(self._ids[number], good), times["confirm_resize"])
+
+        live = {"os-migrateLive": {"host": None, "block_migration": True, "disk_over_commit": False}}
+        yield "live_migrate", self._spend(lambda number: self._act(self._ids[number], live, "admin"), times["live_migrate"])
+        yield "evacuate", self._spend(self._evacuate, times["evacuate"])
+        for host in self._cloud.hosts:
+            self._force_down(host, forced_down=False)
+
+    def _evacuate(self, number: int) -> None:
+        """Have the host of one server count as dead, and no other, and evacuate that server."""
+        server_id = self._ids[number]
+        shown = self._cloud.server(server_id, user="admin")
+        for host in self._cloud.hosts:
+            self._force_down(host, forced_down=host == shown["OS-EXT-SRV-ATTR:host"])
+        answer = self._cloud.ask("POST", f"/servers/{server_id}/action", {"evacuate": {}}, user="admin", version="2.14")
+        assert answer.status_code == 200, answer.text
+
+    def _force_down(self, host: str, *, forced_down: bool) -> None:
+        self._own.transact(lambda tx: hosts.set_forced_down(tx, HostName(host), forced_down=forced_down))
 
     def _prepare(self) -> str:
         """Have room, all caches warm, and know what is said while nothing is done."""
@@ -172,7 +203,7 @@ class Meter:
 
     def _act(self, server_id: str, body: Any, *, user: str = "demo") -> None:
         answer = self._cloud.ask("POST", f"/servers/{server_id}/action", body, version="2.17", user=user)
-        assert answer.status_code in (200, 202), answer.text
+        assert answer.status_code in (200, 202, 204), answer.text
 
     def _rebuild(self, server_id: str, image: str) -> None:
         answer = self._cloud.ask("POST", f"/servers/{server_id}/action", {"rebuild": {"imageRef": image}})

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import uuid
 from pathlib import Path
 
 import libvirt
@@ -99,7 +100,7 @@ class Libvirtd:
         shutil.copytree("/etc/libvirt", self.root / "etc", dirs_exist_ok=True)
         shutil.rmtree(self.root / "etc/qemu", ignore_errors=True)
         (self.root / "etc/libvirtd.conf").write_text(
-            'listen_tls = 0\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\nkeepalive_interval = -1\n'
+            f'host_uuid = "{uuid.uuid4()}"\nlisten_tls = 0\nauth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\nkeepalive_interval = -1\n'
         )
         for name in STATE:
             (self.root / "lib/qemu" / name).mkdir(parents=True)

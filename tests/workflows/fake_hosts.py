@@ -15,26 +15,35 @@ from typing import Any
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.image import ImageTarget
-from nova_lite.rpc.commands import Command as Order
 from nova_lite.rpc.commands import (
+    BringDisks,
     CrashGuest,
+    DropHeld,
     EnsureGuest,
     EnsurePower,
     FetchImage,
+    FinishLive,
+    FinishMove,
     Hold,
+    HoldDisks,
     HoldGuest,
+    MigrateLive,
     Power,
+    PrepareLive,
     RebootGuest,
     RebuildGuest,
     ReleaseSnapshot,
     RemoveGuest,
     RescueGuest,
+    RestoreGuest,
     RewireGuest,
     SetPassword,
+    StayLive,
     TakeSnapshot,
     UnrescueGuest,
     UploadSnapshot,
 )
+from nova_lite.rpc.commands import Command as Order
 from nova_lite.rpc.conductor import Fault, Report
 
 POWERS = {
@@ -62,10 +71,14 @@ class FakeHost:
         self.name = name
         self.incarnation = 1
         self.guests: dict[ServerId, PowerState] = {}
+        self.held: set[ServerId] = set()
+        self.brought: set[ServerId] = set()
+        self.others: dict[HostName, FakeHost] = {}
+        self.sizes: dict[ServerId, int] = {}  # vCPUs, of guests that moved
         self.ledger: dict[ServerId, tuple[int, int]] = {}
         self.faults: dict[str, list[Fault]] = defaultdict(list)  # by verb: what the next ones end with
         self.reboots: set[tuple[str, str]] = set()
-        self.held: set[ServerId] = set()  # whose disks are held for a snapshot
+        self.exported: set[ServerId] = set()  # whose disks are held for a snapshot
         self.fill: Callable[[ImageTarget], Fault | None] = lambda target: None  # puts an image's data in
         self.images: set[str] = set()
         self.rewired: set[ServerId] = set()
@@ -106,6 +119,8 @@ class FakeHost:
     def _remove_guest(self, message: RemoveGuest) -> None:
         self.guests.pop(message.head.server_id, None)
         self.held.discard(message.head.server_id)
+        self.exported.discard(message.head.server_id)
+        self.brought.discard(message.head.server_id)
 
     def _ensure_power(self, message: EnsurePower) -> Fault | None:
         if message.head.server_id not in self.guests:
@@ -158,16 +173,71 @@ class FakeHost:
     def _take_snapshot(self, message: TakeSnapshot) -> Fault | None:
         if message.head.server_id not in self.guests:
             return Fault(code="no_guest", message="There is no such guest.")
-        self.held.add(message.head.server_id)
+        self.exported.add(message.head.server_id)
         return None
 
     def _upload_snapshot(self, message: UploadSnapshot) -> Fault | None:
-        self.held.discard(message.head.server_id)
+        self.exported.discard(message.head.server_id)
         if message.head.server_id not in self.guests:
             return Fault(code="no_guest", message="There is no such guest.")
         return self.fill(message.target)
 
     def _release_snapshot(self, message: ReleaseSnapshot) -> None:
+        self.exported.discard(message.head.server_id)
+
+    def _hold_disks(self, message: HoldDisks) -> Fault | None:
+        server_id = message.head.server_id
+        if server_id in self.held:
+            return None
+        if self.guests.pop(server_id, None) is None:
+            return Fault(code="no_guest", message="There is no such guest.")
+        self.held.add(server_id)
+        return None
+
+    def _bring_disks(self, message: BringDisks) -> Fault | None:
+        if message.source is None and message.head.server_id not in self.held:
+            return Fault(code="no_guest", message="Nothing is set aside.")
+        self.brought.add(message.head.server_id)
+        return None
+
+    def _finish_move(self, message: FinishMove) -> Fault | None:
+        if message.head.server_id not in self.brought:
+            return Fault(code="no_guest", message="There are no disks.")
+        self.guests[message.head.server_id] = PowerState.RUNNING if message.running else PowerState.SHUTDOWN
+        self.sizes[message.head.server_id] = message.spec.vcpus
+        return None
+
+    def _restore_guest(self, message: RestoreGuest) -> Fault | None:
+        server_id = message.head.server_id
+        if server_id in self.held:
+            self.guests.pop(server_id, None)
+            self.brought.discard(server_id)
+            self.held.discard(server_id)
+            self.guests[server_id] = PowerState.SHUTDOWN
+        if server_id not in self.guests:
+            return Fault(code="no_guest", message="There is no such guest.")
+        self.guests[server_id] = PowerState.RUNNING if message.running else PowerState.SHUTDOWN
+        return None
+
+    def _prepare_live(self, message: PrepareLive) -> None:
+        self.brought.add(message.head.server_id)
+
+    def _migrate_live(self, message: MigrateLive) -> None:
+        server_id = message.head.server_id
+        if server_id in self.guests and message.target.host in self.others:
+            target = self.others[message.target.host]
+            assert server_id in target.brought, "the target was not made ready"
+            target.guests[server_id] = self.guests.pop(server_id)
+
+    def _stay_live(self, message: StayLive) -> Fault | None:
+        gone = message.head.server_id not in self.guests
+        return Fault(code="moved", message="It has gone.") if gone else None
+
+    def _finish_live(self, message: FinishLive) -> Fault | None:
+        here = message.head.server_id in self.guests
+        return None if here else Fault(code="no_guest", message="There is no such guest.")
+
+    def _drop_held(self, message: DropHeld) -> None:
         self.held.discard(message.head.server_id)
 
 
@@ -176,6 +246,8 @@ class FakeHosts:
 
     def __init__(self, *names: str) -> None:
         self.hosts = {HostName(name): FakeHost(HostName(name)) for name in names}
+        for host in self.hosts.values():
+            host.others = self.hosts
         self.sent: list[Command] = []
 
     def __getitem__(self, name: str) -> FakeHost:
@@ -187,6 +259,10 @@ class FakeHosts:
     def deliver(self, command: Command) -> Report | None:
         """Let a command arrive (once more)."""
         return self.hosts[command.host].obey(command)
+
+    def with_held(self, server_id: str) -> list[str]:
+        """List the hosts where something of a server is set aside."""
+        return [name for name, host in self.hosts.items() if server_id in host.held]
 
     def with_guest(self, server_id: str) -> list[str]:
         """List the hosts that have a guest of a server."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows import actions, demo, images, servers, snapshots
+from workflows import actions, demo, images, moves, servers, snapshots
 from workflows.engine_harness import Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -10,5 +10,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     *servers.SCENARIOS,
     *actions.SCENARIOS,
     *snapshots.SCENARIOS,
+    *moves.SCENARIOS,
     *images.SCENARIOS,
 )

@@ -19,7 +19,7 @@ from nova_lite.durable import journal
 from nova_lite.inventory import claims, hosts
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.guest import PowerState
-from nova_lite.model.host import HostFacts
+from nova_lite.model.host import HostFacts, MoveDoor
 from nova_lite.model.ids import FlavorId, HostName, ImageId, OperationId, ProjectId, ServerId, UserId
 from nova_lite.model.resources import Resources
 from nova_lite.model.server import Server, ServerState
@@ -64,9 +64,10 @@ class Standings:
     database: Database
     down: set[str] = dataclasses.field(default_factory=set)
     lost: set[str] = dataclasses.field(default_factory=set)
+    dead: set[str] = dataclasses.field(default_factory=set)
 
     def look(self, host):
-        return HostStanding(incarnation=1, up=host not in self.down | self.lost, lost=host in self.lost)
+        return HostStanding(incarnation=1, up=host not in self.down | self.lost, lost=host in self.lost, dead=host in self.dead)
 
     def has_failed(self, host):
         return True
@@ -195,6 +196,7 @@ def facts(name: str) -> HostFacts:
         hypervisor_hostname=name,
         architectures=("x86_64",),
         total=Resources(vcpus=64, ram_mib=40960, disk_gib=1000),
+        moves=MoveDoor(port=1, fingerprint="f"),
     )
 
 

@@ -69,12 +69,12 @@ class ImagingStage(SettledStage):
         assert (row.state, row.power_state) == (ServerState.ACTIVE, PowerState.RUNNING)
         kept = [self.made, *reversed(self.older)][:KEPT] if self.workflow is BACKUP else [self.made]
         assert self.mine() == dict.fromkeys(kept, ImageStatus.ACTIVE)
-        assert not self.hosts["h1"].held
+        assert not self.hosts["h1"].exported
 
     def check_clean(self) -> None:
         super().check_clean()
         assert self.mine() == dict.fromkeys(self.older, ImageStatus.ACTIVE)
-        assert not self.hosts["h1"].held
+        assert not self.hosts["h1"].exported
 
     def check_deleted(self) -> None:
         super().check_deleted()
@@ -135,7 +135,7 @@ class ShelfStage(SettledStage):
             self._check_offloaded(server)
         assert self.used() == 1
         self.check_books()
-        assert not any(host.held for host in self.hosts.hosts.values())
+        assert not any(host.exported for host in self.hosts.hosts.values())
 
     def _check_offloaded(self, server: Server) -> None:
         row = self.row(server)
@@ -155,7 +155,7 @@ class ShelfStage(SettledStage):
         if not offloaded:
             assert self.hosts["h1"].guests[server.id] == self._power
         assert len(self.port_states(server)) == 1
-        assert not any(host.held for host in self.hosts.hosts.values())
+        assert not any(host.exported for host in self.hosts.hosts.values())
         self.check_books()
 
     def check_deleted(self) -> None:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from nova_lite.compute.disks import configdrive
-from nova_lite.compute.disks.cache import ImageCache
+from nova_lite.compute.disks.cache import BaseImage, ImageCache
 from nova_lite.compute.disks.tool import DiskError, run
 from nova_lite.model.guest import SWAP, BlankDisk, GuestSpec, Rescue
 from nova_lite.model.ids import ServerId
@@ -113,6 +113,21 @@ class GuestDisks:
         if folder.exists():
             shutil.rmtree(folder)
 
+    def held_folder(self, server_id: ServerId) -> Path:
+        """Give where a guest's disks are while they are set aside."""
+        return self._folder / f"{server_id}.held"
+
+    def base_of(self, spec: GuestSpec, stop: threading.Event) -> BaseImage:
+        """Have the image that a guest's root disk lies on. Raises: DiskError, Stopped."""
+        if spec.image is None:
+            raise _no_image()
+        return self._cache.ensure(spec.image, stop)
+
+    def remove_held(self, server_id: ServerId) -> None:
+        """Remove what is set aside of a guest. May be repeated. Raises: OSError."""
+        if self.held_folder(server_id).exists():
+            shutil.rmtree(self.held_folder(server_id))
+
     def used_bytes(self) -> int:
         """Give what the disks took of the file system within the last minute."""
         now = time.monotonic()
@@ -135,7 +150,7 @@ class GuestDisks:
 
     def _ensure_root(self, spec: GuestSpec, folder: Path, stop: threading.Event) -> Disk:
         if spec.image is None:
-            raise DiskError("The server has no image to boot from.", code="no_image", host_at_fault=False)
+            raise _no_image()
         size = spec.root_gib * GIB or spec.image.virtual_size_bytes
         if spec.image.virtual_size_bytes > size:
             raise DiskError(
@@ -164,6 +179,10 @@ def _config_name(spec: GuestSpec) -> str:
     return "config.iso" if spec.rescue is None else "rescue.iso"
 
 
+def _no_image() -> DiskError:
+    return DiskError("The server has no image to boot from.", code="no_image", host_at_fault=False)
+
+
 USUAL_FILE_SYSTEM = "ext4"
 MAKE_SWAP = ("mkswap", "-L", "swap0")
 
@@ -173,7 +192,7 @@ def _ensure_blanks(folder: Path, spec: GuestSpec, stop: threading.Event) -> list
     made = []
     names = itertools.chain(["ephemeral.raw"], (f"ephemeral{number}.raw" for number in itertools.count(1)))
     labels = (f"ephemeral{number}" for number in itertools.count())
-    for blank in _blanks(spec):
+    for blank in blanks_of(spec):
         if blank.format == SWAP:
             name, make = "swap.raw", MAKE_SWAP
         else:
@@ -183,7 +202,8 @@ def _ensure_blanks(folder: Path, spec: GuestSpec, stop: threading.Event) -> list
     return made
 
 
-def _blanks(spec: GuestSpec) -> tuple[BlankDisk, ...]:
+def blanks_of(spec: GuestSpec) -> tuple[BlankDisk, ...]:
+    """Give the blank disks of a guest, in their order."""
     if spec.blank_disks is not None:
         return spec.blank_disks
     ephemeral = BlankDisk(size_mib=spec.ephemeral_gib * (GIB // MIB))

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from nova_lite.compute.virt.live import LiveMoves
+from nova_lite.compute.virt.moves import Moves
 from nova_lite.compute.virt.renewal import GuestRenewal
 from nova_lite.compute.virt.snapshots import Snapshots
 from nova_lite.compute.virt.states import GuestStates
@@ -61,6 +63,14 @@ class VirtDriver(Protocol):
     @property
     def snapshots(self) -> Snapshots:
         """Give the part that takes snapshots."""
+
+    @property
+    def moves(self) -> Moves:
+        """Give the part that moves guests."""
+
+    @property
+    def live(self) -> LiveMoves:
+        """Give the part that moves running guests."""
 
     @property
     def consoles(self) -> Consoles:

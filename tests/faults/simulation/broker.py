@@ -38,12 +38,15 @@ class Broker:
     def __init__(self, clock: SimulatedClock) -> None:
         self.fate: Fate = at_once
         self.sent = 0
+        self.cut: set[str] = set()  # hosts whose messages, both ways, are lost
         self.waiting: list[Message] = []
         self._clock = clock
 
     def publish(self, to: str, method: str, body: Mapping[str, Any]) -> None:
         """Take a message."""
         self.sent += 1
+        if to.removeprefix("compute.") in self.cut:
+            return
         message = Message(self.sent, to, method, orjson.dumps(body))
         for delay in self.fate(message):
             self.waiting.append(dataclasses.replace(message, due=self._clock.now + delay))
@@ -70,5 +73,7 @@ class Wire:
 
     def cast(self, address: Address, method: str, body: Mapping[str, Any], envelope: Any = None) -> None:
         """Send and forget."""
+        if self._seams.process in self._broker.cut:
+            return
         seam = "ack" if method == "ack_report" else "publish"
         self._seams.around(seam, method, lambda: self._broker.publish(address.topic, method, copy.copy(body)))

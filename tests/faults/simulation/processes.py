@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from workflows.fake_images import FakeImages
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
+from nova_lite.compute.moving.fetch import FetchError
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.service import ComputeService, ServiceParts
+from nova_lite.compute.virt.driver import VirtError
 from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.compute.virt.fake.guests import Guests
 from nova_lite.conductor.host_book import HostBook
@@ -29,6 +32,7 @@ from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db.engine import Database
 from nova_lite.durable.runner import Runner, RunnerOptions
 from nova_lite.inventory import hosts
+from nova_lite.model.host import MoveDoor
 from nova_lite.model.ids import HostName
 from nova_lite.network.service import Networks
 from nova_lite.rpc.compute import ComputeClient
@@ -42,6 +46,8 @@ CHANGES = frozenset({"ensure_guest", "remove_guest", "power_on", "power_off", "r
 SNAPSHOTS = frozenset({"take", "upload", "release"})
 STATES = frozenset({"pause", "suspend", "set_password", "interrupt", "rewire"})
 RENEWAL = frozenset({"fetch", "rebuild", "rescue", "unrescue"})
+MOVES = frozenset({"hold", "bring", "finish", "restore", "drop"})
+LIVE = frozenset({"prepare", "migrate", "stay"})
 WRITES = frozenset({"enter", "enter_tombstone", "conclude", "add_notice", "drop_notice"})
 
 
@@ -182,6 +188,34 @@ class HypervisorFile(Guests):
         self._seams.around("file", "hypervisor", super().save)
 
 
+def _fetcher(folder: Path) -> Callable[..., None]:
+    """Fetch from another host's folder what it has set aside, as its door would give it."""
+
+    def fetch(source: Any, server_id: str, into: Path, _stop: Any) -> None:
+        other = folder / source.host
+        held = orjson.loads((other / "hypervisor.json").read_bytes())["held"].get(server_id)
+        if held is None or held["offer"] != hashlib.sha256(source.token.encode()).hexdigest():
+            raise VirtError("The server's former host refuses to give its disks.", code="no_source")
+        into.mkdir(parents=True, exist_ok=True)
+        (into / "disk.json").write_bytes((other / "moves" / server_id / "disk.json").read_bytes())
+
+    return fetch
+
+
+def _giver(folder: Path) -> Callable[..., None]:
+    """Give a file of a guest to another host's folder, as its door would take it."""
+
+    def give(target: Any, server_id: str, name: str, content: bytes) -> None:
+        other = folder / target.host
+        waited = orjson.loads((other / "hypervisor.json").read_bytes())["brought"].get(server_id, {})
+        if waited.get("token_sha256") != hashlib.sha256(target.token.encode()).hexdigest():
+            raise FetchError("The target host refuses a file of the guest.")
+        (other / "live" / server_id).mkdir(parents=True, exist_ok=True)
+        (other / "live" / server_id / name).write_bytes(content)
+
+    return give
+
+
 class ComputeProcess:
     """A compute host over its two files, with its clockwork turned by the simulation."""
 
@@ -189,11 +223,14 @@ class ComputeProcess:
         host, clock = HostName(name), shared.clock
         wire = Wire(broker, seams)
         conductor = ConductorClient(wire)
-        self.hypervisor = FakeDriver(folder, host, guests=HypervisorFile(folder, seams))
+        self.hypervisor = FakeDriver(folder, host, guests=HypervisorFile(folder, seams), fetching=_fetcher(folder.parent))
         self.hypervisor.snapshots.send = FakeImages(shared).send  # the image service, which has no deaths here
         self.hypervisor.snapshots = Wrapped(self.hypervisor.snapshots, seams, "driver", SNAPSHOTS)
         self.hypervisor.states = Wrapped(self.hypervisor.states, seams, "driver", STATES)
         self.hypervisor.renewal = Wrapped(self.hypervisor.renewal, seams, "driver", RENEWAL)
+        self.hypervisor.live = Wrapped(self.hypervisor.live, seams, "driver", LIVE)
+        self.hypervisor.live._inner._give = _giver(folder.parent)
+        self.hypervisor.moves = Wrapped(self.hypervisor.moves, seams, "driver", MOVES)
         driver = Wrapped(self.hypervisor, seams, "driver", CHANGES)
         self._file = Ledger(folder / "ledger.db", clock)
         self.ledger = Wrapped(self._file, seams, "ledger", WRITES)
@@ -206,7 +243,14 @@ class ComputeProcess:
         crew = Crew(clock, pools=lambda _workers, pool: self._pools[pool])
         self.monitor = Monitor(
             MonitorParts(
-                host=host, driver=driver, conductor=conductor, transport=wire, outbox=self.outbox, crew=crew, clock=clock
+                host=host,
+                driver=driver,
+                conductor=conductor,
+                transport=wire,
+                outbox=self.outbox,
+                crew=crew,
+                clock=clock,
+                door=lambda: MoveDoor(port=1, fingerprint="f"),
             )
         )
         self.service = ComputeService(

@@ -7,6 +7,7 @@ import os
 import pytest
 from faults.simulation.crashes import Crashes
 from faults.simulation.messages import Mishaps
+from faults.simulation.partitions import Partitions
 from faults.simulation.workload import LOADS, make_shelf
 
 from nova_lite.workflows.registry import REGISTRY
@@ -33,6 +34,18 @@ def crashes(shelf):
 @pytest.fixture(scope="module")
 def mishaps(shelf):
     return Mishaps(shelf)
+
+
+PARTITIONS = int(os.environ.get("NOVA_LITE_PARTITIONS", "20"))
+
+
+def test_evacuations_among_random_partitions_never_make_two_running_guests(shelf):
+    partitions = Partitions(shelf)
+
+    for seed in range(SEED, SEED + PARTITIONS):
+        partitions.play(seed)
+
+    assert partitions.evacuated >= PARTITIONS // 20
 
 
 def test_every_registered_workflow_is_in_the_simulation():

@@ -17,18 +17,35 @@ from faults.simulation.world import HOSTS, Shelf, World
 from workflows.fake_images import FakeImages
 from workflows.servers import CONTEXT, MANY, PROJECT, add_host, new_server
 
+from nova_lite.db.engine import Tx
 from nova_lite.db.quota import put_limits
 from nova_lite.db.tables import inventory as tables
 from nova_lite.db.tables.networks import ports as port_table
 from nova_lite.db.tables.servers import servers as server_table
 from nova_lite.durable import idempotency, journal
-from nova_lite.inventory import claims
-from nova_lite.model.ids import HostName, ImageId, ServerId
+from nova_lite.inventory import claims, hosts
+from nova_lite.model.flavor import Flavor
+from nova_lite.model.ids import FlavorId, HostName, ImageId, ServerId
 from nova_lite.network.bootstrap import bootstrap
 from nova_lite.network.service import Networks
 from nova_lite.quota import usage
 from nova_lite.servers import records
-from nova_lite.workflows import ask_guest, create, delete, power, rebuild, rescue, restore, shelve, snapshot, unshelve
+from nova_lite.workflows import (
+    ask_guest,
+    create,
+    delete,
+    evacuate,
+    live_migrate,
+    power,
+    rebuild,
+    rescue,
+    resize,
+    resized,
+    restore,
+    shelve,
+    snapshot,
+    unshelve,
+)
 from nova_lite.workflows.desk import Desk
 
 Ask = Callable[[Desk, ServerId], object]
@@ -41,6 +58,7 @@ POWER_STATES = {
     "soft-delete": "SHUTDOWN",
     "shelved": "SHUTDOWN",
     "rescued": "RUNNING",
+    "resized": "RUNNING",
 }
 MEMORY = Path("/dev/shm")
 SHORT_OF_MEMORY = Path(tempfile.gettempdir())
@@ -56,6 +74,9 @@ class Load:
     boots: int = 1
     ask: Ask | None = None
     count: int = 1
+
+
+LARGER = Flavor(id=FlavorId("2"), name="small", vcpus=2, ram_mib=256, disk_gib=2)
 
 
 def _reboot(hard: bool) -> Ask:
@@ -115,6 +136,18 @@ def _crash_dump(desk: Desk, server_id: ServerId) -> None:
     ask_guest.accept_crash_dump(desk, CONTEXT, server_id)
 
 
+def _evacuate(desk: Desk, server_id: ServerId) -> None:
+    """Say that a server's host is dead, and no other; then evacuate it."""
+
+    def force_down(tx: Tx) -> None:
+        dead = records.get(tx, server_id).host
+        for name in HOSTS:
+            hosts.set_forced_down(tx, HostName(name), forced_down=name == dead)
+
+    desk.database.transact(force_down)
+    evacuate.accept(desk, CONTEXT, server_id, evacuate.Evacuation())
+
+
 LOADS = (
     Load(workflow="boot", begins=None, ends="active"),
     Load(workflow="boot_many", begins=None, ends="active", count=MANY),
@@ -141,6 +174,41 @@ LOADS = (
     Load(workflow="change_password", begins="active", ends="active", ask=_change_password),
     Load(workflow="inject_network_info", begins="active", ends="active", ask=_network_info),
     Load(workflow="trigger_crash_dump", begins="active", ends="active", ask=_crash_dump),
+    Load(workflow="evacuate", begins="active", ends="active", ask=_evacuate),
+    Load(
+        workflow="live_migrate",
+        begins="active",
+        ends="active",
+        ask=lambda desk, one: live_migrate.accept(desk, CONTEXT, one),
+    ),
+    Load(
+        workflow="resize",
+        begins="active",
+        ends="resized",
+        boots=2,
+        ask=lambda desk, one: resize.accept_resize(desk, CONTEXT, one, LARGER),
+    ),
+    Load(
+        workflow="migrate",
+        begins="active",
+        ends="resized",
+        boots=2,
+        ask=lambda desk, one: resize.accept_migrate(desk, CONTEXT, one),
+    ),
+    Load(
+        workflow="confirm_resize",
+        begins="resized",
+        ends="active",
+        boots=2,
+        ask=lambda desk, one: resized.accept_confirm(desk, CONTEXT, one),
+    ),
+    Load(
+        workflow="revert_resize",
+        begins="resized",
+        ends="active",
+        boots=2,
+        ask=lambda desk, one: resized.accept_revert(desk, CONTEXT, one),
+    ),
 )
 
 
@@ -205,6 +273,7 @@ def make_shelf() -> tuple[tempfile.TemporaryDirectory[str], Shelf]:
             ("shelve", "shelved"),
         ):
             _go_on(shelf, "active", end, next(load for load in LOADS if load.workflow == workflow))
+        _go_on(shelf, "active", "resized", next(load for load in LOADS if load.workflow == "migrate"))
         _go_on(shelf, "shelved", "shelved_offloaded", next(load for load in LOADS if load.workflow == "shelve_offload"))
     return folder, shelf
 
@@ -231,7 +300,9 @@ def check(world: World, ends: Counter[str]) -> None:
     """Look at rows, claims, quota, ports, guests and queues when all is at rest."""
     with world.database.read() as tx:
         rows = tx.execute(sa.select(*(server_table.c[name] for name in COLUMNS))).all()
-        claimed = Counter(tx.execute(sa.select(tables.claims.c.server_id, tables.claims.c.host)).tuples().all())
+        claim = tables.claims.c
+        claimed = Counter(tx.execute(sa.select(claim.server_id, claim.host).where(claim.role != "held")).tuples().all())
+        held = set(tx.execute(sa.select(claim.server_id).where(claim.role == "held")).scalars())
         ports = Counter(tx.execute(sa.select(port_table.c.server_id, port_table.c.status)).tuples().all())
         owed = tx.execute(sa.select(tables.tombstones)).all()
         assert journal.live(tx) == ()
@@ -241,6 +312,8 @@ def check(world: World, ends: Counter[str]) -> None:
     living = [row for row in rows if row.state != "deleted"]
     here = [row for row in living if row.state != "shelved_offloaded"]
     expected = Counter((row.id, row.host, POWER_STATES[row.state]) for row in here)
+    assert held == {row.id for row in here if row.state == "resized"}
+    assert Counter(one for name in HOSTS for one in world.up[name].hypervisor.moves.held()) == Counter(held)
     assert guests(world) == expected
     assert claimed == Counter((row.id, row.host) for row in here)
     assert ports == Counter((row.id, "ACTIVE") for row in living)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import sqlite3
@@ -17,6 +18,7 @@ from workflows.engine_harness import make_database
 from nova_lite import errors
 from nova_lite.clock import SimulatedClock
 from nova_lite.db.engine import Database
+from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName
 from nova_lite.rpc.conductor import ConductorClient, Doorbell
 from nova_lite.workflows.desk import Desk
@@ -28,6 +30,7 @@ WINDOW = 50
 ROUNDS = 50_000
 LONGEST_S = 6 * 3600.0
 NEXT = "SELECT min(max(wake_at, coalesce(lease_until, wake_at))) FROM operations WHERE ended_at IS NULL"
+OWED = "SELECT count(*) FROM tombstones"
 LIVE = "SELECT count(*) FROM operations WHERE ended_at IS NULL"
 
 
@@ -113,6 +116,27 @@ class World:
         self.up.pop(name).close()
         self._tell(f"{name} died")
         self._restarts[name] = self.clock.now + RESTART_S
+
+    def turn_off(self, name: str) -> None:
+        """Take a host's power: its daemon and its guests are gone, its disks stay."""
+        if name in self.up:
+            self.kill(name)
+        self._restarts[name] = float("inf")
+        path = self.folder / name / "hypervisor.json"
+        kept = json.loads(path.read_text())
+        for guest in kept["guests"].values():
+            guest["power_state"] = PowerState.SHUTDOWN.value
+        path.write_text(json.dumps(kept))
+
+    def turn_on(self, name: str) -> None:
+        """Give a host its power back."""
+        if name not in self.up:
+            self._restarts[name] = self.clock.now + RESTART_S
+
+    def step(self) -> None:
+        """Do what is due, and let the time come at which something is due next."""
+        if not self._turn():
+            self._wait()
 
     def rest(self) -> float:
         """Go on until there is nothing more to do; give the time at which the last operation had ended."""
@@ -215,7 +239,8 @@ class World:
         return int(self._rows.execute(LIVE).fetchone()[0])
 
     def _is_quiet(self) -> bool:
-        return not self._restarts and not self.broker.waiting and all(self.up[name].is_idle() for name in HOSTS)
+        owed = self._rows.execute(OWED).fetchone()[0]  # told with the next heartbeat
+        return not owed and not self._restarts and not self.broker.waiting and all(self.up[name].is_idle() for name in HOSTS)
 
     def _wait(self) -> None:
         """Let the time come at which something is due."""

@@ -14,10 +14,13 @@ from nova_lite.compute.virt.driver import PasswordListener, PowerListener
 from nova_lite.compute.virt.fake import hardware
 from nova_lite.compute.virt.fake.consoles import UP, FakeConsoles
 from nova_lite.compute.virt.fake.guests import Guests, boot
+from nova_lite.compute.virt.fake.live import FakeLive
 from nova_lite.compute.virt.fake.mishaps import Mishaps
+from nova_lite.compute.virt.fake.moves import FakeMoves, Fetch
 from nova_lite.compute.virt.fake.renewal import FakeRenewal, new_guest
 from nova_lite.compute.virt.fake.snapshots import FakeSnapshots
 from nova_lite.compute.virt.fake.states import FakeStates
+from nova_lite.compute.virt.fetching import Fetcher
 from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -33,8 +36,13 @@ TOTAL = Resources(vcpus=64, ram_mib=256 * 1024, disk_gib=2048)
 class FakeDriver:
     """Fulfils VirtDriver without any guest. One object a file."""
 
-    def __init__(self, folder: Path, host: HostName, *, zone: str = "nova", guests: Guests | None = None) -> None:
-        """`folder` holds the two files; what an earlier process left there is found again. `guests`: instead of those there."""
+    def __init__(
+        self, folder: Path, host: HostName, *, zone: str = "nova", guests: Guests | None = None, fetching: Fetch | None = None
+    ) -> None:
+        """`folder` holds the two files; what an earlier process left there is found again. `guests`: instead of those there.
+
+        `fetching` brings files of other hosts, by default through their doors.
+        """
         self._guests = guests or Guests(folder)
         self._host = host
         self._zone = zone
@@ -44,6 +52,8 @@ class FakeDriver:
         self._listener: PowerListener | None = None
         self.states = FakeStates(self._guests, self._mishaps, self._changed)
         self.renewal = FakeRenewal(self._guests, self._mishaps, self._changed, self._need_image)
+        self.live = FakeLive(folder, self._guests, self._mishaps, self._changed)
+        self.moves = FakeMoves(folder, self._guests, self._mishaps, self._changed, fetching or Fetcher().fetch)
         self.consoles = FakeConsoles(self._guests, self._mishaps)
         self.passwords: PasswordListener | None = None  # tests write one by calling it
 
@@ -100,9 +110,11 @@ class FakeDriver:
         """Strike the guest out."""
         self._mishaps.befall("remove_guest")
         with self._guests.lock:
-            if self._guests.by_id.pop(server_id, None) is None:
+            kept = (self._guests.by_id, self._guests.held, self._guests.brought)
+            if [one.pop(server_id, None) for one in kept] == [None, None, None]:
                 return
             self._guests.save()
+        self.moves.forget(server_id)
         self._changed(server_id, PowerState.NOSTATE)
 
     def power_on(self, server_id: ServerId) -> PowerState:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nova_lite.compute.virt.driver import VirtError
-from nova_lite.model.guest import PowerState
+from nova_lite.model.guest import GuestSpec, PowerState
 from nova_lite.model.ids import ServerId
 
 STATE = "hypervisor.json"
@@ -24,7 +24,10 @@ class Guests:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / STATE
         self.lock = threading.Lock()
-        self.by_id: dict[str, dict[str, Any]] = _load(self._path)
+        loaded = _load(self._path)
+        self.by_id: dict[str, dict[str, Any]] = loaded.get("guests", {})
+        self.held: dict[str, dict[str, Any]] = loaded.get("held", {})  # set aside by a move
+        self.brought: dict[str, dict[str, Any]] = loaded.get("brought", {})  # disks that no guest has yet
         with self.lock:
             self.save()
 
@@ -37,7 +40,7 @@ class Guests:
 
     def save(self) -> None:
         """Replace the file. It is not forced to the disk: it has to outlive the process, not the machine."""
-        text = json.dumps({"guests": self.by_id}, separators=(",", ":"))
+        text = json.dumps({"guests": self.by_id, "held": self.held, "brought": self.brought}, separators=(",", ":"))
         fresh = self._path.with_suffix(".new")
         fresh.write_text(text, encoding="utf-8")
         os.replace(fresh, self._path)
@@ -51,9 +54,14 @@ def boot(guest: dict[str, Any]) -> None:
     guest["console"] = (guest["console"] + text)[-CONSOLE_BYTES:]
 
 
-def _load(path: Path) -> dict[str, dict[str, Any]]:
+def size_of(spec: GuestSpec) -> dict[str, Any]:
+    """Give what a guest's diagnostics show of its size."""
+    macs = [one.mac_address for one in spec.interfaces]
+    return {"vcpus": spec.vcpus, "ram_mib": spec.ram_mib, "macs": macs}
+
+
+def _load(path: Path) -> dict[str, Any]:
     try:
-        guests = json.loads(path.read_text(encoding="utf-8"))["guests"]
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
-    return dict(guests)

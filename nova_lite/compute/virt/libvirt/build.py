@@ -12,9 +12,11 @@ from nova_lite.compute.disks.cache import ImageCache
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.pins import PinBook
 from nova_lite.compute.specs import GuestSpecs
+from nova_lite.compute.virt.fetching import Fetcher
 from nova_lite.compute.virt.libvirt import probe, seats
-from nova_lite.compute.virt.libvirt.driver import LibvirtDriver, LibvirtParts
+from nova_lite.compute.virt.libvirt.driver import LibvirtDriver
 from nova_lite.compute.virt.libvirt.facts import Place
+from nova_lite.compute.virt.libvirt.parts import LibvirtParts
 from nova_lite.compute.wiring import limits
 from nova_lite.compute.wiring.host import HostWiring
 from nova_lite.compute.wiring.port import Wiring
@@ -27,7 +29,7 @@ LOG = logging.getLogger(__name__)
 PASSABLE = stat.S_IXOTH
 
 
-def build(options: ComputeOptions, folder: Path, joined: JoinFile) -> LibvirtDriver:
+def build(options: ComputeOptions, folder: Path, joined: JoinFile, fetcher: Fetcher) -> LibvirtDriver:
     """Make the driver of a host. `folder` is the host's own; libvirt is not asked yet, KVM is tried."""
     place = Place(
         host=HostName(joined.host),
@@ -40,23 +42,31 @@ def build(options: ComputeOptions, folder: Path, joined: JoinFile) -> LibvirtDri
         dedicated=seats.isolated(),
     )
     LOG.info("Guests run by KVM." if place.kvm else "KVM does not run guests here; QEMU emulates them, which is slower.")
-    return assemble(options.libvirt_uri, place, HostWiring(folder / "wiring"))
+    return assemble(options.libvirt_uri, place, HostWiring(folder / "wiring"), fetcher)
 
 
-def assemble(uri: str, place: Place, wiring: Wiring) -> LibvirtDriver:
+def assemble(uri: str, place: Place, wiring: Wiring, fetcher: Fetcher | None = None) -> LibvirtDriver:
     """Put a driver together on a folder."""
     _let_pass(place.folder)
     specs = GuestSpecs(place.folder / "guests")
     cache = ImageCache(place.folder / "images", lambda: {image.sha512 for image in _used(specs)})
     disks = GuestDisks(place.folder / "disks", cache)
     return LibvirtDriver(
-        LibvirtParts(uri=uri, place=place, disks=disks, specs=specs, wiring=wiring, pins=PinBook(place.folder / "pins.json"))
+        LibvirtParts(
+            uri=uri,
+            place=place,
+            disks=disks,
+            specs=specs,
+            wiring=wiring,
+            pins=PinBook(place.folder / "pins.json"),
+            fetch=(fetcher or Fetcher()).fetch,
+        )
     )
 
 
 def _used(specs: GuestSpecs) -> Iterator[ImageSource]:
     """Give the images that disks stand on."""
-    for spec in specs.list_all():
+    for spec in (*specs.list_all(), *specs.list_held()):
         if spec.image is not None:
             yield spec.image
         if spec.rescue is not None:

@@ -90,6 +90,11 @@ def define_and_start(connection: libvirt.virConnect, text: str, given_up: thread
     start(domain)
 
 
+def define(connection: libvirt.virConnect, text: str) -> None:
+    """Have a domain as `text` says; whether it runs stays as it is."""
+    connection.defineXML(text)
+
+
 def start(domain: libvirt.virDomain) -> None:
     """Have a domain running; one that is paused or suspended goes on."""
     power = power_of(domain)

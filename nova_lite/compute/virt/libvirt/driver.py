@@ -15,11 +15,13 @@ import libvirt
 from nova_lite.compute.virt.driver import PasswordListener, PowerListener, Stopped, VirtError
 from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, usage
 from nova_lite.compute.virt.libvirt.connection import Connection
-from nova_lite.compute.virt.libvirt.making import LibvirtParts, Making, disk_errors
+from nova_lite.compute.virt.libvirt.live import LibvirtLive
+from nova_lite.compute.virt.libvirt.making import DESTROY_S, START_S, Making, disk_errors
+from nova_lite.compute.virt.libvirt.moves import LibvirtMoves
+from nova_lite.compute.virt.libvirt.parts import LibvirtParts
 from nova_lite.compute.virt.libvirt.renewal import LibvirtRenewal
 from nova_lite.compute.virt.libvirt.snapshots import LibvirtSnapshots
 from nova_lite.compute.virt.libvirt.states import LibvirtStates
-from nova_lite.compute.wiring.port import WiringError
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -27,8 +29,6 @@ from nova_lite.model.ids import ServerId
 from nova_lite.model.image import ImageSource
 
 LOG = logging.getLogger(__name__)
-START_S = 120.0  # QEMU's start on a busy host
-DESTROY_S = 60.0
 LOOK_S = 0.5
 ASK_AGAIN_S = 10.0  # a guest that still boots does not hear the power button
 UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
@@ -42,13 +42,15 @@ class LibvirtDriver:
         self._parts = parts
         self._host = parts.place.host
         self._connection = Connection(parts.uri, self._on_event)
+        self._making = Making(parts, self._connection)
+        self._mine = self._making.mine
         self.snapshots = LibvirtSnapshots(self._connection, self._host, parts.disks)
         self.consoles = consoles.LibvirtConsoles(self._connection, parts.uri, self._host, self._must_exist)
-        self._mine: set[str] = set()
         self._listener: PowerListener | None = None
-        self._making = Making(parts, self._connection)
         self.states = LibvirtStates(self._must_exist, self._act, self._making.rewire)
         self.renewal = LibvirtRenewal(parts, self._making, self._connection, self.ensure_guest)
+        self.live = LibvirtLive(parts, self._making, self._connection)
+        self.moves = LibvirtMoves(parts, self._making, self)
 
     def facts(self) -> HostFacts:
         """Give what the machine is and has. Raises: VirtError."""
@@ -85,10 +87,7 @@ class LibvirtDriver:
         power = self._power(spec.server_id)
         if power in UP:
             return power
-        _heed(stop)
-        text = self._making.text_of(spec, stop)
-        self._mine.add(spec.server_id)
-        _start_new(self._connection, text)
+        self._making.start(spec, stop)
         return PowerState.RUNNING
 
     def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
@@ -98,14 +97,10 @@ class LibvirtDriver:
 
     def remove_guest(self, server_id: ServerId) -> None:
         """Leave nothing of the guest. Raises: VirtError."""
-        self._connection.run(lambda connection: domains.remove(connection, self._host, server_id), timeout_s=DESTROY_S)
-        try:
-            self._parts.wiring.unplug(server_id)
-        except WiringError as error:
-            raise VirtError(error.message, code="wiring") from error
+        self._making.forget(server_id)
         self._parts.disks.remove(server_id)
         self._parts.specs.remove(server_id)
-        self._parts.pins.release(server_id)
+        self.moves.drop(server_id)
         self._mine.discard(server_id)
 
     def power_on(self, server_id: ServerId) -> PowerState:
@@ -230,20 +225,6 @@ def _powers(connection: libvirt.virConnect, host: str, mine: Collection[str]) ->
         for server_id, domain in domains.list_all(connection)
         if server_id in mine or domains.host_of(domain) == host
     }
-
-
-def _start_new(libvirtd: Connection, text: str) -> None:
-    given_up = threading.Event()
-    try:
-        libvirtd.run(lambda connection: domains.define_and_start(connection, text, given_up), timeout_s=START_S)
-    except VirtError:
-        given_up.set()
-        raise
-
-
-def _heed(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise Stopped
 
 
 def _no_guest() -> VirtError:

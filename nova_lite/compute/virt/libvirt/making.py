@@ -1,4 +1,4 @@
-"""What has to be there before a domain can be: the guest's spec, disks, taps and metadata; and the XML over them."""
+"""Making a guest of its specification: disks, taps and metadata first, then the domain; and taking the domain away again."""
 
 from __future__ import annotations
 
@@ -7,52 +7,68 @@ import dataclasses
 import threading
 from collections.abc import Iterator
 
-from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError
-from nova_lite.compute.pins import PinBook
-from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.driver import Stopped, VirtError
-from nova_lite.compute.virt.libvirt import facts, seats, xml
+from nova_lite.compute.virt.libvirt import domains, seats, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
-from nova_lite.compute.wiring.port import Wiring, WiringError
+from nova_lite.compute.virt.libvirt.parts import LibvirtParts
+from nova_lite.compute.wiring.port import WiringError
 from nova_lite.image.client import Stopped as DownloadStopped
 from nova_lite.model.guest import GuestSpec
 from nova_lite.model.ids import ServerId
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LibvirtParts:
-    """What the driver stands on."""
-
-    uri: str
-    place: facts.Place
-    disks: GuestDisks
-    specs: GuestSpecs
-    wiring: Wiring
-    pins: PinBook
+START_S = 120.0  # QEMU's start on a busy host
+DESTROY_S = 60.0
 
 
 class Making:
-    """Makes what a domain stands on. Everything may be repeated."""
+    """Makes guests on one connection. `mine` are the guests known to be this host's."""
 
     def __init__(self, parts: LibvirtParts, connection: Connection) -> None:
-        """Nothing is made yet."""
+        """Nothing is asked of libvirt yet."""
         self._parts = parts
         self._connection = connection
+        self._host = parts.place.host
+        self.mine: set[str] = set()
 
-    def text_of(self, spec: GuestSpec, stop: threading.Event) -> str:
-        """Have everything that the guest needs; give its domain's XML. Raises: VirtError, Stopped."""
+    def start(self, spec: GuestSpec, stop: threading.Event) -> None:
+        """Have a guest that is not there running. Raises: VirtError, Stopped."""
+        text, given_up = self.prepare(spec, stop), threading.Event()
+        try:
+            self._connection.run(lambda connection: domains.define_and_start(connection, text, given_up), timeout_s=START_S)
+        except VirtError:
+            given_up.set()
+            raise
+
+    def define(self, spec: GuestSpec, stop: threading.Event) -> None:
+        """Have a guest that is off. Raises: VirtError, Stopped."""
+        text = self.prepare(spec, stop)
+        self._connection.run(lambda connection: domains.define(connection, text))
+
+    def forget(self, server_id: ServerId) -> None:
+        """Have no domain and no taps of a guest; its disks stay. May be repeated. Raises: VirtError."""
+        self._connection.run(lambda connection: domains.remove(connection, self._host, server_id), timeout_s=DESTROY_S)
+        try:
+            self._parts.wiring.unplug(server_id)
+        except WiringError as error:
+            raise VirtError(error.message, code="wiring") from error
+        self._parts.pins.release(server_id)
+
+    def prepare(self, spec: GuestSpec, stop: threading.Event) -> str:
+        """Have all that a domain needs; give its XML. Raises: VirtError, Stopped."""
+        heed(stop)
         self._parts.specs.save(spec)
         with disk_errors():
             disks = self._parts.disks.ensure(spec, stop)
-        _heed(stop)
+        heed(stop)
         plugs = self.wire(spec)
         seat = seats.find(self._connection, self._parts.place, self._parts.pins, spec)
-        _heed(stop)
+        heed(stop)
+        self.mine.add(spec.server_id)
         return xml.domain_xml(
             xml.Domain(
                 spec=spec,
-                host=self._parts.place.host,
+                host=self._host,
                 kvm=self._parts.place.kvm,
                 disks=disks,
                 plugs=plugs,
@@ -69,7 +85,7 @@ class Making:
             self.wire(spec)
 
     def wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
-        """Have the guest's taps and metadata. Raises: VirtError."""
+        """Have a guest's networks, taps and metadata. May be repeated. Raises: VirtError."""
         wiring, queues = self._parts.wiring, xml.hardware_of(spec).nic_queues
         try:
             interfaces = tuple(dataclasses.replace(one, queues=queues) for one in spec.interfaces)
@@ -83,7 +99,7 @@ class Making:
 
 @contextlib.contextmanager
 def disk_errors() -> Iterator[None]:
-    """Turn what goes wrong with disks into a driver's errors."""
+    """Turn what disks raise into the driver's errors."""
     try:
         yield
     except DiskError as error:
@@ -92,6 +108,7 @@ def disk_errors() -> Iterator[None]:
         raise Stopped from error
 
 
-def _heed(stop: threading.Event) -> None:
+def heed(stop: threading.Event) -> None:
+    """Raises: Stopped."""
     if stop.is_set():
         raise Stopped

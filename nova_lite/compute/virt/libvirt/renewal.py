@@ -11,7 +11,8 @@ import libvirt
 from nova_lite.compute.virt.driver import Stopped, VirtError
 from nova_lite.compute.virt.libvirt import domains
 from nova_lite.compute.virt.libvirt.connection import Connection
-from nova_lite.compute.virt.libvirt.making import LibvirtParts, Making, disk_errors
+from nova_lite.compute.virt.libvirt.making import Making, disk_errors
+from nova_lite.compute.virt.libvirt.parts import LibvirtParts
 from nova_lite.model.guest import GuestSpec, PowerState
 from nova_lite.model.ids import ServerId
 from nova_lite.model.image import ImageSource
@@ -66,8 +67,7 @@ class LibvirtRenewal:
     def _renew(self, spec: GuestSpec, stop: threading.Event, *, on: bool) -> PowerState:
         if on:
             return self._begin(spec, stop)
-        text = self._making.text_of(spec, stop)
-        self._connection.run(lambda connection: connection.defineXML(text))
+        self._making.define(spec, stop)
         return PowerState.SHUTDOWN
 
     def _forget(self, server_id: ServerId) -> None:

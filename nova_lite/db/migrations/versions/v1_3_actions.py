@@ -15,6 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Bring the database to this version."""
+    _add_moves()
     _add_console_tokens()
     _add_amounts()
     _add_shelving()
@@ -27,6 +28,41 @@ def downgrade() -> None:
     _drop_shelving()
     _drop_amounts()
     op.drop_table("console_tokens")
+    _drop_moves()
+
+
+# -- moves of servers -------------------------------------------------------------------------------------------------------
+
+
+def _add_moves() -> None:
+    op.create_table(
+        "migrations",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("uuid", sa.String(length=36), nullable=False),
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=True),
+        sa.Column("operation_id", sa.String(length=36), nullable=False),
+        sa.Column("type", sa.String(length=16), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("source", sa.String(length=255), nullable=False),
+        sa.Column("dest", sa.String(length=255), nullable=True),
+        sa.Column("old_flavor", Json(), nullable=False),
+        sa.Column("new_flavor", Json(), nullable=False),
+        sa.Column("was_running", sa.Boolean(), nullable=False),
+        sa.Column("progress", Json(), nullable=False),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.Column("updated_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_migrations")),
+        sa.UniqueConstraint("uuid", name=op.f("uq_migrations_uuid")),
+    )
+    op.create_index("ix_migrations_server_id", "migrations", ["server_id"])
+    op.create_index("ix_migrations_page", "migrations", ["created_at", "id"])
+    op.create_index("ix_migrations_status", "migrations", ["status"])
+
+
+def _drop_moves() -> None:
+    op.drop_table("migrations")
 
 
 # -- shelved servers --------------------------------------------------------------------------------------------------------
