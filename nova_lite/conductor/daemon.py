@@ -37,7 +37,7 @@ from nova_lite.db import version
 from nova_lite.db.engine import Database
 from nova_lite.durable import facts
 from nova_lite.durable.runner import Runner
-from nova_lite.image.port import ImagePort
+from nova_lite.image.port import ImagePort, ImportPort
 from nova_lite.image.service import make_images
 from nova_lite.image.stores.base import Store
 from nova_lite.inventory import hosts, services
@@ -71,6 +71,7 @@ class Doors:
     transport: Transport
     network: NetworkPort
     images: ImagePort
+    imports: ImportPort
     ratios: SchedulerOptions
     name: str
     store: Store | None = None
@@ -95,6 +96,7 @@ class Conductor:
             compute=compute,
             network=doors.network,
             images=doors.images,
+            imports=doors.imports,
             hosts=book,
             shelved_offload_s=doors.shelved_offload_s,
             moves=doors.moves,
@@ -195,6 +197,7 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
             transport=RabbitTransport(broker.url, signing=signing, connections=4, ca_file=broker.ca_file),
             network=Networks(database),
             images=images,
+            imports=images.imports,
             ratios=scheduler_conf.read(conf),
             reclaim_s=servers_conf.read(conf).reclaim_s,
             moves=moves_conf.read(conf),

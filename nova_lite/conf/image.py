@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 from pathlib import Path
 
 from oslo_config import cfg
 
+from nova_lite import errors
+
 GROUP = "image"
+PUBLIC = "public"
 OPTIONS = (
     # A URIOpt insists on a host, which a folder's address has not.
     cfg.StrOpt(
@@ -16,16 +20,46 @@ OPTIONS = (
         help="Where the bytes of images are kept: file:///a/folder, shared by all control nodes where there are several. "
         "By default the folder images in state_dir.",
     ),
+    cfg.ListOpt(
+        "web_download",
+        default=["public"],
+        help="From where images may be imported by web-download: public (every public address, ports 80 and 443), and networks "
+        "such as 10.1.0.0/16, with all their ports: whoever may create images can then read there. Empty: from nowhere.",
+    ),
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class WebRules:
+    """From where may be fetched: public addresses, on `ports`, and `networks`; `largest_bytes` of one image."""
+
+    public: bool = True
+    ports: tuple[int, ...] = (80, 443)
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+    largest_bytes: int = 1 << 40
+
+    @property
+    def offered(self) -> bool:
+        """Whether anything may be fetched at all."""
+        return self.public or bool(self.networks)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageOptions:
-    """Where image bytes are kept."""
+    """Where image bytes are kept, and from where they may be fetched."""
 
     store: str
+    web: WebRules = dataclasses.field(default_factory=WebRules)
 
 
 def read(conf: cfg.ConfigOpts) -> ImageOptions:
-    """Take the values out of a parsed configuration."""
-    return ImageOptions(store=conf[GROUP].store or (Path(conf.state_dir).absolute() / "images").as_uri())
+    """Take the values out of a parsed configuration. Raises: ConfigError naming the option."""
+    sources = [text.strip() for text in conf[GROUP].web_download]
+    try:
+        networks = tuple(ipaddress.ip_network(text) for text in sources if text != PUBLIC)
+    except ValueError as error:
+        raise errors.ConfigError(f"[image] web_download: {error}") from error
+    return ImageOptions(
+        store=conf[GROUP].store or (Path(conf.state_dir).absolute() / "images").as_uri(),
+        web=WebRules(public=PUBLIC in sources, networks=networks),
+    )

@@ -118,15 +118,41 @@ def list_images(tx: Tx, wanted: ImageFilter, page: ImagePage) -> Sequence[Row]:
     return tx.execute(query.limit(page.limit)).mappings().all()
 
 
-def saving_images(tx: Tx) -> Sequence[Row]:
-    """Read the id and upload of each image whose bytes are said to be coming."""
-    query = sa.select(images.c.id, images.c.upload_id).where(images.c.status == "saving")
+def arriving_images(tx: Tx) -> Sequence[Row]:
+    """Read id, status and upload of each image whose bytes are said to be coming."""
+    query = sa.select(images.c.id, images.c.status, images.c.upload_id).where(images.c.upload_id.is_not(None))
     return tx.execute(query).mappings().all()
 
 
 def locations(tx: Tx) -> set[str]:
     """List where the bytes of all images are."""
     return set(tx.execute(sa.select(images.c.location).where(images.c.location.is_not(None))).scalars())
+
+
+def staged(tx: Tx, owner: str | None = None) -> Sequence[Mapping[str, Any]]:
+    """List the contents that wait for their import, of one project's images or of all."""
+    query = sa.select(images.c.staged).where(images.c.status.in_(("uploading", "importing")))
+    if owner is not None:
+        query = query.where(images.c.owner == owner)
+    return [found for found in tx.execute(query).scalars() if found]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a project has: bytes kept, images, and how many of these are on their way."""
+
+    size_bytes: int
+    images: int
+    uploading: int
+
+
+def usage(tx: Tx, owner: str) -> Usage:
+    """Count what a project's images take."""
+    on_the_way = sa.case((images.c.status.in_(("saving", "uploading", "importing")), 1), else_=0)
+    kept = sa.case((images.c.location.is_not(None), images.c.size_bytes), else_=0)
+    query = sa.select(sa.func.coalesce(sa.func.sum(kept), 0), sa.func.count(), sa.func.coalesce(sa.func.sum(on_the_way), 0))
+    size, count, uploading = tx.execute(query.where(images.c.owner == owner)).one()
+    return Usage(size_bytes=int(size), images=int(count), uploading=int(uploading))
 
 
 def tags_of(tx: Tx, image_ids: Collection[str]) -> dict[str, list[str]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Protocol
 
 from nova_lite.db.engine import Tx
-from nova_lite.model.ids import HostName, ImageId, ProjectId
+from nova_lite.model.ids import HostName, ImageId, OperationId, ProjectId
 from nova_lite.model.image import Image, ImageSource, ImageTarget
 
 
@@ -42,3 +43,30 @@ class ImagePort(Protocol):
 
     def list_own(self, tx: Tx, project_id: ProjectId, properties: Mapping[str, str]) -> tuple[Image, ...]:
         """List a project's own active images that have all these properties, newest first."""
+
+
+FETCH_FAILED = "fetch_failed"  # the signal of a fetch that ended: turn, message, again (whether another try may help)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FetchOrder:
+    """Whose bytes are to be there, for which operation and turn; `url` is None where they were staged."""
+
+    image_id: ImageId
+    operation_id: OperationId
+    turn: int
+    url: str | None = None
+
+
+class ImportPort(Protocol):
+    """What the workflow of imports needs."""
+
+    def ensure_contents(self, order: FetchOrder) -> bool:
+        """Have all bytes of an importing image in the store; True when they are. May be repeated.
+
+        While they are fetched it is False: then the operation is woken, or gets the signal `fetch_failed`.
+        Raises: NotFound; Conflict when nothing was staged.
+        """
+
+    def drop_contents(self, image_id: ImageId) -> None:
+        """Have nothing left of what an import brought. May be repeated. Raises: Unavailable."""

@@ -2,7 +2,7 @@
 
     queued --begin_upload--> saving --finish_upload--> active <--deactivate/reactivate--> deactivated
        ^                        |
-       +-----give_up_upload-----+
+       +-----give_up_upload-----+        the way by uploading and importing to active: image/staging.py
 
 An upload owns a saving image by its id: another upload, or one that outlived a delete, changes nothing. Deleting removes
 the row, in every state; the bytes follow after the commit.
@@ -74,7 +74,7 @@ def create(tx: Tx, image: Image) -> None:
     if db.find_image(tx, image.id) is not None:
         raise errors.Conflict(f"Image ID {image.id} already exists!")
     values = {name: value for name, value in vars(image).items() if name != "tags"}
-    db.insert_image(tx, {**values, "properties": dict(image.properties), "upload_id": None})
+    db.insert_image(tx, {**values, "properties": dict(image.properties), "upload_id": None, "staged": None})
     db.add_tags(tx, image.id, image.tags)
 
 
@@ -101,23 +101,28 @@ def delete(tx: Tx, image: Image) -> None:
         raise no_image(image.id)
 
 
-def require_uploadable(image: Image) -> None:
-    """See that bytes may come. Raises: BadRequest without formats; Conflict in another state than queued or saving."""
+def require_formats(image: Image) -> None:
+    """See that both formats are said. Raises: BadRequest."""
     if not image.disk_format or not image.container_format:
         raise errors.BadRequest("Properties disk_format, container_format must be set prior to saving data.")
-    if image.status not in (ImageStatus.QUEUED, ImageStatus.SAVING):
+
+
+def require_uploadable(image: Image) -> None:
+    """See that bytes may come. Raises: BadRequest without formats; Conflict where they came or are imported."""
+    require_formats(image)
+    if image.status not in (ImageStatus.QUEUED, ImageStatus.SAVING, ImageStatus.UPLOADING):
         raise errors.Conflict(f"Image {image.id} is {image.status}: its data can be uploaded only once.")
 
 
 def upload_of(tx: Tx, image_id: str) -> str | None:
-    """Give the id of the upload that owns a saving image."""
+    """Give the id of the upload that brings an image's bytes."""
     row = db.find_image(tx, image_id)
-    return row["upload_id"] if row is not None and row["status"] == ImageStatus.SAVING else None
+    return row["upload_id"] if row is not None else None
 
 
-def begin_upload(tx: Tx, image_id: str, upload_id: str) -> bool:
+def begin_upload(tx: Tx, image_id: str, upload_id: str, status: ImageStatus = ImageStatus.SAVING) -> bool:
     """Give a queued image to an upload; tell whether it was queued."""
-    values = {"status": ImageStatus.SAVING, "upload_id": upload_id, "updated_at": tx.database.clock.wall()}
+    values = {"status": status, "upload_id": upload_id, "updated_at": tx.database.clock.wall()}
     return db.update_image(tx, image_id, values, status=ImageStatus.QUEUED)
 
 
@@ -130,17 +135,20 @@ def finish_upload(tx: Tx, image_id: str, upload_id: str, contents: Contents) -> 
 def give_up_upload(tx: Tx, image_id: str, upload_id: str) -> bool:
     """Queue an image again whose upload came to nothing; False when it does not belong to the upload any more."""
     values = {"status": ImageStatus.QUEUED, "upload_id": None, "updated_at": tx.database.clock.wall()}
-    return db.update_image(tx, image_id, values, status=ImageStatus.SAVING, upload_id=upload_id)
+    return any(
+        db.update_image(tx, image_id, values, status=status, upload_id=upload_id)
+        for status in (ImageStatus.SAVING, ImageStatus.UPLOADING)
+    )
 
 
 def saving(tx: Tx) -> list[tuple[str, str]]:
-    """Give the images that are said to be uploaded, each with its upload."""
-    return [(row["id"], row["upload_id"]) for row in db.saving_images(tx) if row["upload_id"]]
+    """Give the images that are said to be uploaded, each with its upload. What an import fetches is the import's to mend."""
+    return [(row["id"], row["upload_id"]) for row in db.arriving_images(tx) if row["status"] != ImageStatus.IMPORTING]
 
 
 def locations(tx: Tx) -> set[str]:
-    """Give where all images' bytes are."""
-    return db.locations(tx)
+    """Give where all images' bytes are, those too that wait for their import."""
+    return db.locations(tx) | {str(contents["location"]) for contents in db.staged(tx)}
 
 
 def set_active(tx: Tx, image: Image, *, active: bool) -> None:
@@ -177,7 +185,7 @@ def no_image(image_id: str) -> errors.NotFound:
 def of_row(row: Mapping[str, Any], tags: Iterable[str]) -> Image:
     """Build an image from its row. The dictionary is filled at once: lists are long, and a frozen dataclass is slow."""
     fields = dict(row)
-    del fields["upload_id"]
+    del fields["upload_id"], fields["staged"]
     fields["status"] = _STATUSES[fields["status"]]
     fields["visibility"] = _VISIBILITIES[fields["visibility"]]
     fields["tags"] = tuple(tags)

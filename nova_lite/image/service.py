@@ -7,32 +7,37 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nova_lite import errors
-from nova_lite.conf.image import ImageOptions
+from nova_lite.conf.image import ImageOptions, WebRules
 from nova_lite.db import clock
 from nova_lite.db.engine import Database, Tx
 from nova_lite.db.images import ImageFilter, ImagePage
-from nova_lite.image import records, tickets
+from nova_lite.image import records, staging, tickets
 from nova_lite.image.access import ANYTHING, Viewer
+from nova_lite.image.imports import Imports
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_store
 from nova_lite.image.tickets import Moment, Tickets, Use
 from nova_lite.image.upload import Order, Uploads
+from nova_lite.image.web import open_web
 from nova_lite.model.ids import HostName, ImageId, ProjectId
 from nova_lite.model.image import Image, ImageSource, ImageStatus, ImageTarget
 
+WEB_RULES = WebRules()
 LOG = logging.getLogger(__name__)
 
 
 class Images:
     """What the Image API and the workflows need; fulfils `ImagePort`."""
 
-    def __init__(self, database: Database, store: Store, tickets: Tickets, public_url: str) -> None:
+    def __init__(self, database: Database, store: Store, tickets: Tickets, public_url: str, web: WebRules = WEB_RULES) -> None:
         """`public_url` is where hosts reach the APIs, such as `http://192.0.2.1:8774`. Nothing connects yet."""
         self.store = store
         self._database = database
         self._tickets = tickets
         self._public_url = public_url.rstrip("/")
         self._uploads = Uploads(database, store)
+        self.web = web
+        self.imports = Imports(database, store, lambda url: open_web(url, web))
 
     def start(self) -> None:
         """Mend what processes that died left behind: images in `saving`, half and nameless bytes. May be repeated."""
@@ -134,30 +139,35 @@ class Images:
         """Take the bytes of an image in. Raises: as `Uploads.run`."""
         self._uploads.run(order)
 
+    def stage(self, order: Order) -> None:
+        """Take the bytes of an image in for an import. Raises: as `Uploads.run`."""
+        self._uploads.stage(order)
+
     def open(self, image: Image, start: int, length: int) -> Bytes:
         """Open a part of an image's bytes. Raises: NotFound; Unavailable."""
         return self.store.open(_location(image), start, length)
 
     def delete(self, tx: Tx, image: Image) -> None:
         """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
+        staged = staging.contents_of(tx, image.id)
         records.delete(tx, image)
-        tx.after_commit(lambda: self._discard(image))
+        places = (image.location, staged.location if staged is not None else None)
+        tx.after_commit(lambda: self._discard(image, [place for place in places if place is not None]))
 
-    def _discard(self, image: Image) -> None:
+    def _discard(self, image: Image, locations: list[str]) -> None:
         """Remove the bytes of an image that is gone; what cannot be removed now is at the next start."""
-        if image.location is None:
-            return
-        try:
-            self.store.delete(image.location)
-        except errors.NovaLiteError as error:
-            LOG.warning("A deleted image's data stay for now: %s", error.message, extra={"image_id": image.id})
+        for location in locations:
+            try:
+                self.store.delete(location)
+            except errors.NovaLiteError as error:
+                LOG.warning("A deleted image's data stay for now: %s", error.message, extra={"image_id": image.id})
 
 
 def make_images(database: Database, state_dir: Path, options: ImageOptions, public_url: str) -> Images:
     """Build the service; the key of tickets is made when missing. Raises: ConfigError."""
     path = tickets.key_file(state_dir)
     tickets.ensure_key(path)
-    return Images(database, make_store(options.store), Tickets(path), public_url)
+    return Images(database, make_store(options.store), Tickets(path), public_url, options.web)
 
 
 def _location(image: Image) -> str:

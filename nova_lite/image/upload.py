@@ -16,8 +16,8 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 
 from nova_lite import errors
-from nova_lite.db.engine import Database
-from nova_lite.image import records
+from nova_lite.db.engine import Database, Tx
+from nova_lite.image import records, staging
 from nova_lite.image.access import ANYTHING
 from nova_lite.image.inspect import Finding, Inspection
 from nova_lite.image.records import Contents
@@ -43,6 +43,23 @@ class Order:
     digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Way:
+    """How bytes come to an image, as transactions on its id and the upload's: each tells whether the image was the upload's."""
+
+    own: Callable[[Tx, str, str], bool]
+    finish: Callable[[Tx, str, str, Contents], bool]
+    give_up: Callable[[Tx, str, str], bool]
+
+
+def _begin_stage(tx: Tx, image_id: str, upload_id: str) -> bool:
+    return records.begin_upload(tx, image_id, upload_id, ImageStatus.UPLOADING)
+
+
+TO_IMAGE = Way(own=records.begin_upload, finish=records.finish_upload, give_up=records.give_up_upload)
+TO_STAGING = Way(own=_begin_stage, finish=staging.finish, give_up=records.give_up_upload)
+
+
 class Uploads:
     """Takes the bytes of images into a store."""
 
@@ -57,39 +74,44 @@ class Uploads:
         Raises: BadRequest (no formats, wrong length or digest), Conflict (not queued), FormatRefused, Gone (deleted
         meanwhile), InsufficientStorage, TooLarge, Unavailable, and what `order.read` raises.
         """
-        if (order.length or 0) > LARGEST:
-            raise errors.TooLarge(f"An image may have at most {LARGEST} bytes.")
-        image = self._startable(order.image_id)
+        self.take(self._startable(order), order, TO_IMAGE)
+
+    def stage(self, order: Order) -> None:
+        """Take the bytes of one image in for an import to come. Raises: as `run`."""
+        self.take(self._startable(order), order, TO_STAGING)
+
+    def take(self, image: Image, order: Order, way: Way) -> None:
+        """Take the bytes of an image in that may have some. Raises: as `run`."""
         upload_id = str(uuid.uuid4())
         with contextlib.closing(self._store.begin(key_of(image.id, upload_id), order.length)) as writing:
-            self._own(image, upload_id)
-            with self._given_up_on_failure(image, upload_id):
+            if not self._database.transact(lambda tx: way.own(tx, image.id, upload_id)):
+                raise errors.Conflict(f"Image {image.id} is being uploaded already, or is gone.")
+            with self._given_up_on_failure(image, upload_id, way):
                 arrival = _Arrival(image, order, writing, lambda: self._require_own(image, upload_id))
                 contents = arrival.take()
-            self._activate(image, upload_id, contents)
+            self._finish(image, upload_id, contents, way)
 
     def recover(self) -> int:
         """Queue again every image whose upload died with its process; tell how many."""
         with self._database.read() as tx:
             saving = records.saving(tx)
         dead = [(image, upload) for image, upload in saving if not self._store.is_alive(key_of(image, upload))]
-        return sum(self._give_up(image, upload) for image, upload in dead)
+        return sum(self._give_up(image, upload, TO_IMAGE) for image, upload in dead)
 
-    def _startable(self, image_id: str) -> Image:
+    def _startable(self, order: Order) -> Image:
         """Give the image if bytes may come; take it back from an upload that is dead."""
+        if (order.length or 0) > LARGEST:
+            raise errors.TooLarge(f"An image may have at most {LARGEST} bytes.")
+        image_id = order.image_id
         with self._database.read() as tx:
             image = records.get(tx, image_id, ANYTHING)
             other = records.upload_of(tx, image_id)
         records.require_uploadable(image)
         if other is not None and not self._store.is_alive(key_of(image_id, other)):
-            self._give_up(image_id, other)
-        elif image.status is ImageStatus.SAVING:
-            raise errors.Conflict(f"Image {image_id} is being uploaded already.")
+            self._give_up(image_id, other, TO_IMAGE)
+        elif image.status is not ImageStatus.QUEUED:
+            raise errors.Conflict(f"Image {image_id} is {image.status} already.")
         return image
-
-    def _own(self, image: Image, upload_id: str) -> None:
-        if not self._database.transact(lambda tx: records.begin_upload(tx, image.id, upload_id)):
-            raise errors.Conflict(f"Image {image.id} is being uploaded already, or is gone.")
 
     def _require_own(self, image: Image, upload_id: str) -> None:
         with self._database.read() as tx:
@@ -98,33 +120,35 @@ class Uploads:
             raise _deleted(image)
 
     @contextlib.contextmanager
-    def _given_up_on_failure(self, image: Image, upload_id: str) -> Iterator[None]:
+    def _given_up_on_failure(self, image: Image, upload_id: str, way: Way) -> Iterator[None]:
         done = False
         try:
             yield
             done = True
         finally:
             if not done:
-                self._give_up(image.id, upload_id)
+                self._give_up(image.id, upload_id, way)
 
-    def _give_up(self, image_id: str, upload_id: str) -> bool:
-        """Queue an image again. An outage here is mended by the next upload of the image, or the next start."""
+    def _give_up(self, image_id: str, upload_id: str, way: Way) -> bool:
+        """Take an image from an upload. An outage here is mended by the next upload of the image, or the next start."""
         try:
-            return self._database.transact(lambda tx: records.give_up_upload(tx, image_id, upload_id))
+            return self._database.transact(lambda tx: way.give_up(tx, image_id, upload_id))
         except errors.Unavailable:
             LOG.warning("An image stays in saving until the next start.", extra={"action": "upload", "image_id": image_id})
             return False
 
-    def _activate(self, image: Image, upload_id: str, contents: Contents) -> None:
+    def _finish(self, image: Image, upload_id: str, contents: Contents, way: Way) -> None:
         try:
-            known = self._database.transact(lambda tx: records.finish_upload(tx, image.id, upload_id, contents))
+            known = self._database.transact(lambda tx: way.finish(tx, image.id, upload_id, contents))
         except errors.Unavailable:
             LOG.error("Nobody knows whether an upload was recorded.", extra={"action": "upload", "image_id": image.id})
             raise
         if not known:
             self._store.delete(contents.location)
             raise _deleted(image)
-        LOG.info("An image is active.", extra={"action": "upload", "image_id": image.id, "bytes": contents.size_bytes})
+        LOG.info(
+            "An image's data are complete.", extra={"action": "upload", "image_id": image.id, "bytes": contents.size_bytes}
+        )
 
 
 class _Arrival:

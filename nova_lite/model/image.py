@@ -14,6 +14,8 @@ class ImageStatus(enum.StrEnum):
 
     QUEUED = "queued"
     SAVING = "saving"
+    UPLOADING = "uploading"  # to where imports wait
+    IMPORTING = "importing"
     ACTIVE = "active"
     DEACTIVATED = "deactivated"
     KILLED = "killed"

@@ -9,6 +9,7 @@ from nova_lite.db.engine import Database, Tx
 from nova_lite.model.ids import OperationId
 
 SERVER = "server"  # the kind of subject that servers are
+IMAGE = "image"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

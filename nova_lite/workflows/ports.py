@@ -7,7 +7,7 @@ from typing import Protocol
 
 from nova_lite.conf.moves import MoveOptions
 from nova_lite.db.engine import Database
-from nova_lite.image.port import ImagePort
+from nova_lite.image.port import ImagePort, ImportPort
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.network.port import NetworkPort
 from nova_lite.rpc.compute import ComputePort
@@ -46,6 +46,7 @@ class Ports:
     compute: ComputePort
     network: NetworkPort
     images: ImagePort
+    imports: ImportPort
     hosts: HostsPort
     shelved_offload_s: int = 0  # how long shelved servers stay on their hosts (conf/shelving.py)
     moves: MoveOptions = dataclasses.field(default_factory=MoveOptions)

@@ -93,6 +93,7 @@ PAST_THE_RULE = (
     "is not attached to server",
     "Compute service of the server's host is still in use",
     "Unknown action",
+    "is the only store that holds",
 )
 
 # (service, method, path) -> fields of the path that stand for something else than usual
@@ -115,6 +116,8 @@ THINGS: dict[tuple[str, str, str], dict[str, str]] = {
     ("compute", "GET", "/servers/{server_id}/os-interface/{port_id}"): {"port_id": "server_port"},
     ("compute", "DELETE", "/servers/{server_id}/os-interface/{port_id}"): {"port_id": "server_port"},
     ("image", "PUT", "/images/{image_id}/file"): {"image_id": "empty_image"},
+    ("image", "PUT", "/images/{image_id}/stage"): {"image_id": "empty_image"},
+    ("image", "POST", "/images/{image_id}/import"): {"image_id": "empty_image"},
 }
 ACTION_THINGS = {
     "removeTenantAccess": {"flavor_id": "private_flavor"},
@@ -231,6 +234,17 @@ BODIES: dict[tuple[str, str, str], Callable[[Ids], Any]] = {
     ("compute", "POST /os-volumes_boot", ""): _server,
     ("compute", "POST /servers/{server_id}/os-interface", ""): lambda ids: {"interfaceAttachment": {}},
     ("image", "PATCH /images/{image_id}", ""): lambda ids: [{"op": "replace", "path": "/name", "value": "new"}],
+    ("image", "POST /images/{image_id}/import", ""): lambda ids: {
+        "method": {"name": "web-download", "uri": "http://example.org/image"}
+    },
+    ("image", "POST /tasks", ""): lambda ids: {
+        "type": "import",
+        "input": {
+            "import_from": "http://example.org/image",
+            "import_from_format": "raw",
+            "image_properties": {"container_format": "bare"},
+        },
+    },
     ("image", "POST /images/{image_id}/members", ""): lambda ids: {"member": ids["other_project"]},
     ("image", "PUT /images/{image_id}/members/{member_id}", ""): lambda ids: {"status": "accepted"},
     ("network", "POST /ports", ""): lambda ids: {"port": {"network_id": ids["network_id"]}},

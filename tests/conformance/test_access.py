@@ -30,7 +30,7 @@ OWNED = {
         "/os-simple-tenant-usage/{",
         "/os-volumes_boot/{",
     ),
-    "image": ("/images/{",),
+    "image": ("/images/{", "/stores/{"),
     "network": ("/ports/{", "/quotas/{"),
 }
 

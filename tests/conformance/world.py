@@ -326,6 +326,7 @@ class Settling:
         image = {"name": "all's", "disk_format": "raw", "container_format": "bare", "visibility": "public"}
         ids["public_image"] = self._ask("POST /image/v2/images", image)["id"]
         self._upload(ids["public_image"], "admin")
+        ids |= {"store_id": "file", "task_id": self._task()}
         ids["member_id"] = ids["admin_project"]
         self._metadefs()
         ids["network_id"] = self._ask("GET /network/v2.0/networks")["networks"][0]["id"]
@@ -347,6 +348,11 @@ class Settling:
         self._ask("POST /image/v2/metadefs/namespaces", body)
         self.world.ids |= {"namespace": "Lab", "resource_type": "Box"}
         self.world.ids |= {"object_name": "disk", "property_name": "bus", "tag_name": "round"}
+
+    def _task(self) -> str:
+        properties = {"container_format": "bare", "visibility": "private"}
+        asked = {"import_from": "http://example.org/i", "import_from_format": "raw", "image_properties": properties}
+        return self._ask("POST /image/v2/tasks", {"type": "import", "input": asked})["id"]
 
     def _upload(self, image_id: str, who: str) -> None:
         headers = {"X-Auth-Token": self.world.tokens[who], "Content-Type": "application/octet-stream"}

@@ -139,6 +139,7 @@ class Cloud:
                 transport=LocalTransport(self.broker),
                 network=Networks(database),
                 images=images,
+                imports=images.imports,
                 ratios=SchedulerOptions(),
                 name="control",
                 shelved_offload_s=self._shelved_offload_s,
@@ -236,12 +237,15 @@ class Cloud:
         headers = {**self.log_in(user), "OpenStack-API-Version": f"compute {version}"}
         return self.client.simulate_request(method, f"/compute/v2.1{path}", json=body, headers=headers)
 
-    def image(self, content: bytes = b"x" * 4096) -> str:
+    def staged_image(self, content: bytes = b"x" * 4096) -> str:
+        return self.image(content, to="stage")
+
+    def image(self, content: bytes = b"x" * 4096, to: str = "file") -> str:
         headers = self.log_in("demo")
         body = {"name": "tiny", "disk_format": "raw", "container_format": "bare"}
         made = self.client.simulate_post("/image/v2/images", json=body, headers=headers).json
         answer = self.client.simulate_put(
-            f"/image/v2/images/{made['id']}/file",
+            f"/image/v2/images/{made['id']}/{to}",
             body=content,
             headers={**headers, "Content-Type": "application/octet-stream"},
         )

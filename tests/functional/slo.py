@@ -82,6 +82,7 @@ class Meter:
         yield "delete", self._spend(lambda number: self._delete(self._ids[number]), times["delete"])
         more = {"min_count": 2, "max_count": 2}
         yield "boot_many", self._spend(lambda number: self._cloud.boot(image, f"m{number}", **more), times["boot_many"])
+        yield "import_image", self._spend(lambda _: self._import(), times["import_image"])
         self._copy_to(1000)
         page = "/servers/detail?limit=1000"
         assert len(self._get(page).json["servers"]) == 1000
@@ -210,6 +211,13 @@ class Meter:
 
     def _delete(self, server_id: str) -> None:
         assert self._cloud.ask("DELETE", f"/servers/{server_id}").status_code == 204
+
+    def _import(self) -> None:
+        image = self._cloud.staged_image()
+        body = {"method": {"name": "glance-direct"}}
+        headers = self._cloud.log_in("demo")
+        answer = self._cloud.client.simulate_post(f"/image/v2/images/{image}/import", json=body, headers=headers)
+        assert answer.status_code == 202, answer.text
 
     def _copy_to(self, number: int) -> None:
         """Multiply the servers there are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workflows import actions, demo, moves, servers, snapshots
+from workflows import actions, demo, images, moves, servers, snapshots
 from workflows.engine_harness import Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -11,4 +11,5 @@ SCENARIOS: tuple[Scenario, ...] = (
     *actions.SCENARIOS,
     *snapshots.SCENARIOS,
     *moves.SCENARIOS,
+    *images.SCENARIOS,
 )

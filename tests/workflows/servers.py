@@ -110,6 +110,7 @@ class ServerStage:
             compute=self.hosts,
             network=self.network,
             images=self.images,
+            imports=None,
             hosts=self.standings,
         )
         bootstrap(database)

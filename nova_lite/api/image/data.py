@@ -10,6 +10,7 @@ from nova_lite import errors
 from nova_lite.api.image.lookup import get_image
 from nova_lite.api.route import Answer, Request
 from nova_lite.identity.port import Call
+from nova_lite.image import quotas
 from nova_lite.image.tickets import HEADER
 from nova_lite.image.upload import Order
 from nova_lite.model.ids import ImageId
@@ -36,6 +37,19 @@ def upload_data(request: Request) -> Answer:
     return Answer(status=204)
 
 
+def stage_data(request: Request) -> Answer:
+    """PUT /images/{image_id}/stage: the bytes wait until they are imported."""
+    if request.upload is None:
+        raise ValueError("the route takes bytes")
+    with request.parts.database.read() as tx:
+        image = get_image(tx, request)
+        quotas.require(tx, image.owner, {quotas.STAGE: _expected_mib(request), quotas.UPLOADING: 1})
+    order = Order(image_id=image.id, read=request.upload.read, length=_length(request), digests=_digests(request))
+    with request.parts.transfers.slot():
+        request.parts.images.stage(order)
+    return Answer(status=204)
+
+
 def _fillable(request: Request) -> Image:
     """Find the image by ticket or by token. Raises: Unauthorized; NotFound; Forbidden."""
     ticket = request.headers.get(TICKET)
@@ -44,7 +58,14 @@ def _fillable(request: Request) -> Image:
         return image
     _need_token(request)
     with request.parts.database.read() as tx:
-        return get_image(tx, request, rule="upload_image")
+        image = get_image(tx, request, rule="upload_image")
+        quotas.require(tx, image.owner, {quotas.SIZE: _expected_mib(request), quotas.UPLOADING: 1})
+    return image
+
+
+def _expected_mib(request: Request) -> int:
+    """Give what comes at least, in MiB."""
+    return quotas.mebibytes(max(1, _length(request) or 0))
 
 
 def _need_token(request: Request) -> None:

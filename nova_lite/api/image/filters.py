@@ -82,7 +82,12 @@ def _read(name: str, value: str, read: dict[str, Any]) -> None:
 
 
 def _several(name: str, value: str) -> tuple[str, ...]:
-    """Read `in:a,b` (quotes around what has a comma), or a single value."""
+    """Read `in:a,b` (quotes around what has a comma), `eq:a`, or a single value; other operators are for times."""
+    operator, colon, rest = value.partition(":")
+    if colon and operator in OPERATORS:
+        if operator != "eq":
+            raise errors.BadRequest(f"Unable to filter {name} by the operator {operator}: only eq and in are for it.")
+        return (rest,)
     if not value.startswith("in:"):
         return (value,)
     try:

@@ -10,15 +10,17 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.api.body import media_type
 from nova_lite.api.image import fields, filters, patch
+from nova_lite.api.image.imports import methods
 from nova_lite.api.image.lookup import get_image, target_of
 from nova_lite.api.image.views import images as views
 from nova_lite.api.pages import cut, next_query
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.db.images import ImagePage
-from nova_lite.image import records
+from nova_lite.image import quotas, records
 from nova_lite.model.ids import ImageId
 from nova_lite.model.image import Image, ImageStatus, Visibility
+from nova_lite.workflows import import_image
 
 PATH = "/v2/images"
 VISIBILITY_RULES = {Visibility.PUBLIC: "publicize_image", Visibility.COMMUNITY: "communitize_image"}
@@ -51,11 +53,27 @@ def show_image(request: Request) -> Answer:
 
 def create_image(request: Request) -> Answer:
     """POST /images."""
-    fields.require_settable(request.body)
-    database = request.parts.database
-    now = database.clock.wall()
+    image = new_image(request, request.body)
+
+    def work(tx: Tx) -> None:
+        check_room(tx, image)
+        records.create(tx, image)
+
+    request.parts.database.transact(work)
+    headers = {
+        "Location": f"{request.service_url}/images/{image.id}",
+        "OpenStack-image-store-ids": request.parts.images.store.name,
+        "OpenStack-image-import-methods": ",".join(methods(request.parts.images.web)),
+    }
+    return Answer(status=201, body=_view(request, image), headers=headers)
+
+
+def new_image(request: Request, asked: dict[str, Any]) -> Image:
+    """Give the image that is asked for, by fields that passed their schema. Raises: Forbidden."""
+    fields.require_settable(asked)
+    now = request.parts.database.clock.wall()
     defaults: dict[str, Any] = {
-        "id": ImageId(request.body.get("id", str(uuid.uuid4())).lower()),
+        "id": ImageId(asked.get("id", str(uuid.uuid4())).lower()),
         "name": None,
         "owner": request.context.project_id,
         "status": ImageStatus.QUEUED,
@@ -65,16 +83,16 @@ def create_image(request: Request) -> Answer:
         "created_at": now,
         "updated_at": now,
     }
-    columns = {name: value for name, value in fields.to_columns(request.body).items() if name != "owner" or value is not None}
+    columns = {name: value for name, value in fields.to_columns(asked).items() if name != "owner" or value is not None}
     image = Image(**(defaults | columns))
-    request.enforce(target=target_of(image, request))
+    request.enforce("add_image", target=target_of(image, request))
     _enforce_visibility(request, image)
-    database.transact(lambda tx: records.create(tx, image))
-    headers = {
-        "Location": f"{request.service_url}/images/{image.id}",
-        "OpenStack-image-store-ids": request.parts.images.store.name,
-    }
-    return Answer(status=201, body=_view(request, image), headers=headers)
+    return image
+
+
+def check_room(tx: Tx, image: Image) -> None:
+    """See that the owner may have one more image. Raises: OverQuota."""
+    quotas.require(tx, image.owner, {quotas.COUNT: 1})
 
 
 def update_image(request: Request) -> Answer:
@@ -94,7 +112,10 @@ def delete_image(request: Request) -> Answer:
     """DELETE /images/{image_id}."""
 
     def work(tx: Tx) -> None:
-        request.parts.images.delete(tx, get_image(tx, request, lock=True))
+        image = get_image(tx, request, lock=True)
+        request.parts.images.delete(tx, image)
+        if image.status is ImageStatus.IMPORTING:
+            import_image.cancel(request.parts.desk, tx, image.id)
 
     request.parts.database.transact(work)
     return Answer(status=204)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from nova_lite.api.image.imports import methods
 from nova_lite.api.image.schemas.images import image_schema
 from nova_lite.api.image.schemas.members import member_schema
+from nova_lite.api.image.schemas.tasks import task_schema
 from nova_lite.api.route import Answer, Request
+from nova_lite.image import quotas
 
 
 def show_image_schema(_request: Request) -> Answer:
@@ -32,16 +35,33 @@ def show_members_schema(_request: Request) -> Answer:
     return Answer(body={**body, "links": [{"rel": "describedby", "href": "{schema}"}]})
 
 
-def show_import(_request: Request) -> Answer:
-    """GET /info/import: data come by upload only."""
-    methods = {"description": "Import methods available.", "type": "array", "value": []}
-    return Answer(body={"import-methods": methods})
+def show_import(request: Request) -> Answer:
+    """GET /info/import."""
+    offered = {"description": "Import methods available.", "type": "array", "value": methods(request.parts.images.web)}
+    return Answer(body={"import-methods": offered})
 
 
-def show_stores(request: Request) -> Answer:
-    """GET /info/stores."""
-    store = request.parts.images.store
-    return Answer(body={"stores": [{"id": store.name, "description": store.description, "default": "true"}]})
+def show_usage(request: Request) -> Answer:
+    """GET /info/usage, of the token's project; nothing where it is for none."""
+    project = request.context.project_id
+    if project is None:
+        return Answer(body={"usage": {}})
+    with request.parts.database.read() as tx:
+        limits, used = quotas.limits_of(tx, project), quotas.usage_of(tx, project)
+    return Answer(body={"usage": {name: {"limit": limits[name], "usage": used[name]} for name in limits}})
+
+
+def show_task_schema(_request: Request) -> Answer:
+    """GET /schemas/task."""
+    return Answer(body=task_schema())
+
+
+def show_tasks_schema(_request: Request) -> Answer:
+    """GET /schemas/tasks."""
+    paging = {name: {"type": "string"} for name in ("first", "next")}
+    links = [{"rel": rel, "href": f"{{{rel}}}"} for rel in paging]
+    body = _list_schema("tasks", task_schema(), paging)
+    return Answer(body={**body, "links": [*links, {"rel": "describedby", "href": "{schema}"}]})
 
 
 def _list_schema(name: str, item: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:

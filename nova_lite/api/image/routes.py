@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from nova_lite.api.image import data, images, info, members, patch
+from nova_lite.api.image import data, images, imports, info, members, patch, stores, tasks
 from nova_lite.api.image.routes_of_metadefs import METADEFS
 from nova_lite.api.image.schemas import images as schemas
+from nova_lite.api.image.schemas import imports as import_schemas
 from nova_lite.api.image.schemas import members as member_schemas
+from nova_lite.api.image.schemas import tasks as task_schemas
 from nova_lite.api.route import Route
 
 _IMAGE = "/images/{image_id}"
@@ -29,6 +31,19 @@ DATA = (
     # A host shows a ticket; others are checked by the handler.
     Route("PUT", _FILE, data.upload_data, raw=True, media=(data.BYTES,), token=False),
     Route("GET", _FILE, data.download_data, token=False),
+    Route("PUT", _IMAGE + "/stage", data.stage_data, rule="upload_image", raw=True, media=(data.BYTES,)),
+)
+IMPORTS = (
+    Route("POST", _IMAGE + "/import", imports.import_image, rule="modify_image", body=import_schemas.IMPORT),
+    Route("GET", _IMAGE + "/tasks", tasks.list_tasks_of_image, rule="get_image"),
+    Route("GET", "/tasks", tasks.list_tasks, rule="get_tasks"),
+    Route("POST", "/tasks", tasks.create_task, rule="add_task", body=task_schemas.NEW_TASK),
+    Route("GET", "/tasks/{task_id}", tasks.show_task, rule="get_task"),
+)
+STORES = (
+    Route("DELETE", "/stores/{store_id}/{image_id}", stores.delete_from_store, rule="delete_image_location"),
+    Route("GET", _IMAGE + "/locations", stores.list_locations, rule="fetch_image_location"),
+    Route("POST", _IMAGE + "/locations", stores.add_location, rule="add_image_location", body=import_schemas.LOCATION),
 )
 MEMBERS = (
     Route("GET", _MEMBERS, members.list_members, rule="get_members"),
@@ -43,7 +58,11 @@ INFO = (
     Route("GET", "/schemas/member", info.show_member_schema),
     Route("GET", "/schemas/members", info.show_members_schema),
     Route("GET", "/info/import", info.show_import),
-    Route("GET", "/info/stores", info.show_stores),
+    Route("GET", "/schemas/task", info.show_task_schema),
+    Route("GET", "/schemas/tasks", info.show_tasks_schema),
+    Route("GET", "/info/usage", info.show_usage),
+    Route("GET", "/info/stores/detail", stores.show_stores_in_detail, rule="stores_info_detail"),
+    Route("GET", "/info/stores", stores.show_stores),
 )
 
-ROUTES: tuple[Route, ...] = (*IMAGES, *DATA, *MEMBERS, *INFO, *METADEFS)
+ROUTES: tuple[Route, ...] = (*IMAGES, *DATA, *IMPORTS, *STORES, *MEMBERS, *INFO, *METADEFS)

@@ -26,6 +26,7 @@ images = sa.Table(
     sa.Column("hidden", sa.Boolean, nullable=False, default=False),
     sa.Column("location", sa.String(512)),
     sa.Column("upload_id", sa.String(36)),  # the upload that may finalize it; another one may not
+    sa.Column("staged", Json),  # contents that wait for their import: image.records.Contents
     sa.Column("properties", Json, nullable=False),
     epoch("created_at", nullable=False),
     epoch("updated_at", nullable=False),

@@ -97,6 +97,7 @@ class ConductorProcess:
             compute=compute,
             network=Networks(database),
             images=FakeImages(database),
+            imports=None,
             hosts=book,
             shelved_offload_s=-1,
         )

@@ -6,7 +6,7 @@ import datetime
 from typing import Any
 
 from nova_lite.image.members import Member
-from nova_lite.model.image import Image
+from nova_lite.model.image import Image, ImageStatus
 
 HASH = "sha512"
 
@@ -41,6 +41,8 @@ def image(shown: Image, store: str) -> dict[str, Any]:
     }
     if shown.location is not None:
         view["stores"] = store
+    if shown.status is ImageStatus.IMPORTING:
+        view |= {"os_glance_importing_to_stores": store, "os_glance_failed_import": ""}
     return view
 
 

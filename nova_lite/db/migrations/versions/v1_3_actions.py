@@ -20,11 +20,13 @@ def upgrade() -> None:
     _add_amounts()
     _add_shelving()
     _add_metadefs()
+    op.add_column("images", sa.Column("staged", Json(), nullable=True))
 
 
 def downgrade() -> None:
     """Take it back."""
     _drop_metadefs()
+    op.drop_column("images", "staged")
     _drop_shelving()
     _drop_amounts()
     op.drop_table("console_tokens")

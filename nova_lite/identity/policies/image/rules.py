@@ -7,6 +7,7 @@ from oslo_policy import policy
 ADMIN = "role:admin"
 MEMBER = "role:admin or (role:member and project_id:%(project_id)s)"
 READER = "role:admin or (role:reader and project_id:%(project_id)s)"
+SERVICE = "role:admin or role:service"
 SHARED_WITH = "role:admin or (role:member and project_id:%(member_id)s)"
 _SEEN = "(project_id:%(project_id)s or project_id:%(member_id)s or 'public':%(visibility)s or 'community':%(visibility)s)"
 VIEWER = f"role:admin or (role:reader and {_SEEN})"

@@ -1,0 +1,77 @@
+"""Imports: an image gets the bytes that were staged for it, or those of a web server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova_lite import errors
+from nova_lite.api.image.lookup import get_image
+from nova_lite.api.route import Answer, Request
+from nova_lite.conf.image import WebRules
+from nova_lite.db.engine import Tx
+from nova_lite.image import quotas, records, staging
+from nova_lite.image.web import check_url
+from nova_lite.model.image import Image, ImageStatus
+from nova_lite.workflows import import_image as workflow
+from nova_lite.workflows.import_image import ImportParams
+
+STAGED, WEB, COPY = "glance-direct", "web-download", "copy-image"
+ELSEWHERE = "glance-download"
+
+
+def methods(web: WebRules) -> list[str]:
+    """List the ways of import that are offered."""
+    return [STAGED, *([WEB] if web.offered else ()), COPY]
+
+
+def import_image(request: Request) -> Answer:
+    """POST /images/{image_id}/import."""
+    method = request.body["method"]
+    _check_method(request, method)
+    _check_stores(request)
+
+    def work(tx: Tx) -> None:
+        image = get_image(tx, request, lock=True)
+        if method["name"] == COPY:
+            _require_copyable(image)
+            return
+        records.require_formats(image)
+        staged = staging.contents_of(tx, image.id)
+        quotas.require(tx, image.owner, {quotas.SIZE: quotas.mebibytes(staged.size_bytes if staged is not None else 1)})
+        params = ImportParams(
+            image_id=image.id, store=request.parts.images.store.name, method=method["name"], url=method.get("uri")
+        )
+        workflow.accept(request.parts.desk, tx, request.context, image, params)
+
+    request.parts.database.transact(work)
+    return Answer(status=202)
+
+
+def _check_method(request: Request, method: dict[str, Any]) -> None:
+    """Raises: BadRequest for a method that is not offered, or lacks or has too much of what it needs."""
+    name, uri = method["name"], method.get("uri")
+    offered = methods(request.parts.images.web)
+    if name == ELSEWHERE:
+        raise errors.BadRequest(f"{ELSEWHERE} is not offered here: export the image there, and import it by {STAGED}.")
+    if name not in offered:
+        raise errors.BadRequest(f"Unknown import method name {name[:64]}; offered are {', '.join(offered)}.")
+    if (uri is not None) != (name == WEB):
+        raise errors.BadRequest(f"{WEB} needs a uri." if name == WEB else f"{name} takes no uri.")
+    if uri is not None:
+        check_url(uri, request.parts.images.web)
+
+
+def _check_stores(request: Request) -> None:
+    """Raises: BadRequest for stores that contradict; Conflict for one that there is not, as in Glance."""
+    stores = request.body.get("stores")
+    if stores is not None and request.body.get("all_stores"):
+        raise errors.BadRequest("all_stores parameter can't be used with stores parameter.")
+    unknown = [name for name in stores or () if name != request.parts.images.store.name]
+    if unknown:
+        raise errors.Conflict(f"There is no store {unknown[0][:64]}; see /v2/info/stores.")
+
+
+def _require_copyable(image: Image) -> None:
+    """A copy in the one store that there is is there already. Raises: Conflict without data."""
+    if image.status is not ImageStatus.ACTIVE:
+        raise errors.Conflict(f"Only an active image is copied; {image.id} is {image.status}.")

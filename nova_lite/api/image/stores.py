@@ -1,0 +1,67 @@
+"""Where images' bytes are: stores, and the locations of one image."""
+
+from __future__ import annotations
+
+from nova_lite import errors
+from nova_lite.api.image.lookup import get_image
+from nova_lite.api.route import Answer, Request
+from nova_lite.image import records
+from nova_lite.image.access import ANYTHING
+from nova_lite.model.image import ImageStatus
+
+
+def show_stores(request: Request) -> Answer:
+    """GET /info/stores."""
+    store = request.parts.images.store
+    return Answer(body={"stores": [{"id": store.name, "description": store.description, "default": "true"}]})
+
+
+def show_stores_in_detail(request: Request) -> Answer:
+    """GET /info/stores/detail: of the store itself only what tells no secret and no path."""
+    store = request.parts.images.store
+    shown = {
+        "id": store.name,
+        "type": store.name,
+        "description": store.description,
+        "default": "true",
+        "weight": 0,
+        "properties": {},
+    }
+    return Answer(body={"stores": [shown]})
+
+
+def delete_from_store(request: Request) -> Answer:
+    """DELETE /stores/{store_id}/{image_id}: refused for the last copy, and here every copy is the last."""
+    store_id = request.params["store_id"]
+    with request.parts.database.read() as tx:
+        image = get_image(tx, request)
+    if store_id != request.parts.images.store.name:
+        raise errors.NotFound(f"There is no store {store_id[:64]}.")
+    if image.protected:
+        raise errors.Forbidden(f"Image {image.id} is protected and cannot be deleted.")
+    if image.status is not ImageStatus.ACTIVE:
+        raise errors.Conflict(f"Only data of active images are deleted from a store; {image.id} is {image.status}.")
+    raise errors.Forbidden(f"{store_id} is the only store that holds image {image.id}. Delete the image instead.")
+
+
+def list_locations(request: Request) -> Answer:
+    """GET /images/{image_id}/locations, for services: in which store, and the store's own name of the bytes."""
+    with request.parts.database.read() as tx:
+        image = records.get(tx, request.params["image_id"], ANYTHING)
+    store = request.parts.images.store.name
+    found = [] if image.location is None else [{"url": image.location, "metadata": {"store": store}}]
+    return Answer(body=found)
+
+
+def add_location(request: Request) -> Answer:
+    """POST /images/{image_id}/locations: refused, since no store of ours takes bytes that lie elsewhere already.
+
+    Raises: Conflict for an image that is not queued; BadRequest for every other.
+    """
+    with request.parts.database.read() as tx:
+        image = get_image(tx, request)
+    if image.status is not ImageStatus.QUEUED:
+        raise errors.Conflict(f"A location is added to a queued image only; {image.id} is {image.status}.")
+    raise errors.BadRequest(
+        "No store here serves this location. A file of a web server is taken in by the import web-download."
+    )

@@ -1,0 +1,112 @@
+"""Import: from an accepted request to an active image, of bytes that were staged or of a web server's; else as it was."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from nova_lite import errors
+from nova_lite.context import Context
+from nova_lite.db.engine import Tx
+from nova_lite.durable import journal
+from nova_lite.durable.workflow import Done, Outside, Record, Run, StepFailed, Transient, Wait, Workflow, seconds
+from nova_lite.image import staging
+from nova_lite.image.port import FETCH_FAILED, FetchOrder
+from nova_lite.model.ids import ImageId, OperationId
+from nova_lite.model.image import Image
+from nova_lite.workflows.desk import IMAGE, Desk
+from nova_lite.workflows.ports import Ports
+
+FETCH_S = 12 * 3600.0  # the slowest server that is borne brings 700 MB in that time
+LOOK_S = 15.0  # the fetch wakes us; this finds out when its process died
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImportParams:
+    """Whose bytes, and whence: `url` is None where they were staged. `store` is named in what a failure leaves."""
+
+    image_id: ImageId
+    store: str
+    method: str
+    url: str | None = None
+    task: str = "api_image_import"  # the type that the tasks API shows
+
+
+def bring_contents(run: Run[ImportParams]) -> Done | Wait:
+    """Have all bytes in the store, hashed and inspected; a fetch goes on beside us and says how it ends.
+
+    Raises: StepFailed when the image is gone or another try would not help; Transient when one may.
+    """
+    failed = next((one.body for one in run.signals if one.name == FETCH_FAILED and one.body["turn"] == run.turn), None)
+    if failed is not None and failed["again"]:
+        raise Transient(failed["message"])
+    if failed is not None:
+        raise StepFailed(failed["message"], code=400)
+    ports: Ports = run.ports
+    params = run.params
+    order = FetchOrder(image_id=params.image_id, operation_id=run.operation_id, turn=run.turn, url=params.url)
+    try:
+        return Done() if ports.imports.ensure_contents(order) else Wait(LOOK_S)
+    except (errors.NotFound, errors.Conflict) as error:
+        raise StepFailed(error.message, code=error.status) from error
+
+
+def drop_contents(run: Run[ImportParams]) -> Done:
+    """Remove what came, and stop what comes; what the user staged stays."""
+    ports: Ports = run.ports
+    if run.params.url is not None:
+        ports.imports.drop_contents(run.params.image_id)
+    return Done()
+
+
+def activate(run: Run[ImportParams]) -> Done:
+    """Make the bytes the image's. Raises: StepFailed when it was deleted."""
+    if not staging.adopt(run.tx, run.params.image_id):
+        raise StepFailed("The image was deleted while it was being imported.", code=404)
+    return Done()
+
+
+def give_up(run: Run[ImportParams]) -> None:
+    """Let the user try anew: the image is as it was before."""
+    staging.give_up_import(run.tx, run.params.image_id, run.params.store)
+
+
+IMPORT = Workflow(
+    name="import_image",
+    version=1,
+    params=ImportParams,
+    steps=(
+        Outside("bring_contents", bring_contents, drop_contents, None, FETCH_S),
+        # No undo: it is the last, so that it happens together with the end.
+        Record("activate", activate, None, None, seconds(60)),
+    ),
+    on_failure=give_up,
+    on_cancel=give_up,
+)
+
+
+def accept(desk: Desk, tx: Tx, context: Context, image: Image, params: ImportParams) -> OperationId:
+    """Accept an import, in the caller's transaction. Raises: Conflict when the image is in no state for it."""
+    if not staging.begin_import(tx, image.id, staged=params.url is None):
+        wanted = "staged data" if params.url is None else "no data and the status queued"
+        raise errors.Conflict(f"Image {image.id} is {image.status}: this import needs one with {wanted}.")
+    operation = journal.accept(
+        tx,
+        journal.NewOperation(
+            workflow=IMPORT,
+            subject_kind=IMAGE,
+            subject_id=image.id,
+            params=params,
+            project_id=context.project_id or "",
+            user_id=context.user_id,
+            request_id=context.request_id,
+        ),
+    )
+    desk.ring_after(tx, operation)
+    return operation
+
+
+def cancel(desk: Desk, tx: Tx, image_id: ImageId) -> None:
+    """Stop the import of an image that is being deleted; nothing happens where there is none."""
+    live = journal.live_operation(tx, IMAGE, image_id)
+    if live is not None and journal.send_signal(tx, live.id, "cancel", {}):
+        desk.ring_after(tx, live.id)
