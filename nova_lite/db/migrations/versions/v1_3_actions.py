@@ -16,10 +16,12 @@ depends_on = None
 def upgrade() -> None:
     """Bring the database to this version."""
     _add_moves()
+    _add_maintenance()
 
 
 def downgrade() -> None:
     """Take it back."""
+    _drop_maintenance()
     _drop_moves()
 
 
@@ -55,3 +57,14 @@ def _add_moves() -> None:
 
 def _drop_moves() -> None:
     op.drop_table("migrations")
+
+
+# -- hosts in maintenance ---------------------------------------------------------------------------------------------------
+
+
+def _add_maintenance() -> None:
+    op.add_column("hosts", sa.Column("maintenance_since", sa.Double(), nullable=True))
+
+
+def _drop_maintenance() -> None:
+    op.drop_column("hosts", "maintenance_since")
