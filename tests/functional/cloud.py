@@ -129,7 +129,7 @@ class Cloud:
             )
         )
 
-    def make_host(self, name: str) -> ComputeHost:
+    def make_host(self, name: str, **more: Any) -> ComputeHost:
         folder = self.folder / "compute" / name
         folder.mkdir(parents=True, exist_ok=True)
         return ComputeHost(
@@ -140,6 +140,7 @@ class Cloud:
                 driver=FakeDriver(folder, HostName(name)),
                 clock=self._clock_of(name),
                 door=self._door,
+                **more,
             )
         )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nova_lite.compute.disks import configdrive
 from nova_lite.compute.disks.cache import BaseImage, ImageCache
-from nova_lite.compute.disks.tool import DiskError, run
+from nova_lite.compute.disks.tool import DiskError, run, saying_when_full
 from nova_lite.model.guest import SWAP, BlankDisk, GuestSpec
 from nova_lite.model.ids import ServerId
 
@@ -46,13 +46,14 @@ class GuestDisks:
     def ensure(self, spec: GuestSpec, stop: threading.Event) -> tuple[Disk, ...]:
         """Have all disks of a guest; those that are there stay as they are. Raises: DiskError, Stopped, OSError."""
         folder = self.folder_of(spec.server_id)
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o711)
-        disks = [self._ensure_root(spec, folder, stop)]
-        disks.extend(_ensure_blanks(folder, spec, stop))
-        if spec.config_drive:
-            disks.append(_ensure_config_drive(folder / "config.iso", spec))
-        return tuple(disks)
+        with saying_when_full(self._folder):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o711)
+            disks = [self._ensure_root(spec, folder, stop)]
+            disks.extend(_ensure_blanks(folder, spec, stop))
+            if spec.config_drive:
+                disks.append(_ensure_config_drive(folder / "config.iso", spec))
+            return tuple(disks)
 
     def console_log(self, server_id: ServerId) -> Path:
         """Give where the guest's serial console is written."""

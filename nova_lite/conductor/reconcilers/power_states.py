@@ -116,11 +116,14 @@ def _is_newest(tx: Tx, host: HostName, server_id: ServerId, look: Look | None) -
 
 def _mend(tx: Tx, host: HostName, server_id: ServerId, power: PowerState, rest_s: float) -> bool:
     row = next((row for row in queries.servers_on(tx, host) if row["id"] == server_id), None)
-    if row is None or row["state"] not in MENDED or row["power_state"] == power:
+    if row is None or row["power_state"] == power:
         return False
     if row["rests_s"] is not None and 0 <= row["rests_s"] < rest_s:
         return False
     state = SETTLED.get(power)
+    if row["state"] not in MENDED:
+        records.update(tx, server_id, power_state=power)  # rescued, in error...: such a state is not of the guest's making
+        return True
     if state is None:
         return False
     records.update(tx, server_id, state=state, power_state=power)

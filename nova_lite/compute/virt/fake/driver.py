@@ -62,6 +62,7 @@ class FakeDriver:
             ),
             zone=self._zone,
             traits=tuple(given.get("traits", TRAITS)),
+            short_of=str(given.get("short_of", "")),
         )
 
     def adopt(self) -> None:

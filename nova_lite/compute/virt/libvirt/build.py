@@ -35,6 +35,7 @@ def build(options: ComputeOptions, folder: Path, joined: JoinFile, fetcher: Fetc
         folder=folder,
         kvm=probe.kvm_works(),
         reserved_ram_mib=options.reserved_ram_mib,
+        reserved_disk_gib=options.reserved_disk_gib,
     )
     LOG.info("Guests run by KVM." if place.kvm else "KVM does not run guests here; QEMU emulates them, which is slower.")
     return assemble(options.libvirt_uri, place, HostWiring(folder / "wiring"), fetcher)

@@ -11,6 +11,7 @@ from typing import Any
 
 import libvirt
 
+from nova_lite.compute.disks.tool import free_bytes
 from nova_lite.compute.virt.libvirt import traits
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import HostName
@@ -29,6 +30,7 @@ class Place:
     folder: Path
     kvm: bool
     reserved_ram_mib: int
+    reserved_disk_gib: int = 0
 
 
 def read(connection: libvirt.virConnect, place: Place, guests_bytes: int) -> HostFacts:
@@ -36,6 +38,7 @@ def read(connection: libvirt.virConnect, place: Place, guests_bytes: int) -> Hos
     _model, nodes_mib, cpus, *_rest = connection.getInfo()
     ram_mib = max(nodes_mib, _memory_mib())
     total_gib, others_gib = _disk(place.folder, guests_bytes)
+    kept_gib = place.reserved_disk_gib
     cpu = _cpu(connection.getCapabilities())
     return HostFacts(
         hypervisor_type="KVM" if place.kvm else "QEMU",
@@ -44,9 +47,10 @@ def read(connection: libvirt.virConnect, place: Place, guests_bytes: int) -> Hos
         architectures=(cpu["arch"],),
         cpu_info=json.dumps(cpu, sort_keys=True) if "model" in cpu else "{}",
         total=Resources(vcpus=cpus, ram_mib=ram_mib, disk_gib=total_gib),
-        reserved=Resources(ram_mib=min(place.reserved_ram_mib, ram_mib), disk_gib=others_gib),
+        reserved=Resources(ram_mib=min(place.reserved_ram_mib, ram_mib), disk_gib=min(others_gib + kept_gib, total_gib)),
         host_ip=place.host_ip,
         zone=place.zone,
+        short_of="disk" if free_bytes(place.folder) < kept_gib * GIB else "",
         traits=traits.of_host(
             cpu["arch"],
             tuple(cpu.get("features", ())),
