@@ -89,6 +89,7 @@ def ours(folder: Path) -> Iterator[tuple[str, str, int]]:
     from nova_lite.db import migrate
     from nova_lite.db.engine import Database
     from nova_lite.identity.bootstrap import bootstrap
+    from nova_lite.identity.service import ensure_all_keys
 
     port = free_ports(1)[0]
     url, password = f"http://127.0.0.1:{port}", "nova-lite-admin"
@@ -96,6 +97,7 @@ def ours(folder: Path) -> Iterator[tuple[str, str, int]]:
     migrate.upgrade(database)
     bootstrap(database, admin_password=password, demo_password="d", region="RegionOne", public_url=url)
     database.dispose()
+    ensure_all_keys(folder, time.time())
     config = folder / "ours.conf"
     config.write_text(
         f"[DEFAULT]\nstate_dir = {folder}\nlog_dir = {folder}/log\n[database]\nurl = sqlite:///{folder}/ours.db\n"
@@ -105,22 +107,22 @@ def ours(folder: Path) -> Iterator[tuple[str, str, int]]:
     with (folder / "ours.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | {"PYTHONPATH": str(TOP)})
     try:
-        await_answer(f"{url}/identity/v3")
+        await_answer(f"{url}/identity/v3", process, folder / "ours.log")
         yield f"{url}/identity/v3", password, process.pid
     finally:
         process.terminate()
         process.wait(30)
 
 
-def await_answer(url: str) -> None:
-    """Wait until a server answers. Raises: SystemExit after a minute."""
+def await_answer(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until a server answers. Raises: SystemExit, with what it wrote, when it has ended or a minute is over."""
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(requests.RequestException):
             if requests.get(url, timeout=5).status_code == 200:
                 return
         time.sleep(0.1)
-    raise SystemExit(f"{url} does not answer")
+    raise SystemExit(f"{url} does not answer:\n{log.read_text(errors='replace')[-2000:]}")
 
 
 def in_process(folder: Path) -> Figures:

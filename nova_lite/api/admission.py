@@ -6,6 +6,7 @@ Changes, lists and logins wait in lines of their own (`lanes`), where they are i
 clients that open ten or a hundred connections at once and take a refusal for a failure. So they wait for `BURST_S`, unless
 more than `LINES` says are in their line: that is no burst but a flood.
 After that a request is told when to come back: 429 to a project that has half of all changes in hand, 503 to anybody else.
+The doorman (`lines`) turns away by the same times what does not even fit into a process.
 Thus no queue is longer than these times, and what has a share of its own (operators, health) is never far behind.
 """
 
@@ -92,6 +93,9 @@ class Admission:
 
         Raises: TooManyRequests when the caller's project has half of the changes in hand; else Unavailable. Nothing was done.
         """
+        if getattr(_QUEUED, "waited_s", 0.0) > BURST_S:  # at once: a queue that is behind catches up only by what costs nothing
+            metrics.REQUESTS_REFUSED.labels(kind.label).inc()
+            raise _refusal(greedy=False)
         gate = self._gates.get(kind)
         if gate is None:
             yield

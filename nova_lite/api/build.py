@@ -15,6 +15,7 @@ from nova_lite.api.transfers import Transfers
 from nova_lite.clock import Clock, SystemClock
 from nova_lite.conf import api as api_conf
 from nova_lite.conf import broker as broker_conf
+from nova_lite.conf import console as console_conf
 from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf import database as database_conf
 from nova_lite.conf import identity as identity_conf
@@ -62,6 +63,7 @@ def build(conf: cfg.ConfigOpts) -> Built:
         tokens=known.tokens,
         policy=Policy(policy_file=Path(identity_options.policy_file)),
         options=options,
+        consoles=console_conf.read(conf),
         clock=clock,
         admission=Admission(options.threads),
         transfers=Transfers(options.threads // 2),

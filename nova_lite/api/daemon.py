@@ -1,8 +1,13 @@
-"""`nova-lite-api`: the public APIs under gunicorn, one process that listens and workers with threads."""
+"""`nova-lite-api`: the public APIs under gunicorn.
+
+A doorman accepts connections, workers with threads serve them, and one worker serves nobody but operators: what the others
+are busy with is not in its way. The first process looks after all of them.
+"""
 
 from __future__ import annotations
 
 import argparse
+import enum
 import functools
 import gc
 import logging
@@ -11,16 +16,23 @@ import signal
 import socket
 import sys
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import falcon
+import prometheus_client
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from nova_lite import errors
+from nova_lite.api import services
 from nova_lite.api.app import make_app
 from nova_lite.api.build import Built, build
+from nova_lite.api.doorman import Doorman
+from nova_lite.api.handoff import Handoff
+from nova_lite.api.lanes import Lane
+from nova_lite.api.turned_away import Answers, TurnedAway
 from nova_lite.api.worker import Logger, Worker
 from nova_lite.conf import api as api_conf
 from nova_lite.conf import daemon as daemon_conf
@@ -37,13 +49,44 @@ KEEPALIVE_S = 75
 DRAIN_S = 8  # for the requests in hand; an operator is promised that all is over in ten
 CONNECTIONS = 4000  # a request that waits is an open connection; what is not taken waits where nobody can tell whose it is
 OTHER_FILES = 200  # of a process: to the database, the broker, image files
-SWITCH_S = 0.0005  # so that the thread that accepts connections is not kept waiting by those that are at work
+SWITCH_S = 0.0005  # so that the thread that takes connections is not kept waiting by those that are at work
+
+
+class Place(enum.Enum):
+    """What a process is for."""
+
+    SERVING = "requests"
+    OPERATORS = "operators' looks"
+    DOOR = "connections"
 
 
 class Watched(Arbiter):  # type: ignore[misc]
-    """gunicorn's first process, which looks after the workers and tells systemd's watchdog so."""
+    """gunicorn's first process, which looks after the others and tells systemd's watchdog so."""
 
     _ending = False
+
+    def __init__(self, door: Door) -> None:
+        """Make the ways between the processes, which outlive each of them."""
+        self._handoff = Handoff()
+        self._door = door
+        super().__init__(door)
+
+    def spawn_worker(self) -> int:
+        """Start a process for the first place that nobody has; gunicorn's method."""
+        wanted = Counter({Place.SERVING: self.num_workers - 2, Place.OPERATORS: 1, Place.DOOR: 1})
+        free = wanted - Counter(worker.place for worker in self.WORKERS.values())
+        self.worker_class = functools.partial(self._make, next(iter(free), Place.SERVING))
+        return int(super().spawn_worker())
+
+    def _make(self, place: Place, *arguments: Any) -> Worker | Doorman:
+        made: Worker | Doorman
+        if place is Place.DOOR:
+            made = Doorman(*arguments).attend(self._handoff, self._door.answers, self._door.turned_away)
+        else:
+            own = [lane for lane in Lane if (lane is Lane.OPERATOR) == (place is Place.OPERATORS)]
+            made = Worker(*arguments).attend(self._handoff, own)
+        made.place = place
+        return made
 
     def murder_workers(self) -> None:
         """End workers that give no sign of life any more; about once a second."""
@@ -53,6 +96,7 @@ class Watched(Arbiter):  # type: ignore[misc]
     def stop(self, graceful: bool = True) -> None:
         """End the workers; gunicorn's method."""
         self._ending = graceful
+        self._handoff.end_writing()  # from now on the doorman's end is seen by those whom it hands connections to
         super().stop(graceful)
 
     def reap_workers(self) -> None:
@@ -68,11 +112,14 @@ class Watched(Arbiter):  # type: ignore[misc]
 class Door(BaseApplication):
     """gunicorn with our settings: no command line, no files and no control socket of its own."""
 
-    def __init__(self, app: falcon.App, built: Built, options: api_conf.ApiOptions, listener: socket.socket) -> None:
+    def __init__(self, app: falcon.App, built: Built, answers: Answers, listener: socket.socket) -> None:
         """`listener` is bound already, so that a taken port is told clearly."""
+        self.answers = answers
+        self.turned_away = TurnedAway()
+        prometheus_client.REGISTRY.register(self.turned_away)
         self._app = app
         self._built = built
-        self._options = options
+        self._options = built.parts.options
         self._listener = listener
         super().__init__()
 
@@ -81,7 +128,7 @@ class Door(BaseApplication):
         settings: dict[str, Any] = {
             "bind": [f"fd://{self._listener.fileno()}"],
             "worker_class": Worker,
-            "workers": self._options.workers,
+            "workers": self._options.workers + len((Place.OPERATORS, Place.DOOR)),
             "threads": self._options.threads,
             "worker_connections": connections_within(raise_file_limit()),
             "keepalive": KEEPALIVE_S,
@@ -107,8 +154,10 @@ class Door(BaseApplication):
         """Give the application, made before the fork."""
         return self._app
 
-    def _after_fork(self, _worker: Any) -> None:
-        """Start in each worker what has threads."""
+    def _after_fork(self, worker: Any) -> None:
+        """Start what has threads in each process that serves requests."""
+        if worker.place is Place.DOOR:
+            return
         sys.setswitchinterval(SWITCH_S)
         for start in self._built.start:
             start()
@@ -161,7 +210,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         built = build(conf)
         start_when_there(functools.partial(version.require, built.parts.database), threading.Event())  # a signal ends it here
         built.parts.database.dispose()  # a connection must not live through the fork
-        app = make_app(built.parts, own.services.split(",") if own.services else None)
+        names = own.services.split(",") if own.services else None
+        app = make_app(built.parts, names)
         listener = listen(built.parts.options)
     except errors.ConfigError as error:
         sys.stderr.write(f"nova-lite-api: {error.message}\n")
@@ -169,7 +219,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except errors.Unavailable as error:
         LOG.error("The APIs could not start, and end to be started again: %s", error.message)
         return EXIT_AWAY
-    Door(app, built, built.parts.options, listener).run()
+    Door(app, built, Answers(services.load(names)), listener).run()
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from nova_lite import errors
 from nova_lite.api.route import Answer, Request, Route
 
 UPDATED = "2026-01-01T00:00:00Z"
@@ -53,7 +54,7 @@ def identity_routes() -> tuple[Route, ...]:
 
 
 def compute_routes(least: str, most: str) -> tuple[Route, ...]:
-    """Make Nova's documents: the list at `/compute`, the version with its media types at `/compute/v2.1`."""
+    """Make Nova's documents: the list at `/compute`, the version with its media types at `/compute/v2.1`, and by its name."""
 
     def version(request: Request) -> dict[str, Any]:
         return {
@@ -72,7 +73,13 @@ def compute_routes(least: str, most: str) -> tuple[Route, ...]:
         media = [{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}]
         return Answer(body={"version": version(request) | {"media-types": media}})
 
-    return (_route("/compute", list_versions), _route("/compute/v2.1", show_version))
+    def show_named(request: Request) -> Answer:
+        if request.params["version_id"] != "v2.1":
+            raise errors.NotFound(f"API version {request.params['version_id'][:64]} is not kept here.")
+        return show_version(request)
+
+    named = _route("/compute/v2.1/versions/{version_id}", show_named)
+    return (_route("/compute", list_versions), _route("/compute/v2.1", show_version), named)
 
 
 def image_routes(minors: tuple[str, ...]) -> tuple[Route, ...]:

@@ -1,7 +1,7 @@
 """Which threads a request waits for: changes, lists, logins and operators' looks have their own, apart from all others.
 
 With one queue for everything, an operator's look waits behind each create that came before it, and who waits for a slot of
-a kind holds a thread that others need. So the worker looks at a request's first bytes before it gives it a thread. What it
+a kind holds a thread that others need. So the doorman looks at a request's first bytes before anybody serves it. What he
 cannot tell by them goes the common way; only the order in which requests are served depends on it, for how many slots
 each kind and project has is counted in `admission`.
 """

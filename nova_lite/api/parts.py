@@ -9,6 +9,7 @@ from nova_lite.api.admission import Admission
 from nova_lite.api.transfers import Transfers
 from nova_lite.clock import Clock, SystemClock
 from nova_lite.conf.api import ApiOptions
+from nova_lite.conf.console import ConsoleOptions
 from nova_lite.db.engine import Database
 from nova_lite.identity.audit import Audit, Unheard
 from nova_lite.identity.policy import Policy
@@ -30,6 +31,7 @@ class Parts:
     tokens: TokenChecker
     policy: Policy
     options: ApiOptions = dataclasses.field(default_factory=ApiOptions)
+    consoles: ConsoleOptions = dataclasses.field(default_factory=ConsoleOptions)
     clock: Clock = dataclasses.field(default_factory=SystemClock)
     admission: Admission = dataclasses.field(default_factory=Admission)
     transfers: Transfers = dataclasses.field(default_factory=Transfers)

@@ -1,9 +1,9 @@
 """gunicorn's threaded worker, made safe against slow clients, with threads by lane.
 
-A connection that says nothing has no thread. One that does gets one of its lane's (`lanes`), which waits only as long as the
-client keeps up: `HEADERS_S` seconds for the headers (`HURRIED_S` while others wait), `BODY_S` for the body and `SEND_S` for
-the answer in all, and one more for each `FLOOR` bytes that came or went. So one byte a second is cut off after some seconds,
-and an image may move for hours.
+Connections come from the doorman (`doorman`), when they say something. Each gets a thread of its lane (`lanes`), which waits
+only as long as the client keeps up: `HEADERS_S` seconds for the headers (`HURRIED_S` while others wait), `BODY_S` for the
+body and `SEND_S` for the answer in all, and one more for each `FLOOR` bytes that came or went. So one byte a second is cut
+off after some seconds, and an image may move for hours.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import selectors
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent import futures
 from typing import Any
 
 from gunicorn import glogging
 from gunicorn.http.body import ChunkedReader, LengthReader
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from nova_lite.api import admission
+from nova_lite.api.admission import LINES
+from nova_lite.api.handoff import Handed, Handoff
 from nova_lite.api.lanes import HEAD_BYTES, Lane, lane_of, threads_of
 
-ACCEPTED = 64
-FULL = 0.9  # of the connections that a process may have: from here on silent ones are given up
 HEADERS_S = 4.0
 HURRIED_S = 0.5  # for the headers, while others wait for a thread
 BODY_S = 10.0
@@ -160,78 +160,122 @@ def _is_much_left(body: Any) -> bool:
     return isinstance(body.reader, LengthReader) and body.reader.length > DRAINED
 
 
-def _peek(conn: Any) -> bytes | None:
-    """Look at what a connection has sent, without a wait and without taking it; None when there is nothing."""
+def _peek(conn: Any) -> bytes:
+    """Look at what a connection has sent, without a wait and without taking it."""
     if conn.sock.gettimeout() != 0.0:
-        return None  # it was being served a moment ago: what comes next is read ahead already
+        return b""  # it was being served a moment ago: what comes next is read ahead already
     try:
         return bytes(conn.sock.recv(HEAD_BYTES, socket.MSG_PEEK))
-    except BlockingIOError:
-        return None
     except OSError:
         return b""  # it is gone, which a thread will find
 
 
+def room_of(lane: Lane, threads: int) -> int:
+    """Say how many requests of a lane a process takes in, those being served too; more wait at the door."""
+    return max(LINES.get(lane.value, 0), 2 * threads_of(lane, threads))
+
+
+def _is_kept(conn: Any, future: Any) -> bool:
+    """Whether a connection was answered, stays open, and has sent nothing that was read already."""
+    if future.cancelled() or future.exception() is not None or future.result() is not True:
+        return False
+    return not conn.parser.unreader.buf.getvalue()
+
+
 class Worker(ThreadWorker):
-    """Gives each connection a thread of its lane and a patient socket, and tells how long it waited, and among how many."""
+    """Gives each connection from the doorman a thread of its lane and a patient socket, and tells how long it waited."""
+
+    def attend(self, handoff: Handoff, lanes: Collection[Lane]) -> Worker:
+        """Take where connections come from, and of which lanes; before the fork."""
+        self._handoff = handoff
+        self._lanes = lanes
+        return self
+
+    def init_process(self) -> None:
+        """Keep nothing open by which nobody could see that the doorman has ended; gunicorn's method."""
+        self._handoff.end_writing()
+        self._server = self.sockets[0].getsockname()
+        for listener in self.sockets:
+            listener.close()
+        self.sockets = []
+        super().init_process()
 
     def get_thread_pool(self) -> futures.ThreadPoolExecutor:
         """Make the threads of all lanes; give gunicorn the common ones."""
-        self._lines: Counter[Lane] = Counter()  # requests that wait or are being served; this thread alone changes it
+        self._in_hand: Counter[Lane] = Counter()  # requests that wait or are being served; this thread alone changes it
+        self._open: set[Lane] = set()  # whose end has not come
+        self._listening: set[Lane] = set()
         self._pools = {
             lane: futures.ThreadPoolExecutor(threads_of(lane, self.cfg.threads), thread_name_prefix=lane.value) for lane in Lane
         }
         return self._pools[Lane.COMMON]
 
-    def accept(self, listener: Any) -> None:
-        """Take up to `ACCEPTED` of the connections that wait; gunicorn takes one in each turn of its loop."""
-        for _ in range(ACCEPTED):
-            self._make_room()
-            before = self.nr_conns
-            super().accept(listener)
-            if self.nr_conns == before or self.nr_conns >= self.worker_connections:
-                return
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Begin to take connections; gunicorn's method. They end when the doorman does: see `_take`."""
+        if enabled and not self._open:
+            self._open = set(self._lanes)
+            self.nr_conns += 1  # the door: gunicorn waits for it too before it ends
+            for lane in self._lanes:
+                self._listen(lane)
+        self._accepting = enabled
 
-    def _make_room(self) -> None:
-        """Give up who has been silent longest when few more connections fit: else idle ones would keep all others out.
+    def _listen(self, lane: Lane) -> None:
+        """Listen to a lane exactly while there is room for one more."""
+        wanted = lane in self._open and self._in_hand[lane] < room_of(lane, self.cfg.threads)
+        if wanted == (lane in self._listening):
+            return
+        reading = self._handoff.to[lane].reading
+        if wanted:
+            self._listening.add(lane)
+            self.poller.register(reading, selectors.EVENT_READ, functools.partial(self._take, lane))
+        else:
+            self._listening.remove(lane)
+            self.poller.unregister(reading)
 
-        Those that have said nothing yet go first, then those whose last answer lies back longest.
-        """
-        for silent in (self.pending_conns, self.keepalived_conns):
-            while silent and self.nr_conns >= self.worker_connections * FULL:
-                conn = silent.popleft()
-                self.poller.unregister(conn.sock)
+    def _take(self, lane: Lane, _reading: Any) -> None:
+        """Take the connections that wait, as far as there is room, or learn that none will come any more."""
+        try:
+            while self._in_hand[lane] < room_of(lane, self.cfg.threads):
+                handed = self._handoff.to[lane].receive()
+                if handed is None:
+                    break
+                self.nr_conns += 1
+                conn = TConn(self.cfg, handed.sock, handed.client, self._server)
+                self._line_up(conn, lane, handed.since)
+        except EOFError:
+            self._open.remove(lane)
+            if not self._open:
                 self.nr_conns -= 1
-                conn.close()
+        self._listen(lane)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Let a connection wait for a thread of its lane, or for its first bytes; gunicorn's method."""
-        head = _peek(conn)
-        if head is None and not conn.initialized:
-            self._await_first_bytes(conn)
-            return
+        """Let a connection that is here already wait for a thread; gunicorn's method."""
+        self._line_up(conn, lane_of(_peek(conn)), time.monotonic())
+
+    def _line_up(self, conn: Any, lane: Lane, since: float) -> None:
         conn.data_ready = True
-        conn.queued_at = time.monotonic()
-        conn.lane = lane_of(head or b"")
-        self._lines[conn.lane] += 1
-        future = self._pools[conn.lane].submit(self.handle, conn)
+        conn.queued_at = since
+        conn.lane = lane
+        self._in_hand[lane] += 1
+        future = self._pools[lane].submit(self.handle, conn)
         future.add_done_callback(functools.partial(self.method_queue.defer, self.finish_request, conn))
 
-    def _await_first_bytes(self, conn: Any) -> None:
-        """Have the poller wait for a new connection's first bytes, as gunicorn does after a thread has waited in vain."""
-        conn.set_timeout()
-        self.pending_conns.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, functools.partial(self.on_pending_socket_readable, conn))
-
     def finish_request(self, conn: Any, future: Any) -> None:
-        """Take a connection back from its thread; gunicorn's method."""
-        self._lines[conn.lane] -= 1
-        super().finish_request(conn, future)
+        """Take a connection back from its thread; gunicorn's method. One that is kept open waits with the doorman."""
+        self._in_hand[conn.lane] -= 1
+        if _is_kept(conn, future) and self._give_back(conn):
+            self.nr_conns -= 1
+        else:
+            super().finish_request(conn, future)
+        self._listen(conn.lane)
+
+    def _give_back(self, conn: Any) -> bool:
+        return bool(self._open) and self._handoff.back.send(Handed(sock=conn.sock, client=conn.client))
 
     def handle(self, conn: Any) -> Any:
         """Serve what a connection sends; gunicorn's method, in a thread."""
         queued_s = time.monotonic() - conn.queued_at
-        admission.note_queued(queued_s, self._lines[conn.lane])
+        admission.note_queued(queued_s, self._in_hand[conn.lane])
         if not isinstance(conn.sock, PatientSocket):
             conn.sock = PatientSocket(fileno=conn.sock.detach())
         conn.sock.begin(HEADERS_S if queued_s < admission.PATIENCE_S else HURRIED_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nova_lite import errors
-from nova_lite.cli import leftovers, removed_hosts
+from nova_lite.cli import leftovers, novnc, removed_hosts
 from nova_lite.cli.findings import Check, Finding
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.keepers import keeper_of
@@ -119,6 +119,14 @@ def guests(installation: Installation) -> Iterator[Finding]:
         yield Finding(check="guests", subject=server_id, problem=problem, help=help_)
 
 
+def consoles(installation: Installation) -> Iterator[Finding]:
+    """The console daemon of this machine, where one runs, has what it shows screens with."""
+    runs_here = any(one.name == "nova-lite-console" for one in keeper_of(installation).list_running())
+    if runs_here and not novnc.is_there(installation.daemon.state_dir):
+        problem = "noVNC is not here: VNC consoles show no picture. Serial ones work."
+        yield Finding(check="consoles", problem=problem, help="nova-lite up, with Debian's package archive within reach")
+
+
 def taps(installation: Installation) -> Iterator[Finding]:
     """No tap is left on this machine of a server that its host does not have."""
     for tap, server_id in leftovers.list_stray_taps(installation):
@@ -148,6 +156,7 @@ CHECKS: dict[str, Check] = {
     "database": database,
     "identity": keystone,
     "hosts": living_hosts,
+    "consoles": consoles,
     "taps": taps,
     "guests": guests,
     "books": differences,

@@ -10,7 +10,7 @@ from typing import Protocol
 
 SYSTEMD_RUNS = Path("/run/systemd/system")
 # Started in this order and stopped in the reverse one: what answers users comes last and goes first.
-ORDER = ("conductor", "scheduler", "compute", "api")
+ORDER = ("conductor", "scheduler", "compute", "console", "api")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ FORMAT = 1  # of the JSON document: fields are added, never changed
 @json_option
 @click.pass_obj
 def command(files: tuple[Path, ...], server: str, as_json: bool) -> None:
-    """Say why a server got its host or none, as it was decided and as it is now."""
+    """Say why a server, by id or name, got its host or none, as it was decided and as it is now."""
     with Installation(files).database.read() as tx:
         account = _account(tx, server)
     if as_json:
@@ -37,15 +37,15 @@ def command(files: tuple[Path, ...], server: str, as_json: bool) -> None:
     click.echo("\n".join(lines(account)))
 
 
-def _account(tx: Tx, server_id: str) -> Account:
-    """Read the account. Raises: NotFound."""
+def _account(tx: Tx, word: str) -> Account:
+    """Read the account of a server by id or name. Raises: NotFound; Conflict for a name that several have."""
     from nova_lite.inventory import hosts
     from nova_lite.scheduler.pick import pick
     from nova_lite.servers import records
     from nova_lite.workflows.account import account_of, request_to_repeat, with_now
 
-    server = records.get(tx, server_id, include_deleted=True)
-    kept = _kept(tx, server_id)
+    server = records.get_named(tx, word)
+    kept = _kept(tx, server.id)
     account = account_of(server, kept)
     request = request_to_repeat(kept)
     if request is None:
@@ -80,14 +80,7 @@ def _of_operation(tx: Tx, operation_id: str) -> tuple[Record, ...]:
 
 def _without_it(host: Host, request: PlacementRequest) -> Host:
     """Give the server's own host as if it were not there: its room is no room that it lacks."""
-    asked, used = request.asked, host.used
-    freed = dataclasses.replace(
-        used,
-        vcpus=max(0, used.vcpus - asked.vcpus),
-        ram_mib=max(0, used.ram_mib - asked.ram_mib),
-        disk_gib=max(0, used.disk_gib - asked.disk_gib),
-    )
-    return dataclasses.replace(host, used=freed)
+    return dataclasses.replace(host, used=host.used.less(request.asked))
 
 
 def lines(account: Account) -> list[str]:
@@ -113,8 +106,7 @@ def lines(account: Account) -> list[str]:
 
 
 def _explained(why: Explanation) -> Iterator[str]:
-    asked = why.asked
-    yield f"asked    {asked.vcpus} vCPU, {asked.ram_mib} MiB, {asked.disk_gib} GiB; {why.hosts_seen} hosts, {why.fitting} fit"
+    yield f"asked    {why.asked.in_words()}; {why.hosts_seen} hosts, {why.fitting} fit"
     yield f"rules    {', '.join(why.filters)}"
     for one in why.reasons:
         amounts = f" (asked {one.asked}, {one.most_free} free at most {one.unit})".replace(" )", ")") if one.asked else ""
@@ -124,9 +116,8 @@ def _explained(why: Explanation) -> Iterator[str]:
 
 
 def _line(verdict: Verdict) -> str:
-    free = verdict.free
     head = f"  {verdict.host}" + (f" and {verdict.alike - 1} alike" if verdict.alike > 1 else "")
-    head += f" ({free.vcpus} vCPU, {free.ram_mib} MiB, {free.disk_gib} GiB free): "
+    head += f" ({verdict.free.in_words()} free): "
     if verdict.refusals:
         return head + "; ".join(_refused(one) for one in verdict.refusals)
     parts = ", ".join(f"{name} {value:g}" for name, value in verdict.weights.items())

@@ -12,6 +12,7 @@ from nova_lite.cli.installation import Installation
 from nova_lite.cli.show import json_option, show_json, show_table
 from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName
+from nova_lite.model.resources import AMOUNTS
 
 
 @click.group()
@@ -85,7 +86,7 @@ def _plain(host: Host) -> dict[str, Any]:
         "type": host.facts.hypervisor_type,
         "servers": host.running,
         "owes": host.tombstones,
-        **{name: {"used": used, "limit": limit} for name, (used, limit) in _amounts(host).items()},
+        **{name: {"used": getattr(host.used, name), "limit": getattr(host.limit, name)} for name in AMOUNTS},
     }
 
 

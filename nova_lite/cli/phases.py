@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nova_lite import errors
-from nova_lite.cli import clouds_file, joining, keeping, machine_services, simulation
+from nova_lite.cli import clouds_file, joining, keeping, machine_services, novnc, simulation
 from nova_lite.cli.daemons import ORDER, Keeper, Program, program
 from nova_lite.cli.footprint import Footprint
 from nova_lite.cli.installation import Installation
@@ -54,6 +54,7 @@ class Bringing:
             ("Identity", self.look_at_identity),
             ("libvirt", self.start_libvirt),
             ("This machine as a compute host", self.add_this_host),
+            ("Consoles", self.fetch_novnc),
         )
         for title, phase in phases:
             with self.steps.step(title) as note:
@@ -140,6 +141,10 @@ class Bringing:
         """Add this machine, with its join file."""
         joining.add_host(self.installation, self.installation.host, broker_knows_it=self.broker_was_well)
         note.say(self.installation.host)
+
+    def fetch_novnc(self, note: Note) -> None:
+        """Have the scripts that draw guests' screens."""
+        note.say(novnc.ensure(self.installation.daemon.state_dir))
 
     def programs(self) -> list[Program]:
         """List the daemons of this machine."""

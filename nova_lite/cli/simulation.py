@@ -32,5 +32,5 @@ def prepare(installation: Installation, plan: Plan, *, broker_knows_them: bool) 
 
 
 def _program(installation: Installation, name: str, join_files: list[Path]) -> Program:
-    simulated = {"OS_COMPUTE__DRIVER": "fake", "OS_DEFAULT__HEALTH_PORT": "0"}
+    simulated = {"OS_COMPUTE__DRIVER": "fake", "OS_DEFAULT__HEALTH_PORT": "0", "OS_CONSOLE__HOST_PORT": "0"}
     return program("compute", installation.files, name=name, join_files=join_files, **simulated)

@@ -84,6 +84,9 @@ def _host(host: Any) -> dict[str, Any]:
         "vcpus": [host.used.vcpus, host.limit.vcpus],
         "ram_mib": [host.used.ram_mib, host.limit.ram_mib],
         "disk_gib": [host.used.disk_gib, host.limit.disk_gib],
+        "pcpus": [host.used.pcpus, host.limit.pcpus],
+        "pages_2m": [host.used.pages_2m, host.limit.pages_2m],
+        "pages_1g": [host.used.pages_1g, host.limit.pages_1g],
     }
 
 

@@ -15,15 +15,18 @@ from oslo_config import cfg
 
 from nova_lite import errors
 from nova_lite.clock import SystemClock
+from nova_lite.compute.address import own_address
 from nova_lite.compute.boots import Boots
 from nova_lite.compute.host import ComputeHost, Doors
 from nova_lite.compute.moving.door import Door
 from nova_lite.compute.moving.fetch import Fetching
+from nova_lite.compute.relay import Relay
 from nova_lite.compute.virt.driver import VirtDriver
 from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.compute.virt.fetching import Fetcher
 from nova_lite.conf import broker as broker_conf
 from nova_lite.conf import compute as compute_conf
+from nova_lite.conf import console as console_conf
 from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf import moves as moves_conf
 from nova_lite.model.ids import HostName
@@ -86,7 +89,7 @@ def _default_join_file(conf: cfg.ConfigOpts) -> Path:
 
 def _door(conf: cfg.ConfigOpts, options: compute_conf.ComputeOptions, host: str) -> Door:
     """Make the door of this process: one for all its hosts. Simulated ones take any port, since there may be others."""
-    port = 0 if options.driver == "fake" else moves_conf.read(conf).port
+    port = 0 if options.driver == "fake" else moves_conf.read(conf).door_port
     return Door(daemon_conf.read(conf).state_dir / "compute" / host, host, port=port)
 
 
@@ -104,6 +107,7 @@ def _build_host(conf: cfg.ConfigOpts, joined: join.JoinFile, door: Door) -> Comp
             clock=SystemClock(),
             door=door,
             boots=Boots(folder, SystemClock().boot_id) if compute_conf.read(conf).resume_guests_state_on_host_boot else None,
+            relay=Relay(own_address(joined.broker_url), console_conf.read(conf).host_port),
         )
     )
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from nova_lite.clock import Clock
 from nova_lite.compute.boots import Boots
+from nova_lite.compute.caching import ImageFetcher
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
 from nova_lite.compute.moving.door import Door
+from nova_lite.compute.passwords import PasswordDesk
+from nova_lite.compute.relay import Relay
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.service import ComputeService, ServiceParts
 from nova_lite.compute.virt.driver import VirtDriver
@@ -20,6 +23,7 @@ from nova_lite.rpc.conductor import ConductorClient
 from nova_lite.rpc.port import Listener, Transport
 
 THREADS = 4
+FETCHER_S = 1.0
 DRAIN_S = 4.0  # of the nine seconds that a process has from its signal on
 
 
@@ -34,6 +38,7 @@ class Doors:
     clock: Clock
     door: Door | None = None  # None: nothing moves from here to other hosts
     boots: Boots | None = None  # None: a boot of the machine starts no guests
+    relay: Relay = dataclasses.field(default_factory=Relay)
 
 
 class ComputeHost:
@@ -71,17 +76,20 @@ class ComputeHost:
                 monitor=self.monitor,
                 clock=doors.clock,
                 progress=conductor,
+                relay=doors.relay,
             )
         )
+        self.fetcher = ImageFetcher(doors.driver)
+        self.passwords = PasswordDesk(doors.host, self._ledger, self.outbox)
+        doors.driver.listen_to_passwords(self.passwords.take)
         self.monitor.add_chore("owed", self.service.obey_tombstones)
         self.listener: Listener | None = None
 
     def start(self) -> None:
         """Listen, adopt the guests that are here, and register. Returns soon, also while broker or hypervisor are away."""
         self.monitor.before_registering(self._adopt)
-        self.listener = self._doors.transport.serve(
-            conversation.address(self._doors.host), self.service.handlers(), threads=THREADS
-        )
+        handlers = {**self.service.handlers(), "cache_images": self.fetcher.cache_images}
+        self.listener = self._doors.transport.serve(conversation.address(self._doors.host), handlers, threads=THREADS)
         self.monitor.start(self.listener)
 
     def _adopt(self) -> None:
@@ -92,7 +100,9 @@ class ComputeHost:
         """Take no more commands, stop the work in hand (commands are repeated after the next start), let go."""
         if self.listener is not None:
             self.listener.stop()
+        self._doors.relay.stop()
         self.crew.stop(DRAIN_S)
+        self.fetcher.stop(FETCHER_S)
         self.monitor.stop()
         self._doors.transport.close()
         self._doors.driver.close()

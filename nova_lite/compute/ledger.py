@@ -12,7 +12,7 @@ import enum
 import logging
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import ServerId
 from nova_lite.rpc.commands import CommandHead
 from nova_lite.rpc.compute import Tombstone
-from nova_lite.rpc.conductor import Fault, Report, TombstoneDone
+from nova_lite.rpc.conductor import Fault, GuestPassword, Report, TombstoneDone
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -55,6 +55,7 @@ class Kind(enum.StrEnum):
 
     REPORT = "report"
     TOMBSTONE_DONE = "tombstone_done"
+    FROM_GUEST = "from_guest"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,7 @@ class Notice:
     id: str
     kind: Kind
     server_id: ServerId
-    message: Report | TombstoneDone
+    message: Report | TombstoneDone | GuestPassword
 
 
 def task_of(head: CommandHead) -> Task:
@@ -240,11 +241,14 @@ def _insert(db: sqlite3.Connection, notice: Notice) -> None:
     db.execute("INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?)", values)
 
 
+_MESSAGES: Mapping[Kind, Any] = {
+    Kind.REPORT: Report,
+    Kind.TOMBSTONE_DONE: TombstoneDone,
+    Kind.FROM_GUEST: GuestPassword,
+}
+
+
 def _notice(row: sqlite3.Row) -> Notice:
     kind = Kind(row["kind"])
-    message: Report | TombstoneDone
-    if kind is Kind.REPORT:
-        message = wire.from_plain(Report, orjson.loads(row["body"]))
-    else:
-        message = wire.from_plain(TombstoneDone, orjson.loads(row["body"]))
+    message: Report | TombstoneDone | GuestPassword = wire.from_plain(_MESSAGES[kind], orjson.loads(row["body"]))
     return Notice(id=row["id"], kind=kind, server_id=ServerId(row["server_id"]), message=message)

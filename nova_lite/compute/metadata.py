@@ -42,6 +42,8 @@ EC2_VERSIONS = (
 )
 FIRST_WITH = {"vendor_data.json": "2013-10-17", "network_data.json": "2015-10-15", "vendor_data2.json": "2016-10-06"}
 
+PASSWORD, PASSWORD_SINCE = "password", "2013-04-04"
+
 Tree = Mapping[str, Any]  # name -> bytes (a leaf) or another Tree
 
 
@@ -85,7 +87,19 @@ def _openstack_lookup(spec: GuestSpec, parts: list[str], seed: bytes) -> bytes |
         return "\n".join(OPENSTACK_VERSIONS).encode("ascii")
     if parts[0] not in OPENSTACK_VERSIONS:
         return None
-    return _walk(_openstack_files(spec, parts[0], seed, password=False), parts[1:])
+    files = _openstack_files(spec, parts[0], seed, password=False)
+    return _walk(files | ({PASSWORD: b""} if parts[0] >= PASSWORD_SINCE else {}), parts[1:])
+
+
+def is_password(path: str) -> bool:
+    """Whether a path of the metadata service is where the guest writes its password, and finds it again."""
+    parts = [part for part in path.split("/") if part]
+    return (
+        len(parts) == len(("openstack", "latest", PASSWORD))
+        and (parts[0], parts[2]) == ("openstack", PASSWORD)
+        and parts[1] in OPENSTACK_VERSIONS
+        and parts[1] >= PASSWORD_SINCE
+    )
 
 
 def _openstack_files(spec: GuestSpec, version: str, seed: bytes, *, password: bool) -> dict[str, bytes]:

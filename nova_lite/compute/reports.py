@@ -10,7 +10,7 @@ from collections.abc import Callable
 from nova_lite import errors
 from nova_lite.clock import Clock
 from nova_lite.compute.ledger import Ledger, Notice
-from nova_lite.rpc.conductor import ConductorPort, Report
+from nova_lite.rpc.conductor import ConductorPort, GuestPassword, Report
 
 LOG = logging.getLogger(__name__)
 FIRST_S = 2.0
@@ -84,6 +84,8 @@ class Outbox:
     def _cast(self, notice: Notice) -> None:
         if isinstance(notice.message, Report):
             self._conductor.report(notice.message)
+        elif isinstance(notice.message, GuestPassword):
+            self._conductor.guest_password(notice.message)
         else:
             self._conductor.tombstone_done(notice.message)
 

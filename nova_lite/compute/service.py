@@ -15,11 +15,13 @@ from typing import Any, TypeVar
 from nova_lite import errors, metrics
 from nova_lite.clock import Clock
 from nova_lite.compute import uptime
+from nova_lite.compute.consoles import Consoles
 from nova_lite.compute.crew import Act, Crew, Work
 from nova_lite.compute.disks.tool import FULL, FULL_CODE, FULL_SAID
 from nova_lite.compute.effort import Effort
 from nova_lite.compute.ledger import TOMBSTONE, Kind, Ledger, Notice, Outcome, Task, task_of
 from nova_lite.compute.monitor import Monitor
+from nova_lite.compute.relay import Relay
 from nova_lite.compute.reports import Outbox
 from nova_lite.compute.virt.driver import Stopped, VirtDriver, VirtError
 from nova_lite.compute.works import WORKS, CommandWork
@@ -53,6 +55,7 @@ class ServiceParts:
     monitor: Monitor
     clock: Clock
     progress: ProgressPort | None = None  # None: nobody wants to know how far moves are
+    relay: Relay = dataclasses.field(default_factory=Relay)
 
 
 class Questions:
@@ -92,6 +95,7 @@ class ComputeService:
         self._nothing_owed = threading.Event()
         self._nothing_owed.set()
         self._questions = Questions(parts.driver, QUESTIONS)
+        self._consoles = Consoles(self._questions, parts.relay)
 
     def handlers(self) -> dict[str, Handler]:
         """Give the handlers by method name."""
@@ -102,6 +106,7 @@ class ComputeService:
             "self_test": self.self_test,
             "get_console_output": self.get_console_output,
             "get_diagnostics": self.get_diagnostics,
+            "get_console": self._consoles.get_console,
             "get_uptime": get_uptime,
             "force_live": self.force_live,
         }

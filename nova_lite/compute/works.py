@@ -17,7 +17,7 @@ from nova_lite.rpc.commands import (
     EnsurePower,
     FinishLive,
     FinishMove,
-    HoldGuest,
+    HoldDisks,
     MigrateLive,
     Power,
     PrepareLive,
@@ -58,7 +58,7 @@ def _reboot_guest(driver: VirtDriver, command: RebootGuest, stop: threading.Even
     return driver.reboot(command.head.server_id, hard=command.hard, graceful_s=command.graceful_s, stop=stop)
 
 
-def _hold_guest(driver: VirtDriver, command: HoldGuest, stop: threading.Event) -> None:
+def _hold_disks(driver: VirtDriver, command: HoldDisks, stop: threading.Event) -> None:
     driver.moves.hold(command.head.server_id, command.token_sha256, command.graceful_s, stop)
 
 
@@ -99,7 +99,7 @@ WORKS = (
     CommandWork(command=RemoveGuest, act=_remove_guest),
     CommandWork(command=EnsurePower, act=_ensure_power),
     CommandWork(command=RebootGuest, act=_reboot_guest),
-    CommandWork(command=HoldGuest, act=_hold_guest),
+    CommandWork(command=HoldDisks, act=_hold_disks),
     CommandWork(command=BringDisks, act=_bring_disks, makes_guests=True),
     CommandWork(command=FinishMove, act=_finish_move, makes_guests=True),
     CommandWork(command=RestoreGuest, act=_restore_guest),

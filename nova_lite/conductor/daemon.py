@@ -9,6 +9,7 @@ import socket
 from oslo_config import cfg
 
 from nova_lite.clock import SystemClock
+from nova_lite.conductor.consoles import ConsoleService
 from nova_lite.conductor.differences import library
 from nova_lite.conductor.host_book import HostBook
 from nova_lite.conductor.housekeeping import Chore, Housekeeping
@@ -39,6 +40,7 @@ from nova_lite.inventory import hosts, services
 from nova_lite.network.port import NetworkPort
 from nova_lite.network.service import Networks
 from nova_lite.rpc import conductor as conversation
+from nova_lite.rpc import console as console_conversation
 from nova_lite.rpc.compute import ComputeClient
 from nova_lite.rpc.notifier import RabbitNotifier
 from nova_lite.rpc.port import Address, Listener, Transport
@@ -52,6 +54,7 @@ from nova_lite.workflows.registry import REGISTRY
 
 BINARY = "nova-conductor"  # the Compute API's name of this daemon
 THREADS = 8
+CONSOLE_THREADS = 2  # each may wait five seconds for a host
 LEASES_S = 5.0  # of the nine seconds that a process has from its signal on
 LISTENER_S = 2.0
 
@@ -113,7 +116,9 @@ class Conductor:
             SystemClock(),
         )
         self._outbox = Outbox(database, doors.notifier, facts.process()) if doors.notifier is not None else None
+        self._consoles = ConsoleService(database, compute)
         self._listener: Listener | None = None
+        self._console_listener: Listener | None = None
 
     def start(self) -> None:
         """Begin to run and to listen. Raises: ConfigError for a database that this release cannot serve."""
@@ -128,9 +133,13 @@ class Conductor:
             "power_changed": self._service.power_changed,
             "tombstone_done": self._service.tombstone_done,
             "move_progress": self._service.move_progress,
+            "guest_password": self._service.guest_password,
         }
         address = Address(conversation.ADDRESS.topic, self._doors.name)
         self._listener = self._doors.transport.serve(address, handlers, threads=THREADS)
+        self._console_listener = self._doors.transport.serve(
+            Address(console_conversation.ADDRESS.topic, self._doors.name), self._consoles.handlers(), threads=CONSOLE_THREADS
+        )
         self._housekeeping.start()
         if self._outbox is not None:
             self._outbox.start()
@@ -141,8 +150,9 @@ class Conductor:
         The leases come first: until one is given back or runs out, nobody else goes on with its operation.
         """
         self._runner.stop(LEASES_S)
-        if self._listener is not None:
-            self._listener.stop(LISTENER_S)
+        for listener in (self._listener, self._console_listener):
+            if listener is not None:
+                listener.stop(LISTENER_S)
         self._housekeeping.stop(LISTENER_S)
         if self._outbox is not None:
             self._outbox.stop(LISTENER_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nova_lite import errors
 from nova_lite.db.engine import Database
 from nova_lite.inventory import death, hosts
 from nova_lite.inventory.liveness import LOST_S
@@ -25,11 +24,10 @@ class HostBook:
     def look(self, host: HostName) -> HostStanding | None:
         """Read how a host stands now; None for one that was removed or never registered."""
         with self._database.read() as tx:
-            try:
-                found = hosts.get_host(tx, host)
-            except errors.NotFound:
-                return None
-        silent = found.last_seen_age_s is None or found.last_seen_age_s > LOST_S
+            found = hosts.find_sign_of_life(tx, host)
+        if found is None:
+            return None
+        silent = found.age_s is None or found.age_s > LOST_S
         dead = death.is_proven(found)
         return HostStanding(incarnation=found.incarnation, up=found.up, lost=dead or silent, dead=dead)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping
@@ -13,13 +14,22 @@ from nova_lite.conductor.reconcilers.power_states import PowerStates
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db.engine import Database, Tx
 from nova_lite.durable import journal
-from nova_lite.inventory import hosts
+from nova_lite.inventory import claims, hosts
 from nova_lite.model import wire
 from nova_lite.model.host import Look
 from nova_lite.model.ids import HostName, OperationId
 from nova_lite.rpc.compute import ComputeClient, Tombstone, Welcome
-from nova_lite.rpc.conductor import Doorbell, Heartbeat, MoveProgress, PowerChange, Registration, Report, TombstoneDone
-from nova_lite.servers import moves
+from nova_lite.rpc.conductor import (
+    Doorbell,
+    GuestPassword,
+    Heartbeat,
+    MoveProgress,
+    PowerChange,
+    Registration,
+    Report,
+    TombstoneDone,
+)
+from nova_lite.servers import moves, passwords
 from nova_lite.workflows.desk import Desk
 
 LOG = logging.getLogger(__name__)
@@ -138,6 +148,22 @@ class ConductorService:
                 moves.note_progress(tx, found.id, message.progress)
 
         self._parts.database.transact(note)
+
+    def guest_password(self, body: Mapping[str, Any]) -> None:
+        """Handle GuestPassword: the first one stays until the user clears it. A host speaks for its own guests only."""
+        message = wire.from_plain(GuestPassword, body)
+
+        def write(tx: Tx) -> bool:
+            if claims.find_host(tx, message.server_id) != message.host:
+                return False
+            with contextlib.suppress(errors.BadRequest):  # too long, which the host has told the guest
+                passwords.write(tx, message.server_id, message.password)
+            return True
+
+        if not self._parts.database.transact(write):
+            extra = {"host": message.host, "server_id": message.server_id}
+            LOG.warning("A host speaks for a guest that is not its own.", extra=extra)
+        self._acknowledge(message.host, message.report_id)
 
     def _refuse_look(self, host: HostName, age: hosts.Age) -> None:
         metrics.LOOKS_REFUSED.labels(age.value).inc()

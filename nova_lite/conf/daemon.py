@@ -17,7 +17,7 @@ OPTIONS = (
         min=0,
         max=65535,
         help="Port on 127.0.0.1 of a daemon's /healthz and /metrics; 0: none. By default 8781 for the conductor, 8782 for "
-        "the scheduler, 8783 for compute. Daemons that share a file set it by OS_DEFAULT__HEALTH_PORT.",
+        "the scheduler, 8783 for compute, 8784 for console. Daemons that share a file set it by OS_DEFAULT__HEALTH_PORT.",
     ),
     cfg.BoolOpt("debug", default=False, help="Log in detail. Secrets are left out in any case."),
 )

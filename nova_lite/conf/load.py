@@ -16,7 +16,7 @@ from types import ModuleType
 from oslo_config import cfg
 
 from nova_lite import errors
-from nova_lite.conf import api, broker, compute, daemon, database, identity, image, moves, network, scheduler
+from nova_lite.conf import api, broker, compute, console, daemon, database, identity, image, moves, network, scheduler
 
 DEFAULT_FILE = Path("/etc/nova-lite/nova-lite.conf")
 ROOMS: tuple[ModuleType, ...] = (
@@ -24,6 +24,7 @@ ROOMS: tuple[ModuleType, ...] = (
     api,
     broker,
     compute,
+    console,
     database,
     identity,
     image,

@@ -22,7 +22,7 @@ OPTIONS = (
         help="Seconds after which a resize or cold migration that nobody confirmed is confirmed; 0: never.",
     ),
     cfg.PortOpt(
-        "port",
+        "door_port",
         default=16520,
         help="TCP port at which a host gives disks to the hosts that take its servers over, by TLS; 0: any that is free. "
         "Simulated hosts always take any.",
@@ -37,7 +37,7 @@ class MoveOptions:
 
     allow_resize_to_same_host: bool = True
     resize_confirm_window: int = 0
-    port: int = 0
+    door_port: int = 0
     rate_mib_s: int = 0
 
 

@@ -23,6 +23,18 @@ def now_sql(database: Database) -> sa.ColumnElement[float]:
     return sa.literal_column(_SERVER_CLOCKS[database.dialect], sa.Double())
 
 
+def now_of(dialect: str, *, own_time: bool) -> sa.ColumnElement[float]:
+    """Give the journal's time as a part of a statement that is kept; with a time of our own its value is `parameters`."""
+    if own_time:
+        return sa.bindparam("journal_now", type_=sa.Double())
+    return sa.literal_column(_SERVER_CLOCKS[dialect], sa.Double())
+
+
+def parameters(database: Database) -> dict[str, float]:
+    """Give what a statement with `now_of` is executed with."""
+    return {"journal_now": database.clock.monotonic()} if database.own_time else {}
+
+
 def now(tx: Tx) -> float:
     """Read the journal's time in seconds; only differences mean something."""
     if tx.database.own_time:

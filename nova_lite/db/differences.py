@@ -14,6 +14,7 @@ from nova_lite.db.tables.images import images
 from nova_lite.db.tables.inventory import claims, repairs, services, strangers, tombstones
 from nova_lite.db.tables.journal import operations, signals, subjects
 from nova_lite.db.tables.networks import ports
+from nova_lite.db.tables.placement import server_groups
 from nova_lite.db.tables.servers import servers
 
 Row = sa.RowMapping
@@ -44,9 +45,9 @@ def stuck_servers(tx: Tx) -> Sequence[Row]:
 
 
 def servers_without_claim(tx: Tx) -> Sequence[Row]:
-    """Read servers on a host that hold nothing there and that no operation changes: id, host, flavor."""
+    """Read servers on a host that hold nothing there and that no operation changes: id, host, flavor, image_properties."""
     held = sa.select(claims.c.server_id).where(claims.c.server_id == servers.c.id, claims.c.host == servers.c.host)
-    query = sa.select(servers.c.id, servers.c.host, servers.c.flavor).where(
+    query = sa.select(servers.c.id, servers.c.host, servers.c.flavor, servers.c.image_properties).where(
         servers.c.host.is_not(None), servers.c.state.not_in(HOMELESS), ~held.exists(), ~_busy(servers.c.id)
     )
     return _rows(tx, query.order_by(servers.c.id))
@@ -243,6 +244,7 @@ def ownerless(tx: Tx) -> Sequence[Row]:
         ("server", servers.c.project_id, servers.c.state != "deleted"),
         ("image", images.c.owner, images.c.status != "deleted"),
         ("port", ports.c.project_id, sa.true()),
+        ("server group", server_groups.c.project_id, sa.true()),
     )
     parts = [
         sa.select(sa.literal(kind).label("kind"), owner.label("project_id"), sa.func.count().label("count"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ from nova_lite.db.tables.servers import servers
 from nova_lite.model import wire
 from nova_lite.model.host import FAILURES_BORNE, Host, HostFacts, Look
 from nova_lite.model.ids import HostName, OperationId, ServerId
-from nova_lite.model.resources import ClaimRole, Resources
+from nova_lite.model.resources import AMOUNTS, ClaimRole, Resources
 
 Row = sa.RowMapping
 ASIDE_S = 300.0  # a host's first time aside; each following one is twice as long
@@ -85,6 +85,13 @@ def select_hosts(tx: Tx, overdue_s: float, name: HostName | None = None) -> tupl
     return tuple(_host(row, overdue_s) for row in tx.execute(query).mappings())
 
 
+def select_sign_of_life(tx: Tx, name: HostName) -> Row | None:
+    """Read a registered host's incarnation, whether it is forced down, and the age of its last sign of life (`age`)."""
+    age = sa.case((_same_boot(tx, hosts.c.seen_boot_id), _age(tx, hosts.c.last_seen_at)), else_=None)
+    query = sa.select(hosts.c.incarnation, hosts.c.forced_down, age.label("age"))
+    return tx.execute(query.where(hosts.c.name == name, hosts.c.facts.is_not(None))).mappings().one_or_none()
+
+
 def host_numbers(tx: Tx) -> dict[str, int]:
     """Give the integer id of each host, as old microversions show it."""
     return {row.name: row.number for row in tx.execute(sa.select(hosts.c.name, hosts.c.number))}
@@ -96,8 +103,8 @@ def _host(row: Row, overdue_s: float) -> Host:
         name=HostName(row["name"]),
         uuid=row["uuid"],
         facts=wire.from_plain(HostFacts, {**row["facts"], "zone": row["zone"]}),
-        limit=Resources(vcpus=row["vcpus_limit"], ram_mib=row["ram_mib_limit"], disk_gib=row["disk_gib_limit"]),
-        used=Resources(vcpus=row["vcpus_used"], ram_mib=row["ram_mib_used"], disk_gib=row["disk_gib_used"]),
+        limit=amounts_of(row, "_limit"),
+        used=amounts_of(row, "_used"),
         generation=row["generation"],
         incarnation=row["incarnation"],
         enabled=row["enabled"],
@@ -115,10 +122,20 @@ def _host(row: Row, overdue_s: float) -> Host:
     )
 
 
+def amounts_of(row: Row, ending: str = "") -> Resources:
+    """Read amounts out of a row that has columns of their names with that ending."""
+    return Resources(**{name: int(row[f"{name}{ending}"]) for name in AMOUNTS})
+
+
 def update_host(tx: Tx, name: HostName, **columns: Any) -> bool:
     """Change columns of a host; its generation rises."""
     change = hosts.update().where(hosts.c.name == name).values(**columns, generation=hosts.c.generation + 1)
     return tx.execute(change).rowcount == 1
+
+
+def change_facts(tx: Tx, name: HostName, facts: HostFacts, limit: Resources) -> None:
+    """Write what a running host says of itself by now."""
+    update_host(tx, name, facts=wire.to_plain(facts), **_limit(limit))
 
 
 def register(tx: Tx, name: HostName, facts: HostFacts, limit: Resources, wall: float) -> int | None:
@@ -127,9 +144,7 @@ def register(tx: Tx, name: HostName, facts: HostFacts, limit: Resources, wall: f
         tx,
         name,
         facts=wire.to_plain(facts),
-        vcpus_limit=limit.vcpus,
-        ram_mib_limit=limit.ram_mib,
-        disk_gib_limit=limit.disk_gib,
+        **_limit(limit),
         incarnation=hosts.c.incarnation + 1,
         last_seen_at=clock.now_sql(tx.database),
         seen_boot_id=clock.boot_id(tx.database),
@@ -178,9 +193,7 @@ def take(tx: Tx, host: HostName, asked: Resources, *, zone: str | None = None) -
             hosts.c.name == host,
             hosts.c.enabled,
             sa.not_(hosts.c.forced_down),
-            hosts.c.vcpus_used + asked.vcpus <= hosts.c.vcpus_limit,
-            hosts.c.ram_mib_used + asked.ram_mib <= hosts.c.ram_mib_limit,
-            hosts.c.disk_gib_used + asked.disk_gib <= hosts.c.disk_gib_limit,
+            *_room_for(asked),
         )
         .values(_used(asked, 1))
     )
@@ -230,12 +243,20 @@ def give_back(tx: Tx, host: HostName, amount: Resources) -> None:
 
 
 def _used(amount: Resources, sign: int) -> dict[str, Any]:
-    return {
-        "vcpus_used": hosts.c.vcpus_used + sign * amount.vcpus,
-        "ram_mib_used": hosts.c.ram_mib_used + sign * amount.ram_mib,
-        "disk_gib_used": hosts.c.disk_gib_used + sign * amount.disk_gib,
-        "generation": hosts.c.generation + 1,
-    }
+    """Name the columns that change; what is not touched costs no expression."""
+    changed = {f"{name}_used": hosts.c[f"{name}_used"] + sign * value for name in AMOUNTS if (value := getattr(amount, name))}
+    return {**changed, "generation": hosts.c.generation + 1}
+
+
+def _limit(limit: Resources) -> dict[str, int]:
+    return {f"{name}_limit": getattr(limit, name) for name in AMOUNTS}
+
+
+def _room_for(asked: Resources) -> Iterator[sa.ColumnElement[bool]]:
+    """Say that what is asked fits under each limit; of what is not asked there may be too little already."""
+    for name in AMOUNTS:
+        if amount := getattr(asked, name):
+            yield hosts.c[f"{name}_used"] + amount <= hosts.c[f"{name}_limit"]
 
 
 def insert_claim(tx: Tx, server_id: ServerId, role: ClaimRole, host: HostName, amount: Resources, wall: float) -> None:
@@ -289,16 +310,9 @@ def orphan_claims(tx: Tx) -> Sequence[Row]:
 
 def used_by_claims(tx: Tx) -> dict[str, Resources]:
     """Add up the claims of each host."""
-    query = sa.select(
-        claims.c.host,
-        sa.func.sum(claims.c.vcpus).label("vcpus"),
-        sa.func.sum(claims.c.ram_mib).label("ram_mib"),
-        sa.func.sum(claims.c.disk_gib).label("disk_gib"),
-    ).group_by(claims.c.host)
-    return {
-        row.host: Resources(vcpus=int(row.vcpus), ram_mib=int(row.ram_mib), disk_gib=int(row.disk_gib))
-        for row in tx.execute(query)
-    }
+    sums = [sa.func.sum(claims.c[name]).label(name) for name in AMOUNTS]
+    query = sa.select(claims.c.host, *sums).group_by(claims.c.host)
+    return {row["host"]: amounts_of(row) for row in tx.execute(query).mappings()}
 
 
 def set_used(tx: Tx, host: HostName, amount: Resources, *, generation: int) -> bool:
@@ -307,9 +321,7 @@ def set_used(tx: Tx, host: HostName, amount: Resources, *, generation: int) -> b
         hosts.update()
         .where(hosts.c.name == host, hosts.c.generation == generation)
         .values(
-            vcpus_used=amount.vcpus,
-            ram_mib_used=amount.ram_mib,
-            disk_gib_used=amount.disk_gib,
+            **{f"{name}_used": getattr(amount, name) for name in AMOUNTS},
             generation=hosts.c.generation + 1,
         )
     )

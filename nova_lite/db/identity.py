@@ -30,6 +30,7 @@ class Rows(Generic[T]):
         self._make = make
         self._columns = [table.c[field.name] for field in dataclasses.fields(make)]  # type: ignore[arg-type]
         self._queries: dict[tuple[tuple[str, bool, bool], ...], sa.Select[Any]] = {}
+        self._order = [table.c[name] for name in ("name", "id") if name in table.c] or [*table.primary_key.columns][:1]
 
     def find(self, tx: Tx, key: str) -> T | None:
         """Read one by id."""
@@ -54,16 +55,38 @@ class Rows(Generic[T]):
 
     def list_by(self, tx: Tx, **equal: Any) -> list[T]:
         """List those that have these values, by name where there is one. A list of values means any of them."""
+        query, given = self._asked(equal)
+        return self._read(tx, query, given)
+
+    def page_by(self, tx: Tx, *, after: str | None, most: int, **equal: Any) -> list[T]:
+        """List at most so many of what `list_by` lists, those that come after the one with this id; it is a table with names.
+
+        Raises: NotFound when that one is not among them.
+        """
+        query, given = self._asked(equal)
+        if after is not None:
+            last: Any = self.find_by(tx, id=after, **{name: value for name, value in equal.items() if name != "id"})
+            if last is None or equal.get("id", after) != after:
+                raise errors.NotFound(f"Could not find marker: {after[:64]}.")
+            name, key = self.table.c.name, self.table.c.id
+            query = query.where((name > last.name) | ((name == last.name) & (key > last.id)))
+        return self._read(tx, query.limit(most), given)
+
+    def _read(self, tx: Tx, query: sa.Select[Any], given: dict[str, Any]) -> list[T]:
+        return [self._make(**row) for row in tx.execute(query, given).mappings()]
+
+    def _asked(self, equal: dict[str, Any]) -> tuple[sa.Select[Any], dict[str, Any]]:
+        """Give the query for columns with these values, and the values."""
         given = {name: list(value) if isinstance(value, tuple | set) else value for name, value in equal.items()}
         shape = tuple((name, isinstance(value, list), value is None) for name, value in given.items())
         query = self._queries.get(shape)
         if query is None:
             query = self._queries[shape] = self._query(shape)
-        return [self._make(**row) for row in tx.execute(query, given).mappings()]
+        return query, given
 
     def _query(self, shape: tuple[tuple[str, bool, bool], ...]) -> sa.Select[Any]:
         """Write the query for some columns once: building it costs as much as running it."""
-        query = sa.select(*self._columns).order_by(self.table.c.get("name", self.table.primary_key.columns[0]))
+        query = sa.select(*self._columns).order_by(*self._order)
         for name, several, nothing in shape:
             column = self.table.c[name]
             if nothing:

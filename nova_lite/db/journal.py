@@ -7,6 +7,7 @@ which interleaving each condition is for: docs/develop/engine.md.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -150,7 +151,9 @@ def take_due(tx: Tx, lessee: Lessee, choose: Callable[[Sequence[Row]], Iterable[
     Where rows can be locked, those that another runner has just read are passed over.
     """
     now = clock.now_sql(tx.database)
-    rows = tx.execute(_first_due(tx, lessee, now)).mappings().all()
+    boot = clock.boot_id(tx.database)
+    query = _first_due(tx.database.dialect, lessee, own_time=tx.database.own_time, has_boot=boot is not None)
+    rows = tx.execute(query, clock.parameters(tx.database) | ({} if boot is None else {"boot": boot})).mappings().all()
     chosen = list(choose(rows))
     if not chosen:
         return []
@@ -173,29 +176,38 @@ def take_due(tx: Tx, lessee: Lessee, choose: Callable[[Sequence[Row]], Iterable[
     return [row for row, _ in chosen]
 
 
-def _first_due(tx: Tx, lessee: Lessee, now: sa.ColumnElement[float]) -> sa.Select[Any]:
-    """Choose 32: in each class the first of every project, then the second of every project, and so on."""
+@functools.lru_cache(maxsize=16)
+def _first_due(dialect: str, lessee: Lessee, *, own_time: bool, has_boot: bool) -> sa.Select[Any]:
+    """Choose 32: in each class the first of every project, then the second of every project, and so on.
+
+    Kept: making it takes longer than running it, and a runner looks whenever it is rung.
+    """
+    now = clock.now_of(dialect, own_time=own_time)
+    due = _due_at(lessee, now, sa.bindparam("boot", type_=operations.c.boot_id.type) if has_boot else None)
     place = sa.func.row_number().over(
         partition_by=(operations.c.priority, operations.c.project_id), order_by=operations.c.wake_at
     )
     order = ("priority", "place", "wake_at")
     all_due = (
         sa.select(operations.c.id, operations.c.priority, operations.c.wake_at, place.label("place"))
-        .where(*_due(tx, lessee))
+        .where(*due)
         .subquery("all_due")
     )
     first = sa.select(all_due).order_by(*(all_due.c[name] for name in order)).limit(TAKEN_AT_ONCE).subquery("first_due")
     query = (
         sa.select(operations, now.label("now"))
         .join(first, first.c.id == operations.c.id)
-        .where(*_due(tx, lessee))
+        .where(*due)
         .order_by(*(first.c[name] for name in order))
     )
-    return query if tx.database.dialect == "sqlite" else query.with_for_update(skip_locked=True, of=operations)
+    return query if dialect == "sqlite" else query.with_for_update(skip_locked=True, of=operations)
 
 
 def _due(tx: Tx, lessee: Lessee) -> list[sa.ColumnElement[bool]]:
-    now = clock.now_sql(tx.database)
+    return _due_at(lessee, clock.now_sql(tx.database), clock.boot_id(tx.database))
+
+
+def _due_at(lessee: Lessee, now: sa.ColumnElement[float], boot: Any) -> list[sa.ColumnElement[bool]]:
     known = (sa.and_(operations.c.workflow == name, operations.c.version == number) for name, number in lessee.known)
     conditions = [
         operations.c.pool.in_(lessee.pools),
@@ -203,7 +215,6 @@ def _due(tx: Tx, lessee: Lessee) -> list[sa.ColumnElement[bool]]:
         sa.or_(operations.c.lease_until.is_(None), operations.c.lease_until < now),
         sa.or_(sa.false(), *known),
     ]
-    boot = clock.boot_id(tx.database)
     return conditions if boot is None else [*conditions, operations.c.boot_id == boot]
 
 
@@ -242,37 +253,47 @@ def adopt_boot(tx: Tx) -> int:
 # -- recording -------------------------------------------------------------------------------------------------------
 
 
-def record(tx: Tx, guard: Guard, values: Mapping[str, Any], *, lease_s: float | None, wake_s: float | None) -> bool:
-    """Write an operation's progress; False, and nothing is written, when the guard does not fit any more.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Times:
+    """Seconds from now that a recording writes down. `lease_s` None: the lease is given back; the others: as in the values."""
 
-    With `lease_s` the lease goes on for so long, else it is given back; with `wake_s` the operation is due in so many seconds.
-    """
-    now = clock.now_sql(tx.database)
+    lease_s: float | None
+    wake_s: float | None = None
+    deadline_s: float | None = None
+
+
+def record(tx: Tx, guard: Guard, values: Mapping[str, Any], times: Times) -> bool:
+    """Write an operation's progress; False, and nothing is written, when the guard does not fit any more."""
+    named = {"lease_until": times.lease_s, "wake_at": times.wake_s, "deadline_at": times.deadline_s}
+    timed = {name: seconds for name, seconds in named.items() if seconds is not None}
+    plain = {name: value for name, value in values.items() if name not in timed}
+    if times.lease_s is None:
+        plain |= {"lease_owner": None, "lease_until": None}
+    statement = _recording(tx.database.dialect, tuple(plain), tuple(timed), own_time=tx.database.own_time)
+    parameters: dict[str, Any] = {f"its_{name}": value for name, value in vars(guard).items()}
+    parameters |= {f"new_{name}": value for name, value in (plain | timed).items()}
+    return tx.execute(statement, parameters | clock.parameters(tx.database)).rowcount == 1
+
+
+@functools.lru_cache(maxsize=64)
+def _recording(dialect: str, plain: tuple[str, ...], timed: tuple[str, ...], *, own_time: bool) -> sa.Update:
+    """Make the statement of `record` for some columns; few sets of them come. `timed` are written as seconds from now."""
+    now = clock.now_of(dialect, own_time=own_time)
+    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}", type_=operations.c[name].type) for name in plain}
+    values |= {name: now + sa.bindparam(f"new_{name}", type_=sa.Double()) for name in timed}
     fits = (
-        operations.c.id == guard.operation_id,
-        operations.c.lease_number == guard.lease_number,
-        operations.c.signal_seq == guard.signal_seq,
-        operations.c.turn == guard.turn,
+        operations.c.id == sa.bindparam("its_operation_id"),
+        operations.c.lease_number == sa.bindparam("its_lease_number"),
+        operations.c.signal_seq == sa.bindparam("its_signal_seq"),
+        operations.c.turn == sa.bindparam("its_turn"),
         operations.c.ended_at.is_(None),
     )
-    changes = dict(values)
-    if lease_s is None:
-        changes |= {"lease_owner": None, "lease_until": None}
-    else:
-        changes["lease_until"] = now + lease_s
-    if wake_s is not None:
-        changes["wake_at"] = now + wake_s
-    return tx.execute(operations.update().where(*fits).values(changes)).rowcount == 1
+    return operations.update().where(*fits).values(values)
 
 
 def boot_id(database: Database) -> str | None:
     """Give the boot whose time the rows carry; None where the database has a clock of its own."""
     return clock.boot_id(database)
-
-
-def in_seconds(tx: Tx, number: float | None) -> sa.ColumnElement[float] | None:
-    """Give the journal's time in so many seconds, as a value to write."""
-    return None if number is None else clock.now_sql(tx.database) + number
 
 
 def standing(tx: Tx, operation_id: str) -> Row | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,17 +29,31 @@ def locked_usage(tx: Tx, project_id: str, resources: Iterable[str]) -> dict[str,
     return {row.resource: row.used for row in tx.execute(query)}
 
 
-def locked_usage_and_limits(tx: Tx, project_id: str, resources: Iterable[str]) -> dict[str, tuple[int, int | None]]:
-    """Read like `locked_usage`, with the limit that rows set for each (None: the built-in one), in one statement."""
-    own = _limit(project_id)
-    general = _limit(DEFAULTS)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What is used of a resource, and the limits that rows set: of the project (None: the built-in one), of one user."""
+
+    used: int
+    limit: int | None
+    of_user: int | None
+
+
+def locked_usage_and_limits(tx: Tx, project_id: str, resources: Iterable[str], user_id: str = "") -> dict[str, Standing]:
+    """Read like `locked_usage`, with the limits of the project and of one of its users, in one statement."""
+    limit = sa.func.coalesce(_limit(project_id), _limit(DEFAULTS))
+    of_user = (
+        sa.select(quota_user_limits.c.limit)
+        .where(_of_user(project_id, user_id), quota_user_limits.c.resource == quota_usage.c.resource)
+        .correlate(quota_usage)
+        .scalar_subquery()
+    )
     query = (
-        sa.select(quota_usage.c.resource, quota_usage.c.used, sa.func.coalesce(own, general).label("limit"))
+        sa.select(quota_usage.c.resource, quota_usage.c.used, limit.label("limit"), of_user.label("of_user"))
         .where(quota_usage.c.project_id == project_id, quota_usage.c.resource.in_(sorted(resources)))
         .order_by(quota_usage.c.resource)
         .with_for_update()
     )
-    return {row.resource: (row.used, row.limit) for row in tx.execute(query)}
+    return {row.resource: Standing(used=row.used, limit=row.limit, of_user=row.of_user) for row in tx.execute(query)}
 
 
 def _limit(owner: str) -> sa.ScalarSelect[Any]:

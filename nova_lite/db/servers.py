@@ -127,6 +127,18 @@ def find_server(tx: Tx, server_id: str) -> Row | None:
     return tx.execute(query).mappings().one_or_none()
 
 
+def ids_named(tx: Tx, name: str, *, limit: int) -> list[tuple[str, bool]]:
+    """List servers of a name as (id, deleted): those that live first, each the newest first."""
+    deleted = servers.c.state == "deleted"
+    query = (
+        sa.select(servers.c.id, deleted.label("deleted"))
+        .where(servers.c.name == name)
+        .order_by(deleted, servers.c.created_at.desc(), servers.c.id)
+        .limit(limit)
+    )
+    return [(row.id, bool(row.deleted)) for row in tx.execute(query)]
+
+
 def list_servers(tx: Tx, wanted: ServerFilter, page: ServerPage) -> Sequence[Row]:
     """Read a page of rows with their live operations.
 

@@ -231,8 +231,8 @@ class Drive:
 
     def _let_go(self) -> None:
         """Give the lease back at a border, due at once."""
-        guard = self._guard()
-        recorded = self._means.database.transact(lambda tx: queries.record(tx, guard, {}, lease_s=None, wake_s=0.0))
+        guard, times = self._guard(), queries.Times(lease_s=None, wake_s=0.0)
+        recorded = self._means.database.transact(lambda tx: queries.record(tx, guard, {}, times))
         if recorded:
             self._held = False
         else:

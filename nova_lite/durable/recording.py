@@ -56,22 +56,26 @@ class Recorder:
 
     def store(self, tx: Tx, guard: queries.Guard, move: Move, signals: tuple[Signal, ...]) -> None:
         """Write a move, and at the end all that ends with it. Raises: Stale, and the transaction is rolled back."""
-        values, events = self._columns(tx, move)
+        values, events = self._columns(move)
         keeps = move.pause_s is None and move.outcome is None
         lease_s = self._means.lease_s if keeps else None
-        if not queries.record(tx, guard, values, lease_s=lease_s, wake_s=move.pause_s):
+        times = queries.Times(lease_s=lease_s, wake_s=move.pause_s, deadline_s=self._deadline_s(move))
+        if not queries.record(tx, guard, values, times):
             raise Stale
         queries.insert_events(tx, [{"operation_id": self._lease.operation_id, **event} for event in events])
         if move.outcome is not None:
             self._end(tx, move, signals)
 
-    def _columns(self, tx: Tx, move: Move) -> tuple[dict[str, Any], tuple[Mapping[str, Any], ...]]:
+    def _deadline_s(self, move: Move) -> float | None:
+        """Give the time left to the step that comes; None where it is not counted, or nothing comes."""
+        if move.outcome is not None or move.progress.state.frozen_left_s is not None:
+            return None
+        return step_of(self._lease.workflow, move.progress).deadline_s if move.left_s is None else move.left_s
+
+    def _columns(self, move: Move) -> tuple[dict[str, Any], tuple[Mapping[str, Any], ...]]:
         """Give the columns of a move, and the events that go into the history with it."""
         progress, workflow = move.progress, self._lease.workflow
         moved = progress.events if move.outcome is not None or len(progress.events) >= EVENTS_KEPT_IN_ROW else ()
-        left_s: float | None = step_of(workflow, progress).deadline_s if move.left_s is None else move.left_s
-        if progress.state.frozen_left_s is not None:
-            left_s = None
         values = {
             "position": progress.position,
             "step": step_of(workflow, progress).name,
@@ -82,7 +86,7 @@ class Recorder:
             "results": progress.results,
             "state": moves.plain_state(progress.state),
             "events": [] if moved else progress.events,
-            "deadline_at": queries.in_seconds(tx, left_s),
+            "deadline_at": None,  # unless there is a time, see `_deadline_s`
         }
         if move.outcome is not None:
             failure = progress.state.failure
@@ -91,7 +95,6 @@ class Recorder:
                 "outcome": move.outcome,
                 "message": failure.message if failure and move.outcome == moves.FAILED else None,
                 "wake_at": None,
-                "deadline_at": None,
                 "params": _without_secrets(self._lease.params),
             }
         return values, moved

@@ -29,12 +29,13 @@ class MoreFactorsNeeded(errors.Unauthorized):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """That a user has shown some of the methods it must."""
+    """That a user has shown some of the methods it must. `password_set_at` names the password it had: no other is meant."""
 
     user_id: str
     methods: tuple[str, ...]
     issued_at: float
     expires_at: float
+    password_set_at: float | None
 
 
 def rules_of(user: User) -> list[list[str]]:
@@ -70,10 +71,16 @@ class Receipts:
         self._keys = keys
         self._clock = clock
 
-    def issue(self, user_id: str, methods: tuple[str, ...]) -> tuple[str, Receipt]:
+    def issue(self, user: User, methods: tuple[str, ...]) -> tuple[str, Receipt]:
         """Make a receipt that is good for five minutes."""
         now = self._clock.wall()
-        receipt = Receipt(user_id=user_id, methods=methods, issued_at=round(now, 6), expires_at=round(now + LIFETIME_S, 6))
+        receipt = Receipt(
+            user_id=user.id,
+            methods=methods,
+            issued_at=round(now, 6),
+            expires_at=round(now + LIFETIME_S, 6),
+            password_set_at=user.password_created_at,
+        )
         key = self._keys.signing(now)
         payload = base64.urlsafe_b64encode(orjson.dumps(dataclasses.astuple(receipt))).decode("ascii").rstrip("=")
         signed = f"{PREFIX}.{key.id}.{payload}"
@@ -97,6 +104,12 @@ class Receipts:
 def _unpack(payload: str) -> Receipt:
     try:
         fields: Any = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return Receipt(user_id=fields[0], methods=tuple(fields[1]), issued_at=fields[2], expires_at=fields[3])
+        return Receipt(
+            user_id=fields[0],
+            methods=tuple(fields[1]),
+            issued_at=fields[2],
+            expires_at=fields[3],
+            password_set_at=fields[4],
+        )
     except (binascii.Error, ValueError, LookupError, TypeError) as error:  # signed by us, so of another release
         raise errors.Unauthorized from error

@@ -122,17 +122,17 @@ class Login:
         return self._tokens.issue(claims), claims
 
     def _with_receipt(self, proof: Proof, attempt: Attempt) -> Proof:
-        """Add what a receipt says was shown before; one from before the present password says nothing.
+        """Add what a receipt says was shown before; one of another password than the present one says nothing.
 
         Raises: Unauthorized; MoreFactorsNeeded when it is not enough.
         """
         if attempt.receipt:
             earlier = self._receipts.read(attempt.receipt)
-            if earlier.user_id != proof.user.id or earlier.issued_at < (proof.user.password_created_at or 0.0):
+            if (earlier.user_id, earlier.password_set_at) != (proof.user.id, proof.user.password_created_at):
                 raise errors.Unauthorized
             proof = dataclasses.replace(proof, methods=tuple(dict.fromkeys((*proof.methods, *earlier.methods))))
         if not factors.are_enough(proof.user, proof.methods):
-            text, receipt = self._receipts.issue(proof.user.id, proof.methods)
+            text, receipt = self._receipts.issue(proof.user, proof.methods)
             raise MoreFactorsNeeded(
                 user=proof.user, receipt_id=text, receipt=receipt, required=factors.missing_from(proof.user, proof.methods)
             )

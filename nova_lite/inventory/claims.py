@@ -46,8 +46,7 @@ def release(tx: Tx, server_id: ServerId, role: ClaimRole | None = None) -> None:
         if role is not None and row["role"] != role.value:
             continue
         if queries.delete_claim(tx, server_id, row["role"]):
-            amount = Resources(vcpus=row["vcpus"], ram_mib=row["ram_mib"], disk_gib=row["disk_gib"])
-            queries.give_back(tx, HostName(row["host"]), amount)
+            queries.give_back(tx, HostName(row["host"]), queries.amounts_of(row))
 
 
 def release_orphans(tx: Tx, server_id: ServerId | None = None) -> tuple[ServerId, ...]:
@@ -60,8 +59,7 @@ def release_orphans(tx: Tx, server_id: ServerId | None = None) -> tuple[ServerId
         if server_id is not None and row["server_id"] != server_id:
             continue
         if queries.delete_claim(tx, row["server_id"], row["role"]):
-            amount = Resources(vcpus=row["vcpus"], ram_mib=row["ram_mib"], disk_gib=row["disk_gib"])
-            queries.give_back(tx, HostName(row["host"]), amount)
+            queries.give_back(tx, HostName(row["host"]), queries.amounts_of(row))
             freed.append(ServerId(row["server_id"]))
     return tuple(freed)
 

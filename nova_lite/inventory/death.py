@@ -7,13 +7,21 @@ Each proof is a function of the host's record; a new one (a lease that ran out u
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from nova_lite.model.host import Host
-
-Proof = Callable[[Host], bool]
+from typing import Protocol
 
 
-def said_by_operator(host: Host) -> bool:
+class Seen(Protocol):
+    """What is known of a host."""
+
+    @property
+    def forced_down(self) -> bool:
+        """Whether an operator says that it is dead."""
+
+
+Proof = Callable[[Seen], bool]
+
+
+def said_by_operator(host: Seen) -> bool:
     """Whether an operator forced the service down: by that they say that the host is off, or cut from its guests' disks."""
     return host.forced_down
 
@@ -21,6 +29,6 @@ def said_by_operator(host: Host) -> bool:
 PROOFS: tuple[Proof, ...] = (said_by_operator,)
 
 
-def is_proven(host: Host) -> bool:
+def is_proven(host: Seen) -> bool:
     """Whether any proof says that the host is dead."""
     return any(proof(host) for proof in PROOFS)

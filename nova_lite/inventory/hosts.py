@@ -15,7 +15,6 @@ from nova_lite.db import journal
 from nova_lite.db.engine import Tx
 from nova_lite.inventory import aggregates
 from nova_lite.inventory.liveness import OVERDUE_S
-from nova_lite.model import wire
 from nova_lite.model.host import Host, HostFacts, Look
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.resources import Resources
@@ -61,6 +60,20 @@ def remove_host(tx: Tx, name: HostName) -> None:
         raise errors.NotFound(f"There is no host {name}.")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SignOfLife:
+    """A host's incarnation and the age of what was last heard of it; None: nothing since this machine started."""
+
+    incarnation: int
+    forced_down: bool
+    age_s: float | None
+
+    @property
+    def up(self) -> bool:
+        """Whether a heartbeat came in time."""
+        return not self.forced_down and self.age_s is not None and self.age_s <= OVERDUE_S
+
+
 def list_hosts(tx: Tx) -> tuple[Host, ...]:
     """List the hosts that have registered at least once, by name."""
     return queries.select_hosts(tx, OVERDUE_S)
@@ -83,12 +96,27 @@ def get_host(tx: Tx, name: HostName) -> Host:
     return found[0]
 
 
+def find_sign_of_life(tx: Tx, name: HostName) -> SignOfLife | None:
+    """Give what commands to a host depend on, without its servers and amounts; None for one that never registered."""
+    row = queries.select_sign_of_life(tx, name)
+    if row is None:
+        return None
+    age = None if row["age"] is None else max(0.0, float(row["age"]))
+    return SignOfLife(incarnation=row["incarnation"], forced_down=row["forced_down"], age_s=age)
+
+
 def limit_of(facts: HostFacts, ratios: SchedulerOptions) -> Resources:
-    """Give what a host offers: what it has, less what is reserved, times the ratios."""
+    """Give what a host offers: what it has, less what is reserved, times the ratios.
+
+    Dedicated CPUs and huge pages have no ratio: each is given to one server only.
+    """
     return Resources(
         vcpus=int((facts.total.vcpus - facts.reserved.vcpus) * ratios.cpu_ratio),
         ram_mib=int((facts.total.ram_mib - facts.reserved.ram_mib) * ratios.ram_ratio),
         disk_gib=int((facts.total.disk_gib - facts.reserved.disk_gib) * ratios.disk_ratio),
+        pcpus=facts.total.pcpus,
+        pages_2m=facts.total.pages_2m,
+        pages_1g=facts.total.pages_1g,
     )
 
 
@@ -138,15 +166,7 @@ def age_of(tx: Tx, name: HostName, look: Look) -> Age:
 
 def change_facts(tx: Tx, name: HostName, facts: HostFacts, ratios: SchedulerOptions) -> None:
     """Take changed facts of a running host. May be repeated."""
-    limit = limit_of(facts, ratios)
-    queries.update_host(
-        tx,
-        name,
-        facts=wire.to_plain(facts),
-        vcpus_limit=limit.vcpus,
-        ram_mib_limit=limit.ram_mib,
-        disk_gib_limit=limit.disk_gib,
-    )
+    queries.change_facts(tx, name, facts, limit_of(facts, ratios))
 
 
 def set_enabled(tx: Tx, name: HostName, *, enabled: bool, reason: str | None = None) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 
+from nova_lite.model.hardware.guest import GuestHardware
 from nova_lite.model.ids import NetworkId, PortId, ServerId
 from nova_lite.model.image import ImageSource
 
@@ -37,6 +38,7 @@ class GuestInterface:
     dns_nameservers: tuple[str, ...] = ()
     mtu: int = 1500
     tag: str | None = None  # the user's name for it, shown to the guest
+    queues: int = 1  # of its tap: so many processors of the guest may work on it at once
 
 
 SWAP = "swap"
@@ -97,6 +99,7 @@ class GuestSpec:
     flavor_name: str = ""
     blank_disks: tuple[BlankDisk, ...] | None = None  # None: as ephemeral_gib and swap_mib say
     files: tuple[InjectedFile, ...] = ()
+    hardware: GuestHardware | None = None  # None: ordered by an earlier release, which said it by image_properties
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

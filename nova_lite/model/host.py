@@ -39,6 +39,7 @@ class HostFacts:
     traits: tuple[str, ...] = ()  # what it can do, by the names of os-traits
     moves: MoveDoor | None = None  # None: nothing moves from here to other hosts
     short_of: str = ""  # what it has too little of to take new servers just now, in words; "": of nothing
+    hardware: str = ""  # JSON text of what guests can be built of (model/hardware/host.py); "" from an earlier release
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

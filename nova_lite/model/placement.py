@@ -6,6 +6,7 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 
+from nova_lite.model.hardware.guest import PLAIN, GuestHardware
 from nova_lite.model.ids import HostName
 from nova_lite.model.resources import Resources
 from nova_lite.model.server_group import GroupRule
@@ -51,6 +52,7 @@ class PlacementRequest:
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     count: int = 1
     flavor_name: str = ""
+    hardware: GuestHardware = PLAIN
     hints: Hints = dataclasses.field(default_factory=Hints)
     neighbours: Neighbours = dataclasses.field(default_factory=Neighbours)
 

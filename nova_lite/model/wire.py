@@ -11,26 +11,41 @@ import enum
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-_PLAIN = frozenset({str, int, float, bool})
+Build = Callable[[Any], Any]
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def to_plain(value: object) -> Any:
     """Give the JSON form of a dataclass, an enum, a tuple, a mapping or a plain value."""
-    if value is None or type(value) in _PLAIN:
-        return value
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {name: to_plain(getattr(value, name)) for name in _names(type(value))}
-    if isinstance(value, enum.Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {str(key): to_plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [to_plain(item) for item in value]
-    return value
+    kind: Any = type(value)
+    return value if kind in _PLAIN else _plainer(kind)(value)
+
+
+@functools.cache
+def _plainer(kind: type) -> Callable[[Any], Any]:
+    """Choose once for each type what makes values of it plain: a scheduler's answer has hundreds of them."""
+    if dataclasses.is_dataclass(kind):
+        return functools.partial(_plain_fields, _names(kind))
+    if issubclass(kind, enum.Enum):
+        return lambda value: value.value
+    if issubclass(kind, Mapping):
+        return lambda value: {str(key): to_plain(item) for key, item in value.items()}
+    if issubclass(kind, list | tuple | set | frozenset):
+        return lambda value: [item if type(item) in _PLAIN else to_plain(item) for item in value]
+    return lambda value: value
+
+
+def _plain_fields(names: tuple[str, ...], value: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = value.__dict__.copy()
+    for name, item in value.__dict__.items():
+        if type(item) not in _PLAIN:
+            fields[name] = to_plain(item)
+    # What is more than the fields was worked out of them later, and kept.
+    return fields if len(fields) == len(names) else {name: fields[name] for name in names}
 
 
 def from_plain(kind: type[T], plain: Any) -> T:
@@ -38,7 +53,7 @@ def from_plain(kind: type[T], plain: Any) -> T:
 
     Raises: ValueError when the value does not fit the type hints.
     """
-    return typing.cast(T, _build(kind, plain))
+    return typing.cast(T, _builder(typing.cast(Any, kind))(plain))
 
 
 @functools.cache
@@ -51,28 +66,33 @@ def _hints(kind: type) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
-def _build(kind: Any, plain: Any) -> Any:
+@functools.cache
+def _builder(kind: Any) -> Build:
+    """Choose once for each type hint what builds values of it."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _build_dataclass(kind, plain)
+        return lambda plain: _build_dataclass(kind, plain)
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
-        return _build_optional(kind, plain)
+        (choice, *_) = (choice for choice in typing.get_args(kind) if choice is not type(None))
+        return lambda plain: None if plain is None else _builder(choice)(plain)
     if origin is tuple:
-        _expect(plain, list | tuple, kind)
-        return tuple(_build(typing.get_args(kind)[0], item) for item in plain)
+        item_kind = typing.get_args(kind)[0]
+        return lambda plain: tuple(map(_builder(item_kind), _expect(plain, list | tuple, kind)))
     if origin is not None and issubclass(origin, Mapping):
-        _expect(plain, Mapping, kind)
         value_kind = typing.get_args(kind)[1]
-        return {key: _build(value_kind, item) for key, item in plain.items()}
-    return _build_scalar(kind, plain)
+        return lambda plain: {key: _builder(value_kind)(item) for key, item in _expect(plain, Mapping, kind).items()}
+    return _scalar_builder(getattr(kind, "__supertype__", kind))  # NewType
+
+
+def _scalar_builder(kind: Any) -> Build:
+    if kind is Any or kind is object:
+        return lambda plain: plain
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return kind
+    return lambda plain: plain if type(plain) is kind else _build_scalar(kind, plain)
 
 
 def _build_scalar(kind: Any, plain: Any) -> Any:
-    if kind is Any or kind is object:
-        return plain
-    kind = getattr(kind, "__supertype__", kind)  # NewType
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return kind(plain)
     if kind is float and isinstance(plain, int) and not isinstance(plain, bool):
         return float(plain)
     _expect(plain, kind, kind)
@@ -81,23 +101,17 @@ def _build_scalar(kind: Any, plain: Any) -> Any:
     return plain
 
 
-def _build_optional(kind: Any, plain: Any) -> Any:
-    choices = [choice for choice in typing.get_args(kind) if choice is not type(None)]
-    if plain is None:
-        return None
-    return _build(choices[0], plain)
-
-
 def _build_dataclass(kind: Any, plain: Any) -> Any:
     _expect(plain, Mapping, kind)
     hints = _hints(kind)
     known = _names(kind)
     try:
-        return kind(**{name: _build(hints[name], item) for name, item in plain.items() if name in known})
+        return kind(**{name: _builder(hints[name])(item) for name, item in plain.items() if name in known})
     except TypeError as error:
         raise ValueError(f"{kind.__name__}: {error}") from error
 
 
-def _expect(plain: Any, wanted: Any, kind: Any) -> None:
+def _expect(plain: Any, wanted: Any, kind: Any) -> Any:
     if not isinstance(plain, wanted):
         raise ValueError(f"{type(plain).__name__} where {getattr(kind, '__name__', kind)} is wanted")
+    return plain

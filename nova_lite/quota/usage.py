@@ -12,17 +12,20 @@ from nova_lite.quota.limits import DEFAULT_LIMITS, UNLIMITED
 PLENTY = 2**53  # what is free where there is no limit
 
 
-def reserve(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> None:
+def reserve(tx: Tx, project_id: str, amounts: Mapping[str, int], user_id: str = "") -> bool:
     """Take amounts of several resources, all or none: two statements, four the first time.
 
+    Tells whether the user who is named has limits of their own for any of them; those are not looked at here.
     The usage rows stay locked until the transaction ends, so nobody else can take what was seen free.
     Raises: OverQuota, and nothing is taken.
     """
-    standing = _lock(tx, project_id, amounts)
+    found = _lock(tx, project_id, amounts, user_id)
+    standing = _told(found)
     short = [name for name, wanted in amounts.items() if _free(standing[name]) < wanted]
     if short:
         raise errors.OverQuota(_sentence(short, amounts, standing), resources=tuple(short))
     queries.add_usage(tx, project_id, amounts)
+    return any(one.of_user is not None for one in found.values())
 
 
 def release(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> None:
@@ -32,7 +35,7 @@ def release(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> None:
 
 def room_for(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> int:
     """Count how many times the amounts still fit; the rows stay locked until the transaction ends."""
-    standing = _lock(tx, project_id, amounts)
+    standing = _told(_lock(tx, project_id, amounts))
     fits = [_free(standing[name]) // wanted for name, wanted in amounts.items() if wanted > 0]
     return max(0, int(min(fits, default=0)))
 
@@ -90,13 +93,18 @@ def used_by(tx: Tx, project_id: str) -> dict[str, int]:
     return {"instances": 0, "cores": 0, "ram": 0, **queries.select_usage(tx, project_id)}
 
 
-def _lock(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    """Lock the usage rows, made when missing; give what is used and the limit of each resource."""
-    found = queries.locked_usage_and_limits(tx, project_id, amounts)
+def _lock(tx: Tx, project_id: str, amounts: Mapping[str, int], user_id: str = "") -> dict[str, queries.Standing]:
+    """Lock the usage rows, made when missing; give what is used and the limits of each resource."""
+    found = queries.locked_usage_and_limits(tx, project_id, amounts, user_id)
     if len(found) < len(amounts):
         queries.add_usage_rows(tx, project_id, [name for name in amounts if name not in found])
-        found = queries.locked_usage_and_limits(tx, project_id, amounts)
-    return {name: (used, DEFAULT_LIMITS[name] if limit is None else limit) for name, (used, limit) in found.items()}
+        found = queries.locked_usage_and_limits(tx, project_id, amounts, user_id)
+    return found
+
+
+def _told(found: Mapping[str, queries.Standing]) -> dict[str, tuple[int, int]]:
+    """Give what is used and the limit of each resource."""
+    return {name: (one.used, DEFAULT_LIMITS[name] if one.limit is None else one.limit) for name, one in found.items()}
 
 
 def _free(standing: tuple[int, int]) -> int:

@@ -37,12 +37,14 @@ CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 NODE_DOWN = 69  # sysexits.h: EX_UNAVAILABLE
 MINUTE_MS = 60_000
+SHARED = ("conductor", "consoles", "scheduler")  # queues from which any daemon of its kind receives
 # What waits for a daemon that is away is repeated by its sender anyway; without limits a dead host's queue would only grow.
 POLICIES: Mapping[str, tuple[str, Mapping[str, object]]] = {
     "answers": (r"^reply\.", {"expires": MINUTE_MS}),
-    "daemons": (r"^(conductor|scheduler)\.", {"expires": 60 * MINUTE_MS, "message-ttl": 5 * MINUTE_MS}),
+    "daemons": (r"^(conductor|scheduler|consoles)\.", {"expires": 60 * MINUTE_MS, "message-ttl": 5 * MINUTE_MS}),
     "conductor": (r"^conductor$", {"message-ttl": 5 * MINUTE_MS, "max-length": 100_000}),
     "scheduler": (r"^scheduler$", {"message-ttl": 15_000, "max-length": 10_000}),
+    "consoles": (r"^consoles$", {"message-ttl": 15_000, "max-length": 10_000}),
     "hosts": (r"^compute\.", {"message-ttl": 10 * MINUTE_MS, "max-length": 10_000}),
 }
 
@@ -239,7 +241,7 @@ def _look(options: BrokerOptions, parts: _Parts, host: str, port: int) -> Broker
         connection.connect()
         version = connection.connection.server_properties.get("version")
         queues: dict[str, tuple[int, int]] = {}
-        for name in ("conductor", "scheduler"):
+        for name in SHARED:
             _, waiting, receivers = connection.channel().queue_declare(name, passive=True)
             queues[name] = (waiting, receivers)
     return BrokerStatus(well=True, version=str(version), queues=queues)
@@ -247,7 +249,7 @@ def _look(options: BrokerOptions, parts: _Parts, host: str, port: int) -> Broker
 
 def _control_definitions(parts: _Parts) -> dict[str, Any]:
     vhost = parts.vhost
-    names = ("conductor", "scheduler")
+    names = SHARED
     return {
         "vhosts": [{"name": vhost}],
         "users": [{"name": parts.user, "password": parts.password, "tags": ""}],

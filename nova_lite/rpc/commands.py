@@ -93,13 +93,13 @@ class MoveSource:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HoldGuest(Command):
+class HoldDisks(Command):
     """The guest is to be off, and all of it set aside: nothing starts it until it is restored.
 
     `token_sha256`: who shows the token may fetch its disks; None: nobody may.
     """
 
-    method = "hold_guest"
+    method = "hold_disks"
     token_sha256: str | None = None
     graceful_s: float = 60.0
 

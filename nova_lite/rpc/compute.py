@@ -6,8 +6,10 @@ import dataclasses
 from typing import Protocol
 
 from nova_lite.model import wire
+from nova_lite.model.console import ConsoleKind, ConsolePlace
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.image import ImageSource
 from nova_lite.rpc.commands import Command
 from nova_lite.rpc.port import Address, Envelope, Transport
 
@@ -69,6 +71,22 @@ class ForceLive:
     server_id: ServerId
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GetConsole:
+    """Whether a running guest has such a console, and where the proxy finds it; with `lets_in` it is let in once, soon."""
+
+    server_id: ServerId
+    kind: ConsoleKind
+    lets_in: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CacheImages:
+    """The host is to have these images before a server needs them. Nothing is reported, and the tickets end."""
+
+    images: tuple[ImageSource, ...]
+
+
 class ComputePort(Protocol):
     """What a workflow may ask of hosts. It only sends; answers come as reports."""
 
@@ -114,6 +132,18 @@ class ComputeClient:
     def force_live(self, host: HostName, message: ForceLive, *, timeout_s: float = 5.0) -> None:
         """Have a live migration end now. Raises: Unavailable when the host does not answer."""
         self._transport.call(address(host), "force_live", wire.to_plain(message), timeout_s=timeout_s)
+
+    def get_console(self, host: HostName, message: GetConsole, *, timeout_s: float = 5.0) -> ConsolePlace:
+        """Ask where a guest's console is.
+
+        Raises: as `get_diagnostics`; BadRequest when the host has no console of that kind.
+        """
+        answer = self._transport.call(address(host), "get_console", wire.to_plain(message), timeout_s=timeout_s)
+        return wire.from_plain(ConsolePlace, answer)
+
+    def cache_images(self, host: HostName, message: CacheImages, envelope: Envelope | None = None) -> None:
+        """Have a host fetch images. May be repeated. Raises: Unavailable when the broker is away."""
+        self._transport.cast(address(host), "cache_images", wire.to_plain(message), envelope)
 
     def get_uptime(self, host: HostName, *, timeout_s: float = 5.0) -> str:
         """Ask how long a host is up, in its own words. Raises: Unavailable when it does not answer."""

@@ -116,6 +116,16 @@ class MoveProgress:
     progress: Progress
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GuestPassword:
+    """What a guest wrote as its password, encrypted by its user's key; repeated until acknowledged by `report_id`."""
+
+    report_id: str
+    host: HostName
+    server_id: ServerId
+    password: str
+
+
 class ConductorPort(Protocol):
     """What a host says; every method only sends."""
 
@@ -133,6 +143,9 @@ class ConductorPort(Protocol):
 
     def tombstone_done(self, message: TombstoneDone) -> None:
         """Tell of a removal that was owed. Raises: Unavailable when the broker is away."""
+
+    def guest_password(self, message: GuestPassword) -> None:
+        """Hand a guest's password on. Raises: Unavailable when the broker is away."""
 
 
 class ProgressPort(Protocol):
@@ -177,6 +190,10 @@ class ConductorClient:
         """Tell how far a move is. Raises: Unavailable when the broker is away."""
         self._transport.cast(ADDRESS, "move_progress", wire.to_plain(message))
 
+    def guest_password(self, message: GuestPassword) -> None:
+        """Hand a guest's password on. Raises: Unavailable when the broker is away."""
+        self._transport.cast(ADDRESS, "guest_password", wire.to_plain(message))
+
 
 class ConductorHandlers(Protocol):
     """What a conductor serves."""
@@ -201,3 +218,6 @@ class ConductorHandlers(Protocol):
 
     def move_progress(self, body: Mapping[str, Any]) -> None:
         """Handle MoveProgress."""
+
+    def guest_password(self, body: Mapping[str, Any]) -> None:
+        """Handle GuestPassword."""

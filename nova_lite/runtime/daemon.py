@@ -35,7 +35,7 @@ LOOK_S = 5.0
 LEFT_S = 2.0
 NOT_ALIVE_FOR_S = 30.0
 DRAIN_S = 9.0  # from the signal to the end of the process, whatever hangs; an operator is promised ten
-HEALTH_PORTS = {"conductor": 8781, "scheduler": 8782, "compute": 8783}
+HEALTH_PORTS = {"conductor": 8781, "scheduler": 8782, "compute": 8783, "console": 8784}
 
 
 class Service(Protocol):

@@ -6,10 +6,13 @@ request has: so hosts that a request names stand alone, and the rest of their gr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable
+import dataclasses
+import operator
+import typing
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Any
 
-from nova_lite.model.host import Host
+from nova_lite.model.host import Host, HostFacts
 from nova_lite.model.ids import HostName
 from nova_lite.model.placement import PlacementRequest
 from nova_lite.model.resources import Resources
@@ -19,7 +22,19 @@ OWN = frozenset({"name", "uuid", "generation", "incarnation", "facts", "last_see
 OWN_FACTS = frozenset({"hypervisor_hostname", "host_ip", "moves"})
 # Fields of a request whose rules are known to keep to that. With any other in use, each host is looked at by itself.
 UNDERSTOOD = frozenset(
-    {"server_id", "project_id", "asked", "zone", "host", "avoid", "image_properties", "extra_specs", "count", "flavor_name"}
+    {
+        "server_id",
+        "project_id",
+        "asked",
+        "zone",
+        "host",
+        "avoid",
+        "image_properties",
+        "extra_specs",
+        "count",
+        "flavor_name",
+        "hardware",
+    }
 )
 
 
@@ -47,6 +62,7 @@ class Crowd:
         self._groups: dict[int, dict[HostName, Host]] = {}
         self._made: dict[int, Group] = {}
         self._numbers: dict[Hashable, int] = {}  # of likenesses and shapes: a number is hashed a thousand times faster
+        self.refused: dict[int, Any] = {}  # by shape: what was told last of those that do not fit
         self._facts: dict[int, tuple[object, Hashable]] = {}
         for host in hosts:
             self.put(host)
@@ -55,14 +71,11 @@ class Crowd:
         """Add a host, or replace the one of its name."""
         before, now = self._likeness.get(host.name), self._number(self._likeness_of(host))
         if before is not None and before != now:
-            group = self._groups[before]
-            del group[host.name]
-            self._made.pop(before, None)
-            if not group:
-                del self._groups[before]
+            del self._groups[before][host.name]
+            self._tell(before)
         self._likeness[host.name] = now
         self._groups.setdefault(now, {})[host.name] = host
-        self._made.pop(now, None)
+        self._tell(now)
 
     def find(self, name: HostName) -> Host | None:
         """Give the host of a name, or None."""
@@ -88,8 +101,21 @@ class Crowd:
         """Number what rules may look at in a request: requests of one shape get the same answers of the same host."""
         return self._number(tuple(_fixed(value) for name, value in vars(request).items() if name not in ("server_id", "count")))
 
-    def _number(self, key: Hashable) -> int:
-        return self._numbers.setdefault(key, len(self._numbers))
+    def _number(self, key: tuple[Any, ...]) -> int:
+        try:
+            return self._numbers.setdefault(key, len(self._numbers))
+        except TypeError:
+            return self._numbers.setdefault(tuple(map(_fixed, key)), len(self._numbers))
+
+    def _tell(self, likeness: int) -> None:
+        """Have a group that was made know its members. What is known of it stays while the host that was looked at does."""
+        members, group = self._groups[likeness], self._made.get(likeness)
+        if not members:
+            del self._groups[likeness]
+        if group is not None and group.host.name in members:
+            group.names = tuple(members)
+        elif group is not None:
+            del self._made[likeness]
 
     def _make(self, likeness: int) -> Group:
         members = self._groups[likeness]
@@ -103,21 +129,26 @@ class Crowd:
         host = self.find(names[0]) if names else None
         return None if host is None else Group(host, names)
 
-    def _likeness_of(self, host: Host) -> Hashable:
+    def _likeness_of(self, host: Host) -> tuple[Hashable, ...]:
         silence = None if host.up else host.last_seen_age_s
-        return (
-            self._likeness_of_facts(host),
-            silence,
-            *(_fixed(value) for name, value in vars(host).items() if name not in OWN),
-        )
+        return self._likeness_of_facts(host), silence, _LOOK_OF_HOST(host)
 
     def _likeness_of_facts(self, host: Host) -> Hashable:
         """Facts are what is largest and changes least: hosts that share the object, or are put again, are looked at once."""
         known = self._facts.get(id(host.facts))
         if known is None:
-            values = tuple(_fixed(value) for name, value in vars(host.facts).items() if name not in OWN_FACTS)
-            known = self._facts[id(host.facts)] = (host.facts, values)
+            known = self._facts[id(host.facts)] = (host.facts, self._number(_LOOK_OF_FACTS(host.facts)))
         return known[1]
+
+
+def _look(kind: type, own: Collection[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Give what reads all fields of a dataclass but `own`; amounts one by one, which are hashed sooner than as a whole."""
+    amounts = [field.name for field in dataclasses.fields(Resources)]
+    hints = typing.get_type_hints(kind)
+    paths: list[str] = []
+    for name in (field.name for field in dataclasses.fields(kind) if field.name not in own):
+        paths += [f"{name}.{amount}" for amount in amounts] if hints[name] is Resources else [name]
+    return operator.attrgetter(*paths)
 
 
 def _is_understood(request: PlacementRequest) -> bool:
@@ -134,3 +165,5 @@ def _fixed(value: Any) -> Hashable:
 
 
 _DEFAULTS = vars(PlacementRequest(server_id="", project_id="", asked=Resources()))
+_LOOK_OF_HOST = _look(Host, OWN)
+_LOOK_OF_FACTS = _look(HostFacts, OWN_FACTS)

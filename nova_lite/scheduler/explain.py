@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName
-from nova_lite.model.placement import Effort, Explanation, PlacementRequest, ReasonCount, Refusal, Verdict
+from nova_lite.model.placement import Effort, Explanation, ReasonCount, Refusal, Verdict
 from nova_lite.model.resources import Resources
+from nova_lite.scheduler.crowd import Group
 
 FITTING_SHOWN = 10  # of the hosts that fit
 REFUSED_SHOWN = 64  # of the hosts that do not, when nothing fits
@@ -19,14 +20,21 @@ REMEDIES = 5
 NO_HOST = "add a host: nova-lite host add NAME"
 
 
-@dataclasses.dataclass(frozen=True)
 class Judged:
-    """A group of hosts that are alike, every refusal of them (their `host` is one of the group), or what weighers say."""
+    """What the rules say of a group of hosts that are alike: every refusal of the host looked at, or what weighers say."""
 
-    host: Host
-    names: Sequence[HostName]
-    refusals: tuple[Refusal, ...]
-    values: tuple[float, ...] = ()
+    def __init__(self, group: Group, refusals: tuple[Refusal, ...], values: tuple[float, ...] = ()) -> None:
+        """The group may get and lose other members later."""
+        self.group = group
+        self.host = group.host
+        self.refusals = refusals
+        self.values = values
+        self._told: dict[HostName, tuple[Refusal, ...]] = {group.host.name: refusals}
+
+    @property
+    def names(self) -> Sequence[HostName]:
+        """Give the names of all hosts of the group."""
+        return self.group.names
 
     @functools.cached_property
     def cost(self) -> tuple[int, int, float]:
@@ -34,32 +42,87 @@ class Judged:
         missing = sum((one.asked - (one.free or 0)) / one.asked for one in self.refusals if one.lacks and one.asked)
         return max(one.effort for one in self.refusals), len(self.refusals), missing
 
+    def refusals_of(self, name: HostName) -> tuple[Refusal, ...]:
+        """Give the refusals as they are told of one of the hosts."""
+        told = self._told.get(name)
+        if told is None:
+            told = tuple(dataclasses.replace(one, host=name, remedy=_renamed(one, name)) for one in self.refusals)
+            self._told[name] = told
+        return told
+
+
+class Refused:
+    """Groups that do not fit, and what is told of them all. Good for later requests of the shape while they stay the same."""
+
+    def __init__(self, groups: Sequence[Judged] = ()) -> None:
+        """What is told is worked out when it is asked for."""
+        self.groups = groups
+        self._names = [group.group.names for group in groups]
+        self._verdicts: dict[int, tuple[Verdict, ...]] = {}
+
+    def are(self, groups: Sequence[Judged]) -> bool:
+        """Whether these are the groups, with the same hosts in each."""
+        return groups == self.groups and [group.group.names for group in groups] == self._names
+
+    @functools.cached_property
+    def hosts(self) -> int:
+        """Count the hosts."""
+        return sum(map(len, self._names))
+
+    @functools.cached_property
+    def counts(self) -> dict[str, int]:
+        """Count hosts by the reason that is told first."""
+        counts: dict[str, int] = {}
+        for group in self.groups:
+            reason = group.refusals[0].reason
+            counts[reason] = counts.get(reason, 0) + len(group.names)
+        return counts
+
+    @functools.cached_property
+    def passing(self) -> bool:
+        """Whether a first refusal may be over in a moment."""
+        return any(group.refusals[0].passing for group in self.groups)
+
+    @functools.cached_property
+    def reasons(self) -> tuple[ReasonCount, ...]:
+        """Count every refusal of every host."""
+        return _counted(self.groups)
+
+    def first(self, limit: int) -> tuple[Refusal, ...]:
+        """Give each host's first refusal, of the first so many hosts."""
+        found: list[Refusal] = []
+        for group in self.groups:
+            found += [group.refusals_of(name)[0] for name in group.names[: limit - len(found)]]
+            if len(found) >= limit:
+                break
+        return tuple(found)
+
+    def verdicts(self, limit: int) -> tuple[Verdict, ...]:
+        """Give the hosts that are nearest to fitting."""
+        if limit not in self._verdicts:
+            self._verdicts[limit] = tuple(_refused(self.groups, limit))
+        return self._verdicts[limit]
+
 
 def explain(
-    request: PlacementRequest, filters: Sequence[str], judged: Sequence[Judged], fitting: Sequence[Verdict]
+    asked: Resources, filters: Sequence[str], fitting: Sequence[Judged], refused: Refused, best: Sequence[Verdict]
 ) -> Explanation:
-    """Say what the rules said: `fitting` are the best of the hosts that fit, best first."""
-    refused = [group for group in judged if group.refusals]
-    fits = sum(len(group.names) for group in judged if not group.refusals)
-    shown = REFUSED_ASIDE if fits else REFUSED_SHOWN
+    """Say what the rules said of hosts that fit, and of the others: `best` are the best that fit, best first."""
+    fits = sum([len(group.group.names) for group in fitting])
     return Explanation(
-        asked=request.asked,
+        asked=asked,
         filters=tuple(filters),
-        hosts_seen=sum(len(group.names) for group in judged),
+        hosts_seen=fits + refused.hosts,
         fitting=fits,
-        verdicts=(*fitting[:FITTING_SHOWN], *_refused(refused, shown)),
-        reasons=_counted(refused),
-        remedies=() if fits else remedies(refused),
+        verdicts=(*best[:FITTING_SHOWN], *refused.verdicts(REFUSED_ASIDE if fits else REFUSED_SHOWN)),
+        reasons=refused.reasons,
+        remedies=() if fits else remedies(refused.groups),
     )
 
 
 def free_of(host: Host) -> Resources:
     """Give what a host has left."""
-    return Resources(
-        vcpus=max(0, host.limit.vcpus - host.used.vcpus),
-        ram_mib=max(0, host.limit.ram_mib - host.used.ram_mib),
-        disk_gib=max(0, host.limit.disk_gib - host.used.disk_gib),
-    )
+    return host.limit.less(host.used)
 
 
 def remedies(refused: Sequence[Judged]) -> tuple[str, ...]:
@@ -92,8 +155,7 @@ def _refused(refused: Iterable[Judged], limit: int) -> Iterable[Verdict]:
             left -= 1
             continue
         for name in group.names:
-            refusals = tuple(dataclasses.replace(one, host=name, remedy=_renamed(one, name)) for one in group.refusals)
-            yield Verdict(host=name, refusals=refusals, free=free_of(group.host))
+            yield Verdict(host=name, refusals=group.refusals_of(name), free=free_of(group.host))
         left -= len(group.names)
 
 
@@ -104,21 +166,44 @@ def _renamed(refusal: Refusal, name: HostName) -> str:
 
 
 def _counted(refused: Iterable[Judged]) -> tuple[ReasonCount, ...]:
-    found: dict[tuple[str, str], list[tuple[Refusal, Sequence[HostName]]]] = {}
+    found: dict[tuple[str, str], _Count] = {}
     for group in refused:
+        names = group.names
         for one in group.refusals:
-            found.setdefault((one.filter, one.reason), []).append((one, group.names))
-    return tuple(sorted((_count(pairs) for pairs in found.values()), key=lambda one: (-one.hosts, one.reason)))
+            count = found.get((one.filter, one.reason))
+            if count is None:
+                count = found[one.filter, one.reason] = _Count(one)
+            count.add(one, names)
+    return tuple(sorted((count.told() for count in found.values()), key=lambda one: (-one.hosts, one.reason)))
 
 
-def _count(pairs: Sequence[tuple[Refusal, Sequence[HostName]]]) -> ReasonCount:
-    first = pairs[0][0]
-    return ReasonCount(
-        filter=first.filter,
-        reason=first.reason,
-        hosts=sum(len(names) for _, names in pairs),
-        asked=first.asked,
-        most_free=max((one.free for one, _ in pairs if one.free is not None), default=None),
-        unit=first.unit,
-        examples=tuple(name for _, names in pairs[:EXAMPLES] for name in names[:EXAMPLES])[:EXAMPLES],
-    )
+class _Count:
+    """How many hosts one reason refuses."""
+
+    __slots__ = ("_examples", "_first", "_hosts", "_most_free")
+
+    def __init__(self, first: Refusal) -> None:
+        self._first = first
+        self._hosts = 0
+        self._most_free: int | None = None
+        self._examples: tuple[HostName, ...] = ()
+
+    def add(self, one: Refusal, names: Sequence[HostName]) -> None:
+        """Count hosts that are alike."""
+        self._hosts += len(names)
+        if one.free is not None and (self._most_free is None or one.free > self._most_free):
+            self._most_free = one.free
+        if len(self._examples) < EXAMPLES:
+            self._examples = (*self._examples, *names[: EXAMPLES - len(self._examples)])
+
+    def told(self) -> ReasonCount:
+        """Give what is told of it."""
+        return ReasonCount(
+            filter=self._first.filter,
+            reason=self._first.reason,
+            hosts=self._hosts,
+            asked=self._first.asked,
+            most_free=self._most_free,
+            unit=self._first.unit,
+            examples=self._examples,
+        )

@@ -8,15 +8,16 @@ the same host.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import zlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName
 from nova_lite.model.placement import PlacementRequest, Ranking, Refusal, Verdict
 from nova_lite.scheduler.crowd import Crowd, Group
-from nova_lite.scheduler.explain import Judged, explain, free_of
+from nova_lite.scheduler.explain import FITTING_SHOWN, Judged, Refused, explain, free_of
 from nova_lite.scheduler.filters.aggregate_flavors import AggregateFlavorsFilter
 from nova_lite.scheduler.filters.aggregate_images import AggregateImagesFilter
 from nova_lite.scheduler.filters.aggregate_specs import AggregateSpecsFilter
@@ -25,10 +26,14 @@ from nova_lite.scheduler.filters.capabilities import CapabilitiesFilter
 from nova_lite.scheduler.filters.different_host import DifferentHostFilter
 from nova_lite.scheduler.filters.disk import DiskFilter
 from nova_lite.scheduler.filters.group import GroupFilter
+from nova_lite.scheduler.filters.hardware import HardwareFilter
 from nova_lite.scheduler.filters.image import ImageFilter
 from nova_lite.scheduler.filters.io_ops import IoOpsFilter
 from nova_lite.scheduler.filters.near import NearFilter
 from nova_lite.scheduler.filters.num_instances import NumInstancesFilter
+from nova_lite.scheduler.filters.numa import NumaFilter
+from nova_lite.scheduler.filters.pages import PagesFilter
+from nova_lite.scheduler.filters.pcpu import PcpuFilter
 from nova_lite.scheduler.filters.port import Filter, OnDemand
 from nova_lite.scheduler.filters.query import QueryFilter
 from nova_lite.scheduler.filters.ram import RamFilter
@@ -59,6 +64,10 @@ _ON_DEMAND: tuple[OnDemand, ...] = (
     ResourcesFilter(),
     CapabilitiesFilter(),
     AggregateSpecsFilter(),
+    HardwareFilter(),
+    NumaFilter(),
+    PcpuFilter(),
+    PagesFilter(),
 )
 # Asked about hosts that are in aggregates only.
 _OF_AGGREGATES: tuple[Filter, ...] = (
@@ -79,6 +88,7 @@ FILTERS: tuple[Filter, ...] = (*_FIRST, *_ON_DEMAND, *_OF_AGGREGATES, *_LAST)
 _USUAL: tuple[Weigher, ...] = (RamWeigher(), VcpuWeigher(), DiskWeigher(), BuildingWeigher(), FailuresWeigher())
 WEIGHERS: tuple[Weigher, ...] = (*_USUAL, SoftAffinityWeigher())
 RANKED_AT_MOST = 32
+SCORE_STEPS = 1e9  # in one: what differs by less is equal
 REFUSALS_AT_MOST = 200  # in a message where nothing fits; `counts` and `sentence` speak of all hosts
 REFUSALS_ASIDE = 5  # the same where something fits
 
@@ -91,30 +101,39 @@ def pick(request: PlacementRequest, hosts: Sequence[Host]) -> Ranking:
 def pick_of(request: PlacementRequest, crowd: Crowd) -> Ranking:
     """Do what `pick` does with hosts that are kept in groups."""
     groups = _without_trials(request, _with_least_bad(crowd.groups(request)))
-    shape, rules = crowd.shape_of(request), _rules_for(request)
-    judged = [group.known.get(shape) or _judge(request, shape, group, rules) for group in groups]
-    refused = [group for group in judged if group.refusals]
+    shape = crowd.shape_of(request)
+    judged = _judged(request, shape, groups)
+    refused = _refused(crowd, shape, [group for group in judged if group.refusals])
     fitting = [group for group in judged if not group.refusals]
-    ranked = _ranked(request, fitting, max(RANKED_AT_MOST, request.count))
-    counts: Counter[str] = Counter()
-    for group in refused:
-        counts[group.refusals[0].reason] += len(group.names)
+    scores = _Scores(fitting)
+    ranked = scores.ranked(request.server_id, max(RANKED_AT_MOST, request.count))
+    best = scores.verdicts(ranked[:FITTING_SHOWN])
+    explanation = explain(request.asked, [rule.name for rule in FILTERS], fitting, refused, best)
     return Ranking(
-        hosts=tuple(verdict.host for verdict, _ in ranked),
-        on_trial=tuple(verdict.host for verdict, host in ranked if host.on_trial),
-        refusals=_first_refusals(refused, REFUSALS_ASIDE if fitting else REFUSALS_AT_MOST),
-        hosts_seen=sum(len(group.names) for group in judged),
-        counts=dict(counts),
-        sentence="" if fitting else sentence(refused),
-        passing=any(group.refusals[0].passing for group in refused),
-        explanation=explain(request, [rule.name for rule in FILTERS], judged, [verdict for verdict, _ in ranked]),
+        hosts=tuple(name for name, _ in ranked),
+        on_trial=tuple(name for name, group in ranked if group.host.on_trial),
+        refusals=refused.first(REFUSALS_ASIDE if fitting else REFUSALS_AT_MOST),
+        hosts_seen=explanation.hosts_seen,
+        counts=refused.counts,
+        sentence="" if fitting else sentence(refused.groups),
+        passing=refused.passing,
+        explanation=explanation,
     )
+
+
+def _refused(crowd: Crowd, shape: int, groups: list[Judged]) -> Refused:
+    known = crowd.refused.get(shape)
+    if known is None or not known.are(groups):
+        known = crowd.refused[shape] = Refused(groups)
+    return known
 
 
 def _with_least_bad(groups: list[Group]) -> list[Group]:
     """Keep in use those that failed least when all hosts that could work are set aside: a bad image must not stop a cloud."""
+    if any(group.host.set_aside_s is None and group.host.enabled and group.host.up for group in groups):
+        return groups  # found with the first look, as a rule
     working = [group.host for group in groups if group.host.enabled and group.host.up]
-    if not working or any(host.set_aside_s is None for host in working):
+    if not working:
         return groups
     least = min(host.failed_in_row for host in working)
     return [
@@ -167,58 +186,70 @@ def _rules_for(request: PlacementRequest) -> tuple[Filter, ...]:
     return tuple(rule for rule in FILTERS if rule.name not in idle)
 
 
+def _judged(request: PlacementRequest, shape: int, groups: Sequence[Group]) -> list[Judged]:
+    """Ask the rules about each group of which nothing is known yet for requests of this shape."""
+    judged: list[Judged | None] = [group.known.get(shape) for group in groups]
+    if None in judged:
+        rules = _rules_for(request)
+        return [known or _judge(request, shape, group, rules) for known, group in zip(judged, groups, strict=True)]
+    return cast(list[Judged], judged)
+
+
 def _judge(request: PlacementRequest, shape: int, group: Group, rules: Sequence[Filter]) -> Judged:
     """Ask every rule: the first refusal is the one that is told, all are explained. What fits is weighed."""
     host = group.host
     refusals = tuple(refusal for rule in rules if (refusal := rule.passes(request, host)) is not None)
     values = () if refusals else tuple(weigher.weigh(request, host) for weigher in WEIGHERS)
-    judged = group.known[shape] = Judged(host, group.names, refusals, values)
+    judged = group.known[shape] = Judged(group, refusals, values)
     return judged
 
 
-def _first_refusals(refused: Sequence[Judged], limit: int) -> tuple[Refusal, ...]:
-    """Give each host's first refusal, of the first so many hosts."""
-    found: list[Refusal] = []
-    for group in refused:
-        for name in group.names[: limit - len(found)]:
-            found.append(group.refusals[0] if name == group.host.name else dataclasses.replace(group.refusals[0], host=name))
-        if len(found) >= limit:
-            break
-    return tuple(found)
+class _Scores:
+    """What weighers say of groups that fit, made comparable: the span of all values counts as the weigher's multiplier."""
 
+    def __init__(self, fitting: Sequence[Judged]) -> None:
+        """Look at each weigher's values at once, and add up those that tell groups apart."""
+        self._fitting = fitting
+        columns = list(zip(*(group.values for group in fitting), strict=True))
+        self._scales = [_scale(weigher, column) for weigher, column in zip(WEIGHERS, columns, strict=True)] if columns else []
+        totals = [0.0] * len(fitting)
+        for column, (low, factor) in zip(columns, self._scales, strict=True):
+            if factor:
+                totals = [total + (value - low) * factor for total, value in zip(totals, column, strict=True)]
+        self._totals = [int(total * SCORE_STEPS + 0.5) for total in totals]  # sums of the same in another order are the same
 
-def _ranked(request: PlacementRequest, fitting: Sequence[Judged], limit: int) -> list[tuple[Verdict, Host]]:
-    """Rank hosts that fit: better groups first, in each group from a place on that the server's id draws."""
-    scales = [_scale(weigher, [group.values[number] for group in fitting]) for number, weigher in enumerate(WEIGHERS)]
-    seed = _lot(request.server_id)
-    scored = sorted(
-        (-_score(group.values, scales), _lot(group.host.name, seed), number) for number, group in enumerate(fitting)
-    )
-    ranked: list[tuple[Verdict, Host]] = []
-    for _, _, number in scored:
-        group = fitting[number]
-        shares = {
-            weigher.name: round((value - low) * factor, 4)
-            for weigher, value, (low, factor) in zip(WEIGHERS, group.values, scales, strict=True)
-        }
-        free = free_of(group.host)
-        for name in _drawn(seed, group.names, limit - len(ranked)):
-            ranked.append((Verdict(host=name, weights=shares, free=free), group.host))
-        if len(ranked) >= limit:
-            break
-    return ranked
+    def ranked(self, server_id: str, limit: int) -> list[tuple[HostName, Judged]]:
+        """Rank hosts: better groups first, equal ones and those in a group in an order that the server's id draws."""
+        seed = _lot(server_id)
+        ranked: list[tuple[HostName, Judged]] = []
+        for group in self._in_order(seed):
+            ranked += [(name, group) for name in _drawn(seed, group.names, limit - len(ranked))]
+            if len(ranked) >= limit:
+                break
+        return ranked
 
+    def _in_order(self, seed: int) -> Iterator[Judged]:
+        best_first = sorted(range(len(self._fitting)), key=self._totals.__getitem__, reverse=True)
+        for _, equal in itertools.groupby(best_first, self._totals.__getitem__):
+            yield from sorted((self._fitting[number] for number in equal), key=lambda group: _lot(group.host.name, seed))
 
-def _score(values: Sequence[float], scales: Sequence[tuple[float, float]]) -> float:
-    total = 0.0
-    for value, (low, factor) in zip(values, scales, strict=True):
-        total += (value - low) * factor
-    return round(total, 9)
+    def verdicts(self, ranked: Iterable[tuple[HostName, Judged]]) -> list[Verdict]:
+        """Say what each weigher gave hosts that were ranked."""
+        return [
+            Verdict(host=name, weights=weights, free=free)
+            for group, of_group in itertools.groupby(ranked, lambda pair: pair[1])
+            for weights, free in [(self._weights(group), free_of(group.host))]
+            for name, _ in of_group
+        ]
+
+    def _weights(self, group: Judged) -> dict[str, float]:
+        scaled = zip(WEIGHERS, group.values, self._scales, strict=True)
+        return {weigher.name: round((value - low) * factor, 4) if factor else 0.0 for weigher, value, (low, factor) in scaled}
 
 
 def _scale(weigher: Weigher, values: Sequence[float]) -> tuple[float, float]:
     """Give the lowest value, and what makes the span of all values the weigher's multiplier."""
-    low, high = min(values, default=0.0), max(values, default=0.0)
+    low, high = min(values), max(values)
     return low, weigher.multiplier / (high - low) if high > low else 0.0
 
 

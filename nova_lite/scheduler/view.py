@@ -15,7 +15,6 @@ from nova_lite.clock import Clock
 from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName
 from nova_lite.model.placement import PlacementRequest, Ranking
-from nova_lite.model.resources import Resources
 from nova_lite.scheduler.crowd import Crowd
 from nova_lite.scheduler.pick import pick_of
 
@@ -60,11 +59,7 @@ class HostView:
         host = self._crowd.find(name)
         if host is None:
             return
-        used = Resources(
-            vcpus=host.used.vcpus + request.asked.vcpus,
-            ram_mib=host.used.ram_mib + request.asked.ram_mib,
-            disk_gib=host.used.disk_gib + request.asked.disk_gib,
-        )
+        used = host.used.plus(request.asked)
         self._crowd.put(dataclasses.replace(host, used=used, building=host.building + 1))
 
     def _age(self) -> float:

@@ -23,6 +23,7 @@ from nova_lite.model.server import (
 from nova_lite.servers import notices
 from nova_lite.servers.notices import Notice
 
+NAMED_AT_MOST = 10  # of the servers of one name
 _COMPUTED = ("live", "host_up")  # in a Server, but in no column
 _POWER_STATES = {state.value: state for state in PowerState}
 _STATES = {state.value: state for state in ServerState}
@@ -66,6 +67,23 @@ def get(tx: Tx, server_id: str, *, project_id: str | None = None, include_delete
     if row["state"] == ServerState.DELETED and not include_deleted:
         raise no_server(server_id)
     return of_row(row)
+
+
+def get_named(tx: Tx, word: str) -> Server:
+    """Read the server of an id, else the one that has this name: one that lives, else the one that was deleted last.
+
+    For operators, who see all projects. Raises: NotFound; Conflict, with the ids, when several that live have the name.
+    """
+    try:
+        return get(tx, word, include_deleted=True)
+    except errors.NotFound:
+        named = queries.ids_named(tx, word, limit=NAMED_AT_MOST)
+    living = [server_id for server_id, deleted in named if not deleted]
+    if len(living) > 1:
+        raise errors.Conflict(f"Several servers have the name {word}; name one by its id: {', '.join(living)}.")
+    if not named:
+        raise no_server(word)
+    return get(tx, named[0][0], include_deleted=True)
 
 
 def list_page(tx: Tx, wanted: ServerFilter, page: ServerPage) -> list[Server]:

@@ -15,9 +15,9 @@ def amounts(flavor: Flavor, servers: int = 1) -> dict[str, int]:
     return {"instances": servers, "cores": flavor.vcpus * servers, "ram": flavor.ram_mib * servers}
 
 
-def reserve(tx: Tx, project_id: ProjectId, flavor: Flavor, servers: int) -> None:
-    """Take quota for servers. Raises: OverQuota, and nothing is taken."""
-    usage.reserve(tx, project_id, amounts(flavor, servers))
+def reserve(tx: Tx, project_id: ProjectId, flavor: Flavor, servers: int, user_id: str = "") -> bool:
+    """Take quota for servers; tell whether the user has limits of their own. Raises: OverQuota, and nothing is taken."""
+    return usage.reserve(tx, project_id, amounts(flavor, servers), user_id)
 
 
 def require_room_of_user(tx: Tx, server: Server, servers: int) -> None:

@@ -24,6 +24,7 @@ from nova_lite.durable.workflow import (
 )
 from nova_lite.inventory import claims, hosts
 from nova_lite.model.guest import GuestInterface, PowerState
+from nova_lite.model.hardware.guest import PLAIN, GuestHardware
 from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId
 from nova_lite.model.placement import Hints, PlacementRequest
 from nova_lite.model.resources import Resources
@@ -54,6 +55,7 @@ class BootParams:
     networks: tuple[RequestedNetwork, ...] = ()
     batch: bool = False
     flavor_name: str = ""
+    hardware: GuestHardware = PLAIN
     hints: Hints = dataclasses.field(default_factory=Hints)
     admin_pass: str | None = dataclasses.field(default=None, metadata={"secret": True})  # emptied at the end
 
@@ -95,6 +97,7 @@ def request_of(params: BootParams, project_id: str, avoid: tuple[HostName, ...] 
         image_properties=params.image_properties,
         extra_specs=params.extra_specs,
         flavor_name=params.flavor_name,
+        hardware=params.hardware,
         hints=params.hints,
     )
 

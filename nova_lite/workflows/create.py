@@ -8,6 +8,7 @@ from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
+from nova_lite.model.hardware import reading
 from nova_lite.model.ids import OperationId, ProjectId, ServerId
 from nova_lite.model.placement import Hints, PlacementRequest
 from nova_lite.model.server import Server, TaskState
@@ -41,7 +42,6 @@ def accept(desk: Desk, context: Context, order: CreateOrder) -> tuple[ServerId, 
 def _accept(desk: Desk, tx: Tx, context: Context, order: CreateOrder) -> tuple[ServerId, ...]:
     project_id = order.servers[0].project_id
     servers = _reserve(tx, project_id, order)
-    books.require_room_of_user(tx, servers[0], len(servers))
     notice = Notice(
         user_id=context.user_id, project_id=project_id, request_id=context.request_id, task=TaskState.SCHEDULING.value
     )
@@ -59,16 +59,17 @@ def _accept(desk: Desk, tx: Tx, context: Context, order: CreateOrder) -> tuple[S
 
 def _reserve(tx: Tx, project_id: ProjectId, order: CreateOrder) -> tuple[Server, ...]:
     """Take quota for all servers, or for as many as it holds if that is at least the least number."""
-    flavor = order.servers[0].flavor
+    flavor, user_id = order.servers[0].flavor, order.servers[0].user_id
     count = len(order.servers)
     try:
-        books.reserve(tx, project_id, flavor, count)
-        return order.servers
+        limited = books.reserve(tx, project_id, flavor, count, user_id)
     except errors.OverQuota:
         if order.min_count == count:
             raise
-    count = max(order.min_count, min(count, usage.room_for(tx, project_id, books.amounts(flavor))))
-    books.reserve(tx, project_id, flavor, count)
+        count = max(order.min_count, min(count, usage.room_for(tx, project_id, books.amounts(flavor))))
+        limited = books.reserve(tx, project_id, flavor, count, user_id)
+    if limited:
+        books.require_room_of_user(tx, order.servers[0], count)
     return order.servers[:count]
 
 
@@ -114,10 +115,11 @@ def _request(servers: tuple[Server, ...], order: CreateOrder) -> PlacementReques
 
 
 def _params(server: Server, order: CreateOrder, *, batch: bool) -> BootParams:
+    hardware = reading.understood(server.flavor, server.image_properties)
     return BootParams(
         server_id=server.id,
         hostname=server.hostname,
-        asked=server.flavor.resources(),
+        asked=hardware.needs(server.flavor.resources(), server.flavor.ram_mib),
         zone=server.requested_zone,
         host=server.requested_host,
         image_id=server.image_id,
@@ -126,6 +128,7 @@ def _params(server: Server, order: CreateOrder, *, batch: bool) -> BootParams:
         networks=server.requested_networks,
         batch=batch,
         flavor_name=server.flavor.name,
+        hardware=hardware,
         hints=order.hints,
         admin_pass=order.admin_pass if server.config_drive else None,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from nova_lite.durable.workflow import Done, Run, StepFailed, Transient, Wait
 from nova_lite.model.guest import GuestInterface, GuestSpec, PublicKey
+from nova_lite.model.hardware import reading
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.image import ImageSource
 from nova_lite.model.server import Server
@@ -110,6 +111,7 @@ def guest_spec(
         image=image,
         image_properties=server.image_properties,
         extra_specs=server.flavor.extra_specs,
+        hardware=reading.understood(server.flavor, server.image_properties),
         interfaces=interfaces,
         config_drive=server.config_drive,
         user_data=server.user_data,

@@ -23,7 +23,7 @@ from nova_lite.model.migration import MigrationStatus, MigrationType
 from nova_lite.model.placement import Hints, PlacementRequest
 from nova_lite.model.resources import ClaimRole
 from nova_lite.model.server import RequestedNetwork, Server, ServerState, TaskState
-from nova_lite.rpc.commands import BringDisks, Command, CommandHead, FinishMove, HoldGuest, MoveSource, RestoreGuest
+from nova_lite.rpc.commands import BringDisks, Command, CommandHead, FinishMove, HoldDisks, MoveSource, RestoreGuest
 from nova_lite.servers import groups, moves, records
 from nova_lite.workflows import books, delete, placing
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
@@ -98,11 +98,11 @@ def release_claim(run: Run[MoveParams]) -> Done:
     return placing.release(run, ClaimRole.INCOMING)
 
 
-def hold_guest(run: Run[MoveParams]) -> Done | Wait:
+def hold_disks(run: Run[MoveParams]) -> Done | Wait:
     """Have the source turn the guest off and set it aside."""
     params = run.params
     digest = None if _stays(run) else hashlib.sha256(params.token.encode()).hexdigest()
-    return obeyed(run, params.source, lambda head: HoldGuest(head=head, token_sha256=digest, graceful_s=GRACEFUL_S))
+    return obeyed(run, params.source, lambda head: HoldDisks(head=head, token_sha256=digest, graceful_s=GRACEFUL_S))
 
 
 def restore_guest(run: Run[MoveParams]) -> Done | Wait:
@@ -250,7 +250,7 @@ def workflow_of(name: str) -> Workflow[MoveParams]:
             #        name            do             undo            shown as                      deadline
             Outside("choose_hosts", choose_hosts, None, TaskState.RESIZE_PREP, seconds(CHOOSE_S)),  # reads only
             Record("claim_host", claim_host, release_claim, TaskState.RESIZE_PREP, seconds(60)),
-            Outside("hold_guest", hold_guest, restore_guest, TaskState.RESIZE_MIGRATING, minutes(10)),
+            Outside("hold_disks", hold_disks, restore_guest, TaskState.RESIZE_MIGRATING, minutes(10)),
             Outside("bring_disks", bring_disks, remove_brought, TaskState.RESIZE_MIGRATING, minutes(240)),
             Outside("bind_ports", bind_ports, bind_back, TaskState.RESIZE_MIGRATED, minutes(2)),
             # No undo of its own: that of bring_disks removes the guest with its disks.

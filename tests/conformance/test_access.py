@@ -91,6 +91,19 @@ def test_who_is_let_through_with_a_token_of_a_domain(world, known, caller):
         assert through == wanted, f"{got.status_code} {got.text[:200]}"
 
 
+@pytest.mark.parametrize("known", [one for one in tables.known_routes() if one.service.name == "compute"], ids=str)
+@pytest.mark.parametrize("caller", exceptions.DOMAIN_PEOPLE)
+def test_compute_has_nothing_for_a_token_of_a_domain(world, known, caller):
+    """But what anybody may see, and the key pairs of the token's own user. What was removed (410) tells nothing of anybody."""
+    got = good_request(world, known, caller).send(world)
+    through = got.status_code not in (*REFUSALS, 410)
+    if through and known.route.method not in READS:
+        world.put_back()
+    wanted = known.line.access in ("none", "any") or known.route.path == "/os-keypairs"
+    if not wanted or known.line.tier in ASKED_WHOLLY:
+        assert through == wanted, f"{got.status_code} {got.text[:200]}"
+
+
 @pytest.mark.parametrize("path", exceptions.FAR_LISTS)
 def test_lists_show_nothing_of_another_domain(world, path):
     headers = {"X-Auth-Token": world.tokens["foreign_manager"]}

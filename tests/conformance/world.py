@@ -29,6 +29,7 @@ from nova_lite.identity.port import Call
 from nova_lite.identity.service import ensure_all_keys, make_identity
 from nova_lite.image.service import make_images
 from nova_lite.inventory import aggregates, hosts
+from nova_lite.model.console import ConsolePlace
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import PowerState
 from nova_lite.model.host import HostFacts
@@ -66,6 +67,9 @@ PEOPLE = {
 class Compute:
     """A host that answers with the end of a console."""
 
+    def get_console(self, host: str, message: object, *, timeout_s: float = 5.0) -> ConsolePlace:
+        return ConsolePlace(address="192.0.2.1", port=40000, fingerprint="0" * 64)
+
     def get_console_output(self, host: str, message: object, *, timeout_s: float = 5.0) -> str:
         return "login: "
 
@@ -74,6 +78,9 @@ class Compute:
 
     def get_uptime(self, host: str, *, timeout_s: float = 5.0) -> str:
         return "up 1 min"
+
+    def cache_images(self, host: str, message: object, envelope: object = None) -> None:
+        """Be told."""
 
 
 class Identity(types.SimpleNamespace):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import importlib
 import random
 from collections.abc import Callable, Sequence
@@ -37,8 +38,10 @@ class CloudSpec:
     conductors: int = 2
     schedulers: int = 2
     hosts: int = 4
+    consoles: int = 0
     database: str = "postgres"  # or "sqlite"
     broker_nodes: int = 1
+    one_compute: bool = False  # one process is all hosts
     extra_config: str = ""  # lines added to the daemons' configuration
 
 
@@ -59,6 +62,16 @@ class Stage:
         self.spoiled = True
 
 
+class Aside(enum.Enum):
+    """What is played by a process of its own, beside the rest of the long suite; its number is how nice that one is.
+
+    For cases that have all they need themselves, and no promise about seconds that the rest could break, or be broken by.
+    """
+
+    WAITING = 0  # it waits nearly all of its time
+    SIMULATED = 10  # it has its own clock, and takes whatever processor others leave
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
     """One promise tried once. `play` raises AssertionError when it does not hold; `bound_s` is the longest it may take."""
@@ -69,6 +82,7 @@ class Case:
     spec: CloudSpec | None
     short: bool
     bound_s: float
+    aside: Aside | None = None
 
 
 def cases(runs: Sequence[str] = (), *, short: bool = False) -> tuple[Case, ...]:

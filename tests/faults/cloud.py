@@ -35,6 +35,7 @@ READY_S = 60.0
 TRIES = 240
 CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)  # also in mid-answer
 NETWORK = "10.96.0.0/16"  # room for the servers of a case that boots for minutes
+COMMAND_S = 180.0  # of an operator, on a machine with a load of thirty
 KEEPER_S = 1.0  # how long a keeper waits before it starts a dead daemon again
 
 
@@ -42,7 +43,7 @@ SINGLE = CloudSpec(apis=1, conductors=1, schedulers=1, database="sqlite")
 
 
 class Cloud:
-    """Daemons by name: `api.1`, `conductor.2`, `scheduler.1`, and each host's `compute.<host>`."""
+    """Daemons by name: `api.1`, `conductor.2`, `scheduler.1`, `console.1`, and each host's `compute.<host>`, or `compute.all`."""
 
     def __init__(
         self,
@@ -60,13 +61,14 @@ class Cloud:
         self.host_names = host_names
         self.spec = spec
         self.ports = RABBIT.free_ports(spec.apis)
+        self.console_port = RABBIT.free_ports(1)[0]
         self.port = self.ports[0]
         self.broker = rabbit.options(f"cloud{self.port}")
         self.config = root / "nova-lite.conf"
         self.config.write_text(
             f"[DEFAULT]\nstate_dir = {root}/state\nrun_dir = {root}/run\nlog_dir = {root}/log\nhealth_port = 0\n"
             f"[api]\nport = {self.port}\nthreads = {api_threads}\n"
-            f"[broker]\nurl = {self.broker.url}\n"
+            f"[broker]\nurl = {self.broker.url}\n[console]\nport = {self.console_port}\n"
             f"[compute]\ndriver = fake\n[network]\ncidr = {NETWORK}\n"
             + (f"[database]\nurl = {database_url}\n" if database_url else "")
             + spec.extra_config
@@ -108,22 +110,24 @@ class Cloud:
         self.wait(self.is_ready, READY_S, "the cloud is ready")
 
     def names(self, kind: str) -> list[str]:
-        """Give the names of all daemons of a kind: `api`, `conductor`, `scheduler` or `compute`."""
+        """Give the names of all daemons of a kind: `api`, `conductor`, `scheduler`, `console` or `compute`."""
         if kind == "compute":
-            return [f"compute.{host}" for host in self.host_names]
-        count = {"api": self.spec.apis, "conductor": self.spec.conductors, "scheduler": self.spec.schedulers}[kind]
+            return ["compute.all"] if self.spec.one_compute else [f"compute.{host}" for host in self.host_names]
+        spec = self.spec
+        count = {"api": spec.apis, "conductor": spec.conductors, "scheduler": spec.schedulers, "console": spec.consoles}[kind]
         return [f"{kind}.{number}" for number in range(1, count + 1)]
 
     def daemons(self) -> list[str]:
         """Give the names of all daemons, in the order of their start."""
-        return [name for kind in ("conductor", "scheduler", "compute", "api") for name in self.names(kind)]
+        return [name for kind in ("conductor", "scheduler", "compute", "console", "api") for name in self.names(kind)]
 
     def spawn(self, name: str) -> None:
         """Start one daemon, with its fault points; its output goes to a file of its name."""
         kind, _, which = name.partition(".")
         command = [sys.executable, str(HERE / "daemon.py"), kind, "--config-file", str(self.config)]
         if kind == "compute":
-            command += ["--join", str(self.join_file(which))]
+            for host in self.host_names if self.spec.one_compute else (which,):
+                command += ["--join", str(self.join_file(host))]
         with self.log(name).open("ab") as output:
             self.processes[name] = subprocess.Popen(
                 command,
@@ -367,13 +371,13 @@ class Cloud:
     def story(self, of: str) -> str:
         """Ask `nova-lite story` what happened to a server or request."""
         command = [str(Path(sys.prefix) / "bin" / "nova-lite"), "--config-file", str(self.config), "story", of]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=_environment())
+        done = _run(command)
         return done.stdout + done.stderr
 
     def doctor(self) -> list[dict[str, str]]:
         """Ask `nova-lite doctor` what is wrong; that nobody but this test keeps the daemons is left out."""
         command = [str(Path(sys.prefix) / "bin" / "nova-lite"), "--config-file", str(self.config), "doctor", "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=_environment())
+        done = _run(command)
         assert done.returncode == 1, done.stderr
         findings = json.loads(done.stdout)
         kept, others = [[one for one in findings if (one["check"] == "daemons") is which] for which in (True, False)]
@@ -384,6 +388,13 @@ class Cloud:
 class _Silent:
     def say(self, _word: str) -> None:
         """Say nothing."""
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run an operator's command, in a session of its own: the kernel shares processors out by session."""
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=COMMAND_S, check=False, env=_environment(), start_new_session=True
+    )
 
 
 def _environment() -> dict[str, str]:

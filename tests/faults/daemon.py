@@ -18,8 +18,9 @@ from typing import Any
 
 sys.path[0] = str(Path(__file__).parent.parent)  # not our own folder: its names are no modules of the daemon's
 from faults.points import DROP, DUPLICATE, VARIABLE, Points  # noqa: E402
+from faults.verbs import VERBS  # noqa: E402
 
-DRIVER_METHODS = ("ensure_guest", "remove_guest", "power_on", "power_off", "reboot")
+DRIVER_METHODS = sorted({verb.driver for verb in VERBS})
 
 
 def around(points: Points, owner: type, method: str, seam: str, about: Callable[..., str] = lambda *_: "") -> None:
@@ -165,6 +166,7 @@ def wrap(kind: str, points: Points) -> None:
     wrap_messages(points)
     if kind == "compute":
         wrap_compute(points)
+    if kind in ("compute", "console"):
         return
     wrap_database(points)
     if kind == "conductor":

@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from faults.verbs import DELETED, STATES
 
 from nova_lite.db.types import METADATA
 from nova_lite.durable import journal
 from nova_lite.image.stores.filesystem import ORPHAN_AGE_S
-from nova_lite.model.guest import PowerState
 
 T = METADATA.tables
 SWEEP_S = 130.0  # a conductor looks for what dead uploads left every two minutes
 LEFT_OF_UPLOADS = "image files of"
-POWER = {"active": PowerState.RUNNING, "stopped": PowerState.SHUTDOWN, "resized": PowerState.RUNNING}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,10 +95,11 @@ def _unsent(path: Path) -> int:
         return int(ledger.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
 
-def violations(cloud: Any, *, deleted: set[str], **states: set[str]) -> list[str]:
-    """List what is wrong: servers of each state in POWER must have one such guest each, `deleted` ones nothing at all."""
+def violations(cloud: Any, **sets: set[str]) -> list[str]:
+    """List what is wrong. `sets` are servers by state: `deleted` ones must have nothing at all, others one such guest each."""
     seen = look(cloud)
-    kept = {server_id: state for state, ids in states.items() for server_id in ids}
+    deleted = sets.pop(DELETED, set())
+    kept = {server_id: state for state, ids in sets.items() for server_id in ids}
     return [*_of_kept(seen, kept), *_of_deleted(seen, deleted), *_of_books(seen), *_of_leftovers(seen)]
 
 
@@ -108,7 +108,7 @@ def _of_kept(seen: Seen, kept: dict[str, str]) -> Iterator[str]:
         row = seen.servers[server_id]
         if row.state != state:
             yield f"{server_id} is {row.state}, not {state}: {row.fault}"
-        if seen.guests.get(server_id, []) != [(row.host, POWER[state])]:
+        if seen.guests.get(server_id, []) != [(row.host, STATES[state].power)]:
             yield f"{server_id} is {state} on {row.host} and has guests {seen.guests.get(server_id, [])}"
         if seen.claims.get(server_id) != [row.host] or seen.ports[server_id] != 1:
             yield f"{server_id} is on {row.host}, claims {seen.claims.get(server_id)} and has {seen.ports[server_id]} ports"
@@ -152,8 +152,7 @@ def _of_leftovers(seen: Seen) -> Iterator[str]:
 
 def waiting(cloud: Any) -> dict[str, int]:
     """Find the queues of daemons in which messages wait."""
-    lines = cloud.rabbit.run_ctl("list_queues", "-p", f"cloud{cloud.port}", "name", "messages").splitlines()
-    counts = {name: int(count) for name, _, count in (line.partition("\t") for line in lines) if count.isdigit()}
+    counts = cloud.rabbit.lengths(f"cloud{cloud.port}")
     return {name: count for name, count in counts.items() if count and name.startswith(("conductor", "scheduler", "compute"))}
 
 
@@ -171,11 +170,10 @@ def _is_sweeping(wrong: list[str]) -> bool:
 
 def check(cloud: Any, tally: Any, *, within_s: float = 40.0, **sets: set[str]) -> None:
     """Have everything as it must be within that time, by this program's and by the doctor's word; count what is not."""
-    expected = {"active": set(), "deleted": set(), "stopped": set()} | sets
     began = time.monotonic()
-    while wrong := [*violations(cloud, **expected)] or _of_others(cloud):
+    while wrong := [*violations(cloud, **sets)] or _of_others(cloud):
         if time.monotonic() - began > (max(within_s, SWEEP_S) if _is_sweeping(wrong) else within_s):
-            tally.lost += sum(" not active" in one or " not stopped" in one for one in wrong)
+            tally.lost += sum(f" not {state}" in one for one in wrong for state in STATES)
             tally.doubled += sum("has guests" in one or "guests of nobody" in one for one in wrong)
             tally.stuck += sum("not ended" in one or "past their deadline" in one for one in wrong)
             raise AssertionError("\n".join(wrong))

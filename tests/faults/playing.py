@@ -16,11 +16,12 @@ from faults.case import Case, CloudSpec, Stage, Tally
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Played:
-    """What came of a case; `violated` is empty when its promise held."""
+    """What came of a case; `violated` is empty when its promise held. `whole_s` is with the start and end of its cloud."""
 
     case: Case
     tally: Tally
     seconds: float
+    whole_s: float
     violated: str = ""
 
 
@@ -38,7 +39,8 @@ class Theatre:
 
     def play(self, case: Case) -> Played:
         """Play one case. Never raises but for an interruption."""
-        began, tally = time.monotonic(), Tally()
+        entered = began = time.monotonic()
+        tally = Tally()
         violated, spoiled = "", True
         try:
             stage = self._stage(case)
@@ -53,7 +55,8 @@ class Theatre:
             violated = f"it took {seconds:.0f} s, more than {case.bound_s:.0f} s"
         if spoiled:
             self.close()
-        return Played(case=case, tally=tally, seconds=seconds, violated=violated)
+        whole_s = time.monotonic() - entered
+        return Played(case=case, tally=tally, seconds=seconds, whole_s=whole_s, violated=violated)
 
     def close(self) -> None:
         """Take the cloud away."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import random
 import time
 
 import pytest
 from faults import case as cases
 from faults import main as suite
-from faults import playing, verbs
-from faults.runs import r1_crashes
+from faults import playing, traffic, verbs
+from faults.runs import r1_crashes, r4_duplicates
+
+from nova_lite.model.guest import PowerState
 
 
 def refuse(_stage) -> None:
@@ -56,16 +60,16 @@ def test_a_suite_goes_on_after_an_interruption_and_begins_anew_with_another_seed
     told = capsys.readouterr().out
     assert told.count("R9 one: held") == 1
     assert "--seed 5 --only R9 --case 'two' --fresh" in told
-    assert "| R9 | 2 | 2 | 0 | 0 | 0 | 0 | 0.0 s | 1 of 2 |" in told
+    assert "| R9 | 2 | 2 | 0 | 0 | 0 | 0 | 0.0 s | 1 of 2 | 0.0 |" in told
 
     suite.main([*asked, "one", "--seed", "6"])
 
     assert set(json.loads(results.read_text())["results"]) == {"R9 one"}
 
 
-def test_the_short_version_has_cases_of_every_run_but_the_clocks_and_the_brokers():
-    """For wrong clocks (R7) all daemons are started anew, which takes too long; the broker's (R2) is in test_short.py itself."""
-    assert {one.run for one in cases.cases(short=True)} == {one.run for one in cases.cases()} - {"R2", "R7"}
+def test_the_short_version_has_cases_of_every_run_but_the_clocks():
+    """For wrong clocks (R7) all daemons are started anew, which takes too long."""
+    assert {one.run for one in cases.cases(short=True)} == {one.run for one in cases.cases()} - {"R7"}
 
 
 def test_crashes_cover_each_daemon_and_each_seam_and_are_many():
@@ -74,3 +78,120 @@ def test_crashes_cover_each_daemon_and_each_seam_and_are_many():
     assert len(planned) >= 120
     assert len(planned) == sum(len(r1_crashes.places(verb)) for verb in verbs.VERBS)
     assert {place.kind for place in planned} == {"api", "conductor", "scheduler", "compute"}
+
+
+BESIDE = """
+import json, sys
+
+asked = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+values = {"run": "R9", "name": "patient", "seconds": 1.0, "whole_s": 60.0, "violated": VIOLATED, "injected": 7, "requests": 1}
+values |= {"lost": 0, "doubled": 0, "stuck": 0, "longest_delay_s": 0.0, "notes": [asked["--aside"], asked["--only"]]}
+with open(asked["--results"], "w") as results:
+    json.dump({"seed": int(asked["--seed"]), "results": {"R9 patient": values}}, results)
+sys.exit(CODE)
+"""
+
+
+@pytest.mark.parametrize(("violated", "code", "told"), [("", 0, 0), ("it was lost", 1, 1)])
+def test_what_a_process_beside_plays_counts_as_if_it_were_played_here(tmp_path, monkeypatch, capsys, violated, code, told):
+    (tmp_path / "beside.py").write_text(BESIDE.replace("VIOLATED", repr(violated)).replace("CODE", str(code)))
+    monkeypatch.setattr(suite, "SCRIPT", tmp_path / "beside.py")
+    patient = dataclasses.replace(make(refuse, "patient"), aside=cases.Aside.WAITING)
+    monkeypatch.setattr(cases, "cases", lambda *_, **__: (make(keep, "one"), patient))
+    results = tmp_path / "results.json"
+
+    assert suite.main(["--seed", "5", "--only", "R9", "--results", str(results)]) == told
+
+    assert json.loads(results.read_text())["results"]["R9 patient"]["notes"] == ["WAITING", "R9"]
+    assert f"| R9 | 2 | 9 | 1 | 0 | 0 | 0 | 0.0 s | {2 - told} of 2 | 1.0 |" in capsys.readouterr().out
+
+
+def test_a_process_beside_that_cannot_play_ends_the_suite(tmp_path, monkeypatch):
+    (tmp_path / "beside.py").write_text("raise SystemExit(2)")
+    monkeypatch.setattr(suite, "SCRIPT", tmp_path / "beside.py")
+    patient = dataclasses.replace(make(keep, "patient"), aside=cases.Aside.WAITING)
+    monkeypatch.setattr(cases, "cases", lambda *_, **__: (make(keep, "one"), patient))
+
+    with pytest.raises(RuntimeError, match="ended with 2"):
+        suite.main(["--seed", "5", "--results", str(tmp_path / "results.json")])
+
+
+def test_a_case_that_waits_is_played_here_when_nothing_else_is_asked_for(tmp_path, monkeypatch):
+    patient = dataclasses.replace(make(keep, "patient"), aside=cases.Aside.WAITING)
+    monkeypatch.setattr(cases, "cases", lambda *_, **__: (patient,))
+
+    assert suite.main(["--seed", "5", "--results", str(tmp_path / "results.json")]) == 0
+
+
+class Taking:
+    """A cloud that takes every action at once."""
+
+    def __init__(self):
+        self.shown = {}
+        self.asked = []
+
+    def image(self):
+        return "image"
+
+    def boot(self, name, _image):
+        self.shown[name] = "ACTIVE"
+        return name
+
+    def servers(self):
+        return {one: {"id": one, "status": status, "OS-EXT-STS:task_state": None} for one, status in self.shown.items()}
+
+    def act(self, server_id, action):
+        (verb,) = [one for one in verbs.VERBS if one.action == action]
+        assert verbs.STATES[verb.of].shown == self.shown[server_id]
+        self.shown[server_id] = verbs.STATES[verb.to].shown
+        self.asked.append(verb.name)
+        return True
+
+    def wait(self, condition, _timeout_s, what):
+        assert condition(), what
+
+
+@pytest.fixture
+def paused(monkeypatch):
+    """A workflow of two verbs, and the state between them: as a new one is registered."""
+    fields = {"workflow": "pause", "method": "ensure_paused", "driver": "pause"}
+    there = verbs.action({"pause": None}, to="paused", name="pause", **fields)
+    back = verbs.action({"unpause": None}, of="paused", name="unpause", **fields)
+    monkeypatch.setattr(verbs, "VERBS", (*verbs.VERBS, there, back))
+    monkeypatch.setitem(verbs.STATES, "paused", verbs.State(shown="PAUSED", power=PowerState.PAUSED))
+    return back
+
+
+def test_a_verb_that_is_registered_dies_at_its_own_seams_and_has_its_messages_doubled(paused):
+    points = {place.point for place in r1_crashes.places(paused)}
+
+    assert {"driver.pause:before", "driver.pause:after"} <= points
+    assert any(place.about == "drive pause/" for place in r1_crashes.places(paused))
+    assert "ensure_paused" in {rule.about for rule in r4_duplicates.everything("delay")}
+
+
+def test_a_verb_that_is_registered_begins_in_its_own_state(paused):
+    cloud = Taking()
+    scene = verbs.Scene(cloud, random.Random(1), at_once=2)
+
+    paused.prepare(scene)
+
+    assert set(cloud.shown.values()) == {"PAUSED"}
+    assert scene.wanted()["paused"] == set(cloud.shown)
+    paused.act(scene)
+    scene.settle(1.0)
+    assert scene.wanted()["active"] == set(cloud.shown)
+
+
+def test_a_verb_that_is_registered_is_part_of_mixed_traffic(paused):
+    cloud = Taking()
+    mixed = traffic.Traffic(cloud, "image", random.Random(1))
+    for _ in range(5):
+        mixed.boot()
+    for _ in range(200):
+        mixed.act()
+
+    assert mixed.is_settled()
+    assert {"pause", "unpause", "stop", "start", "reboot_soft", "reboot_hard"} == set(cloud.asked)
+    assert mixed.counts["pause"] == cloud.asked.count("pause")
+    assert mixed.settled_as("paused") == {one for one, status in cloud.shown.items() if status == "PAUSED"}

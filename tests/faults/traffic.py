@@ -5,18 +5,13 @@ from __future__ import annotations
 import random
 from typing import Any
 
-ACTIVE, STOPPED, DELETED = "active", "stopped", "deleted"
-OUTCOMES = {
-    "os-stop": STOPPED,
-    "os-start": ACTIVE,
-    "reboot": ACTIVE,
-}
-ACTIONS: dict[str, Any] = {
-    "os-stop": {"os-stop": None},
-    "os-start": {"os-start": None},
-    "reboot": {"reboot": {"type": "HARD"}},
-}
-STATUSES = {"ACTIVE": ACTIVE, "SHUTOFF": STOPPED}
+from faults import verbs
+from faults.verbs import ACTIVE, DELETED
+
+
+def _of(state: str) -> list[verbs.Verb]:
+    """List the actions that servers in a state take."""
+    return [verb for verb in verbs.VERBS if verb.action is not None and verb.of == state]
 
 
 class Traffic:
@@ -28,7 +23,7 @@ class Traffic:
         self._chance = chance
         self.wanted: dict[str, str] = {}
         self.unsure: set[str] = set()
-        self.counts = dict.fromkeys(("boot", "delete", "delete_in_build", *ACTIONS), 0)
+        self.counts = dict.fromkeys(("delete_in_build", *(verb.name for verb in verbs.VERBS)), 0)
 
     def boot(self) -> None:
         self.wanted[self._cloud.boot(f"t{len(self.wanted)}", self._image)] = ACTIVE
@@ -45,26 +40,28 @@ class Traffic:
         self.counts["delete_in_build"] += building
 
     def act(self) -> None:
-        """Ask for a change of power that the state of some server allows just now."""
-        settled = [one for one in self._cloud.servers().values() if one["status"] in STATUSES and one["id"] in self.living()]
+        """Ask for an action that the state of some server allows just now; one that leads elsewhere twice as often."""
+        states = {server_id: verbs.state_of(one["status"]) for server_id, one in self._cloud.servers().items()}
+        settled = [one for one in self.living() if states.get(one) is not None]
         if not settled:
             return
-        server = self._chance.choice(settled)
-        name = "os-start" if server["status"] == "SHUTOFF" else self._chance.choice(("os-stop", "os-stop", "reboot"))
-        taken = self._cloud.act(server["id"], ACTIONS[name])
+        server_id = self._chance.choice(settled)
+        choices = _of(states[server_id])
+        (verb,) = self._chance.choices(choices, weights=[2 if one.to != one.of else 1 for one in choices])
+        taken = self._cloud.act(server_id, verb.action)
         if taken:
-            self.wanted[server["id"]] = OUTCOMES[name]
-            self.counts[name] += 1
-            self.unsure.discard(server["id"])
+            self.wanted[server_id] = verb.to
+            self.counts[verb.name] += 1
+            self.unsure.discard(server_id)
         elif taken is None:
-            self.unsure.add(server["id"])
+            self.unsure.add(server_id)
 
     def living(self) -> list[str]:
         return [server_id for server_id, wanted in self.wanted.items() if wanted != DELETED]
 
     def settled_as(self, state: str) -> set[str]:
         """Give the servers that must be in that state. Where an answer was lost, what the cloud says is taken for right."""
-        shown = {server_id: STATUSES.get(one["status"]) for server_id, one in self._cloud.servers().items()}
+        shown = {server_id: verbs.state_of(one["status"]) for server_id, one in self._cloud.servers().items()}
         return {
             server_id
             for server_id, wanted in self.wanted.items()
@@ -78,7 +75,7 @@ class Traffic:
             return False
         return all(
             one["OS-EXT-STS:task_state"] is None
-            and one["status"] in STATUSES
-            and (server_id in self.unsure or STATUSES[one["status"]] == self.wanted[server_id])
+            and (state := verbs.state_of(one["status"])) is not None
+            and (server_id in self.unsure or state == self.wanted[server_id])
             for server_id, one in servers.items()
         )

@@ -1,4 +1,7 @@
-"""What users ask in the runs that try one verb at a time. A new workflow is a line in VERBS; all such runs then have it."""
+"""What users ask. A new workflow is a line in VERBS: then the runs that try one verb at a time have it (R1, R4, R7), and mixed traffic too.
+
+A state in which servers rest is a line in STATES: what the API shows then, and what the guest is like.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,27 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from nova_lite.model.guest import PowerState
+
 ACTIVE, STOPPED, DELETED, RESIZED = "active", "stopped", "deleted", "resized"
-SHOWN = {"ACTIVE": ACTIVE, "SHUTOFF": STOPPED, "VERIFY_RESIZE": RESIZED}
-STATES = (ACTIVE, STOPPED, DELETED, RESIZED)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class State:
+    """Where a server rests: its status in the API, and the power of its one guest."""
+
+    shown: str
+    power: PowerState
+
+
+STATES = {
+    ACTIVE: State(shown="ACTIVE", power=PowerState.RUNNING),
+    STOPPED: State(shown="SHUTOFF", power=PowerState.SHUTDOWN),
+    RESIZED: State(shown="VERIFY_RESIZE", power=PowerState.RUNNING),
+}
+LARGER = {"resize": {"flavorRef": "2"}}
+LIVE = {"os-migrateLive": {"host": None, "block_migration": True, "disk_over_commit": False}}
+SOFT, HARD = {"reboot": {"type": "SOFT"}}, {"reboot": {"type": "HARD"}}
 AT_ONCE = 8
 CLEAR_S = 90.0
 
@@ -30,7 +51,7 @@ class Scene:
 
     def wanted(self) -> dict[str, set[str]]:
         """Give the servers by the state that they must come to, as the invariants take them."""
-        return {state: {one for one, wanted in self._wanted.items() if wanted == state} for state in STATES}
+        return {state: {one for one, wanted in self._wanted.items() if wanted == state} for state in (*STATES, DELETED)}
 
     def living(self) -> list[str]:
         """List the servers that must be there."""
@@ -76,17 +97,13 @@ class Scene:
         self.boot()
         self.settle(self._patience_s)
 
-    def stop_in_peace(self) -> None:
-        """Have several that are off."""
+    def rest_in_peace(self, state: str) -> None:
+        """Have several that rest in a state, by the verb that leads there from the running ones."""
         self.boot_in_peace()
-        self.act({"os-stop": None}, STOPPED)
-        self.settle(self._patience_s)
-
-    def resize_in_peace(self) -> None:
-        """Have several that wait to have a resize confirmed."""
-        self.boot_in_peace()
-        self.act({"resize": {"flavorRef": "2"}}, RESIZED)
-        self.settle(self._patience_s)
+        if state != ACTIVE:
+            way = next(verb for verb in VERBS if verb.action is not None and (verb.of, verb.to) == (ACTIVE, state))
+            self.act(way.action, state)
+            self.settle(self._patience_s)
 
     def act(self, action: dict[str, Any], state: str) -> None:
         """Ask the same of every server; where the answer was lost, what was asked may have been taken already."""
@@ -128,16 +145,25 @@ class Scene:
         amiss = {}
         for server_id, wanted in self._wanted.items():
             shown = servers.get(server_id)
-            state = DELETED if shown is None else SHOWN.get(shown["status"])
+            state = DELETED if shown is None else state_of(shown["status"])
             busy = None if shown is None else shown["OS-EXT-STS:task_state"]
             if state != wanted or busy:
                 amiss[server_id] = f"wanted {wanted}, is {shown and shown['status']} ({busy})"
         return amiss
 
 
+def state_of(shown: str) -> str | None:
+    """Tell the state that the API shows so; None while it is none to rest in."""
+    return next((name for name, state in STATES.items() if state.shown == shown), None)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verb:
-    """A verb: its workflow, the method of its command, that of the driver, what has to be there before, what is asked."""
+    """A verb: its workflow, the method of its command, that of the driver, what has to be there before, what is asked.
+
+    action: the body of `POST /servers/<id>/action`, where it is one; then servers come by it from state `of` to state `to`
+    boots: how often a guest boots by it
+    """
 
     name: str
     workflow: str
@@ -145,12 +171,21 @@ class Verb:
     driver: str
     prepare: Callable[[Scene], None]
     act: Callable[[Scene], None]
+    action: dict[str, Any] | None = None
+    of: str = ACTIVE
+    to: str = ACTIVE
+    boots: int = 0
 
 
-def _power(name: str, workflow: str, method: str, driver: str, action: dict[str, Any], state: str = ACTIVE) -> Verb:
-    prepare = Scene.stop_in_peace if name == "start" else Scene.boot_in_peace
+def action(body: dict[str, Any], *, of: str = ACTIVE, to: str = ACTIVE, **fields: Any) -> Verb:
+    """Make a verb of an action on servers."""
     return Verb(
-        name=name, workflow=workflow, method=method, driver=driver, prepare=prepare, act=lambda scene: scene.act(action, state)
+        prepare=lambda scene: scene.rest_in_peace(of),
+        act=lambda scene: scene.act(body, to),
+        action=body,
+        of=of,
+        to=to,
+        **fields,
     )
 
 
@@ -158,8 +193,8 @@ def _nothing(_scene: Scene) -> None:
     """Need nothing before."""
 
 
-VERBS = (
-    Verb(name="boot", workflow="boot", method="ensure_guest", driver="ensure_guest", prepare=_nothing, act=Scene.boot),
+VERBS: tuple[Verb, ...] = (
+    Verb(name="boot", workflow="boot", method="ensure_guest", driver="ensure_guest", prepare=_nothing, act=Scene.boot, boots=1),
     Verb(
         name="boot_many",
         workflow="boot_many",
@@ -167,6 +202,7 @@ VERBS = (
         driver="ensure_guest",
         prepare=_nothing,
         act=Scene.boot_many,
+        boots=1,
     ),
     Verb(
         name="delete",
@@ -176,42 +212,29 @@ VERBS = (
         prepare=Scene.boot_in_peace,
         act=Scene.delete,
     ),
-    _power("stop", "stop", "ensure_power", "power_off", {"os-stop": None}, STOPPED),
-    _power("start", "start", "ensure_power", "power_on", {"os-start": None}),
-    _power("reboot_soft", "reboot", "reboot_guest", "reboot", {"reboot": {"type": "SOFT"}}),
-    Verb(
-        name="resize",
-        workflow="resize",
-        method="finish_move",
-        driver="finish",
-        prepare=Scene.boot_in_peace,
-        act=lambda scene: scene.act({"resize": {"flavorRef": "2"}}, RESIZED),
-    ),
-    Verb(
-        name="live_migrate",
-        workflow="live_migrate",
-        method="migrate_live",
-        driver="migrate",
-        prepare=Scene.boot_in_peace,
-        act=lambda scene: scene.act({"os-migrateLive": {"host": None, "block_migration": "auto"}}, ACTIVE),
-    ),
-    Verb(
+    action({"os-stop": None}, to=STOPPED, name="stop", workflow="stop", method="ensure_power", driver="power_off"),
+    action({"os-start": None}, of=STOPPED, name="start", workflow="start", method="ensure_power", driver="power_on", boots=1),
+    action(SOFT, name="reboot_soft", workflow="reboot", method="reboot_guest", driver="reboot", boots=1),
+    action(HARD, name="reboot_hard", workflow="reboot_hard", method="reboot_guest", driver="reboot", boots=1),
+    action(LARGER, to=RESIZED, name="resize", workflow="resize", method="finish_move", driver="finish", boots=1),
+    action(LIVE, name="live_migrate", workflow="live_migrate", method="migrate_live", driver="migrate"),
+    action(
+        {"confirmResize": None},
+        of=RESIZED,
         name="confirm_resize",
         workflow="confirm_resize",
         method="remove_guest",
         driver="remove_guest",
-        prepare=Scene.resize_in_peace,
-        act=lambda scene: scene.act({"confirmResize": None}, ACTIVE),
     ),
-    Verb(
+    action(
+        {"revertResize": None},
+        of=RESIZED,
         name="revert_resize",
         workflow="revert_resize",
         method="restore_guest",
         driver="restore",
-        prepare=Scene.resize_in_peace,
-        act=lambda scene: scene.act({"revertResize": None}, ACTIVE),
+        boots=1,
     ),
-    _power("reboot_hard", "reboot_hard", "reboot_guest", "reboot", {"reboot": {"type": "HARD"}}),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import threading
 import time
@@ -22,9 +23,12 @@ from nova_lite.compute.moving.door import Door
 from nova_lite.compute.virt.fake.driver import FakeDriver
 from nova_lite.conductor.daemon import Conductor
 from nova_lite.conductor.daemon import Doors as ConductorDoors
+from nova_lite.conf.console import ConsoleOptions
 from nova_lite.conf.identity import IdentityOptions
 from nova_lite.conf.image import ImageOptions
 from nova_lite.conf.scheduler import SchedulerOptions
+from nova_lite.console.daemon import ConsoleProxy
+from nova_lite.console.site import Site
 from nova_lite.db import migrate
 from nova_lite.db.engine import Database
 from nova_lite.identity.bootstrap import bootstrap as bootstrap_identity
@@ -87,7 +91,8 @@ class Cloud:
         self._door = Door(folder / "door", "control", address="127.0.0.1")
         self._closing.callback(self._door.close)
         self.hosts = {name: self.make_host(name) for name in host_names}
-        self.client = falcon.testing.TestClient(make_app(self._parts()))
+        self.parts = self._parts()
+        self.client = falcon.testing.TestClient(make_app(self.parts))
         self.headers: dict[str, dict[str, str]] = {}
 
     def start(self) -> None:
@@ -143,6 +148,18 @@ class Cloud:
                 **more,
             )
         )
+
+    def start_console(self, *, site: Site | None = None, **options: Any) -> ConsoleProxy:
+        """Start a console proxy on a port of its own; URLs that the API gives from now on lead to it."""
+        transport = LocalTransport(self.broker)
+        console = ConsoleProxy(ConsoleOptions(port=0, **options), transport, site or Site(()))
+        console.start()
+        self._closing.callback(console.stop)
+        url = f"http://127.0.0.1:{console.server.port}"
+        self.console_options = ConsoleOptions(public_url=url, **options)
+        parts = dataclasses.replace(self.parts, consoles=self.console_options)
+        self.client = falcon.testing.TestClient(make_app(parts))
+        return console
 
     def _parts(self) -> Parts:
         ensure_all_keys(self.folder, self.database.clock.wall())

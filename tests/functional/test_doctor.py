@@ -258,6 +258,26 @@ def ownerless(cloud, server_id):
     write(cloud, images.update().values(owner=uuid.uuid4().hex))
 
 
+def test_what_a_deleted_project_had_is_listed_until_an_administrator_deletes_it(cloud, examine, server_id):
+    group = cloud.ask("POST", "/os-server-groups", {"server_group": {"name": "g", "policies": ["affinity"]}}).json
+    image_id = cloud.server(server_id)["image"]["id"]
+    project_id = cloud.server(server_id)["tenant_id"]
+    admin = cloud.log_in("admin")
+
+    gone = cloud.client.simulate_delete(f"/identity/v3/projects/{project_id}", headers=admin)
+
+    assert gone.status_code == 204, gone.text
+    assert cloud.ask("GET", f"/servers/{server_id}").status_code == 401
+    assert cloud.server(server_id, user="admin")["status"] == "ACTIVE"
+    kinds = ("image", "port", "server", "server group")
+    assert [(one["check"], one["subject"]) for one in examine()] == [("owners", f"{kind}s of {project_id}") for kind in kinds]
+    for path in (f"/servers/{server_id}", f"/os-server-groups/{group['server_group']['id']}"):
+        assert cloud.ask("DELETE", path, user="admin").status_code == 204
+    cloud.wait(lambda: cloud.server(server_id, user="admin") is None, "the server is gone")
+    assert cloud.client.simulate_delete(f"/image/v2/images/{image_id}", headers=admin).status_code == 204
+    assert examine() == []
+
+
 def test_each_kind_has_a_crafted_difference(cloud):
     kinds = library.all_kinds(make_store((cloud.folder / "images").as_uri()))
 

@@ -80,3 +80,24 @@ def test_a_server_that_nobody_knows_is_an_error(call):
 
     assert answer.exit_code == 1
     assert "There is no server nobody" in answer.output
+
+
+def test_a_server_is_explained_by_its_name(cloud, call):
+    image = cloud.image()
+    first = cloud.boot(image, "blue")
+    cloud.wait_for(first, "ACTIVE")
+
+    assert f"server {first}" in call("blue").output
+    assert call("green").exit_code != 0
+
+    second = cloud.boot(image, "blue")
+    cloud.wait_for(second, "ACTIVE")
+    several = call("blue")
+    assert several.exit_code != 0
+    assert first in several.output
+    assert second in several.output
+
+    for server_id in (first, second):
+        cloud.ask("DELETE", f"/servers/{server_id}")
+        cloud.wait_gone(server_id)
+    assert f"server {second}" in call("blue").output, "the newest of those that are gone"

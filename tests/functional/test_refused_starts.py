@@ -83,3 +83,25 @@ def test_a_database_of_a_newer_era_is_left_alone(daemon, state_dir):
     with database.engine.begin() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM services")).scalar_one() == before
     database.dispose()
+
+
+@pytest.mark.parametrize("file", ["tokens.json", "credentials.json"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(Path.unlink, id="missing"),
+        pytest.param(lambda path: (path.unlink(), path.mkdir()), id="unreadable"),
+        pytest.param(lambda path: path.write_bytes(b"\xff{"), id="not what we wrote"),
+    ],
+)
+def test_keys_of_identity_that_cannot_be_used_are_named(file, spoil, state_dir):
+    path = state_dir / "keys" / file
+    spoil(path)
+    left = path.read_bytes() if path.is_file() else None
+
+    code, words = start("api", state_dir)
+
+    assert code == EXIT_CONFIG
+    assert str(path) in words and "copy" in words
+    assert len(words.splitlines()) == 1
+    assert (path.read_bytes() if path.is_file() else None) == left  # no new ones in their place

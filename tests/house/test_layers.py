@@ -23,6 +23,7 @@ HOMES = {
     "click": ("nova_lite/cli/",),
     "rich": ("nova_lite/cli/",),
     "supervisor": ("nova_lite/cli/",),
+    "websockets": ("nova_lite/console/",),
     "pyroute2": ("nova_lite/compute/", "nova_lite/cli/"),
 }
 LAST_RESORT = ("nova_lite/durable/runner.py", "nova_lite/api/faults.py", "nova_lite/rpc/")
@@ -112,7 +113,7 @@ def test_no_subprocess_goes_through_a_shell(sources):
     assert not shells
 
 
-@pytest.mark.parametrize("daemon", ["api", "conductor", "scheduler", "compute"])
+@pytest.mark.parametrize("daemon", ["api", "conductor", "scheduler", "compute", "console"])
 def test_daemon_does_not_load_what_only_the_command_line_needs(daemon, top):
     code = (
         f"import sys, nova_lite.{daemon}.daemon; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from real.chromium import Chromium
 from real.keystone import Keystone, environment_folder
 from real.rabbit import Rabbit, installation
 
@@ -38,6 +39,14 @@ def keystone() -> Iterator[Keystone]:
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture
+def browser() -> Iterator[Chromium]:
+    """A page of a Chromium of its own."""
+    made = Chromium()
+    yield made
+    made.close()
 
 
 @pytest.fixture(params=SERVERS)

@@ -34,7 +34,7 @@ class Vhost:
             channel = connection.channel()
             for queue in (*daemons, *hosts):
                 channel.queue_delete(queue)
-            for queue in ("conductor", "scheduler"):
+            for queue in ("conductor", "consoles", "scheduler"):
                 channel.queue_purge(queue)
 
     def remove(self):

@@ -35,6 +35,10 @@ class RabbitCluster:
         """Ask a node that runs."""
         return next(node for node in self.nodes if node.runs()).run_ctl(*arguments)
 
+    def lengths(self, vhost: str) -> dict[str, int]:
+        """Ask a node that runs how many messages each queue has."""
+        return next(node for node in self.nodes if node.runs()).lengths(vhost)
+
     def running(self) -> int:
         """Count the nodes that the cluster itself takes for running."""
         lines = self.run_ctl("eval", "length(rabbit_nodes:all_running()).")

@@ -17,7 +17,7 @@ from nova_lite.cli.guest_image import builder
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.main import command
 
-pytestmark = [pytest.mark.rabbit, pytest.mark.long]
+pytestmark = [pytest.mark.rabbit, pytest.mark.long, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

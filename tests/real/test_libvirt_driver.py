@@ -22,6 +22,7 @@ from nova_lite.cli.guest_image import builder
 from nova_lite.compute.virt.driver import VirtError
 from nova_lite.compute.virt.libvirt import build, probe
 from nova_lite.compute.virt.libvirt.facts import Place
+from nova_lite.compute.wiring import limits
 from nova_lite.compute.wiring.fake import FakeWiring
 from nova_lite.model.guest import PowerState
 from nova_lite.model.image import ImageSource
@@ -49,7 +50,8 @@ class TapWiring(FakeWiring):
     def plug(self, server_id, one):
         tap = f"nlt{one.port_id[:8]}"
         super().plug(server_id, one)
-        subprocess.run(["ip", "tuntap", "add", "dev", tap, "mode", "tap"], capture_output=True, check=False, timeout=10)
+        many = ["multi_queue"] if one.queues > 1 else []
+        subprocess.run(["ip", "tuntap", "add", "dev", tap, "mode", "tap", *many], capture_output=True, check=False, timeout=10)
         self.made = {*getattr(self, "made", ()), tap}
         return tap
 
@@ -74,7 +76,13 @@ class Hypervisor:
 
     def again(self):
         place = Place(
-            host=self.host, zone="nova", host_ip="127.0.0.1", folder=self.folder, kvm=probe.kvm_works(), reserved_ram_mib=512
+            host=self.host,
+            zone="nova",
+            host_ip="127.0.0.1",
+            folder=self.folder,
+            kvm=probe.kvm_works(),
+            nic_limits=limits.are_possible(),
+            reserved_ram_mib=512,
         )
         driver = build.assemble(self.libvirtd.uri, place, self.wiring)
         driver._parts.disks._cache._fetch = lambda source, target, stop: shutil.copyfile(self.image, target)

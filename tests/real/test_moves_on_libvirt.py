@@ -98,12 +98,13 @@ def write(disk, offset, byte):
 
 def pattern_is(disk, offset, byte):
     said = subprocess.run(
-        ["qemu-io", "-U", "-f", "qcow2", "-c", f"read -P {byte} {offset} 64k", str(disk)],
-        check=True,
+        ["qemu-io", "-r", "-U", "-f", "qcow2", "-c", f"read -P {byte} {offset} 64k", str(disk)],
+        check=False,
         timeout=60,
         capture_output=True,
         text=True,
     )
+    assert "read 65536/65536" in said.stdout, said.stderr
     return "verification failed" not in said.stdout + said.stderr
 
 

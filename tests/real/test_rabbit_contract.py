@@ -100,7 +100,7 @@ def test_a_host_cannot_send_to_another_host(cloud):
     assert inbox.bodies == []
 
 
-@pytest.mark.parametrize("key", ["scheduler", "conductor.c1", "compute.h2", "anything"])
+@pytest.mark.parametrize("key", ["scheduler", "consoles", "conductor.c1", "compute.h2", "anything"])
 def test_a_host_sends_to_the_conductor_only(cloud, key):
     host = cloud.host("h1", host_signing())
 
@@ -166,7 +166,8 @@ def test_status_counts_what_waits_and_who_receives(cloud):
     cloud.control().serve(Address("scheduler", "s1"), {})
     cloud.control().cast(CONDUCTOR, "ring", {})
 
-    assert wait_until(lambda: broker.broker_status(cloud.options).queues == {"conductor": (1, 0), "scheduler": (0, 1)})
+    expected = {"conductor": (1, 0), "consoles": (0, 0), "scheduler": (0, 1)}
+    assert wait_until(lambda: broker.broker_status(cloud.options).queues == expected)
 
 
 def test_an_idle_host_has_two_connections_and_three_queues(cloud, rabbit):

@@ -34,7 +34,7 @@ def installation(tmp_path, rabbit, monkeypatch):
     (tmp_path / "keys" / "broker.url").write_text(options.url)
     settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in rabbit.environment.items())
     program = tmp_path / "rabbitmqctl"
-    program.write_text(f'#!/bin/sh\nexec env {settings} {rabbit.ctl.command[0]} "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec env {settings} {" ".join(rabbit.ctl.command)} "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     config = tmp_path / "nova-lite.conf"

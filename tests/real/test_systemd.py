@@ -12,7 +12,7 @@ from real import container
 
 TOP = Path(__file__).parents[2]
 UNITS = sorted((TOP / "etc/systemd").glob("*.service"))
-DAEMONS = ("conductor", "scheduler", "compute", "api")
+DAEMONS = ("conductor", "scheduler", "compute", "console", "api")
 NAMES = [f"nova-lite-{kind}" for kind in DAEMONS]
 
 

@@ -20,7 +20,7 @@ from nova_lite.rpc.commands import (
     EnsurePower,
     FinishLive,
     FinishMove,
-    HoldGuest,
+    HoldDisks,
     MigrateLive,
     Power,
     PrepareLive,
@@ -106,7 +106,7 @@ class FakeHost:
         self.guests[message.head.server_id] = PowerState.RUNNING
         return None
 
-    def _hold_guest(self, message: HoldGuest) -> Fault | None:
+    def _hold_disks(self, message: HoldDisks) -> Fault | None:
         server_id = message.head.server_id
         if server_id in self.held:
             return None

@@ -8,10 +8,15 @@ from nova_lite import errors
 from nova_lite.api.compute.views import aggregates as views
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
-from nova_lite.inventory import aggregates
+from nova_lite.inventory import aggregates, hosts
 from nova_lite.model.aggregate import ZONE_KEY, Aggregate
+from nova_lite.model.ids import HostName, ImageId, ProjectId
+from nova_lite.model.image import ImageStatus
+from nova_lite.rpc.compute import CacheImages
+from nova_lite.rpc.port import Envelope
 
 MOST = 2**31 - 1
+FETCH_S = 6 * 3600.0  # an image that waits behind large ones must still find its ticket good
 
 
 def _named(request: Request) -> int:
@@ -92,12 +97,39 @@ def set_metadata(request: Request) -> Answer:
 
 
 def cache_images(request: Request) -> Answer:
-    """Say that images are not fetched ahead: a host keeps each one from the first server that needs it.
+    """Have the aggregate's hosts that are up fetch images before a server needs them; each fetches one after another.
 
-    Raises: NotFound for an aggregate that is not there; NotImplementedHere.
+    Raises: NotFound for an aggregate that is not there; BadRequest for an image named twice, or one that no host can
+    boot; Unavailable, when some hosts may have been told.
     """
+    wanted = [ImageId(one["id"]) for one in request.body["cache"]]
+    if len(set(wanted)) < len(wanted):
+        raise errors.BadRequest("Duplicate images in request")
     with request.parts.database.read() as tx:
-        aggregates.get(tx, _named(request))
-    raise errors.NotImplementedHere(
-        "Images are not cached ahead of use here: each host keeps an image from the first server that needs it."
-    )
+        inside = set(aggregates.get(tx, _named(request)).hosts)
+        up = [host.name for host in hosts.list_hosts(tx) if host.name in inside and host.up]
+    for image_id in wanted:
+        _usable(request, image_id)
+    for host in up:
+        _have_cached(request, host, wanted)
+    return Answer(status=202)
+
+
+def _usable(request: Request, image_id: ImageId) -> None:
+    try:
+        image = request.parts.images.get_for(ProjectId(request.context.project_id or ""), image_id, admin=True)
+    except errors.NotFound as error:
+        raise errors.BadRequest(error.message) from error
+    if image.status is not ImageStatus.ACTIVE:
+        raise errors.BadRequest(f"Image {image_id} is {image.status}, not active.")
+
+
+def _have_cached(request: Request, host: HostName, wanted: list[ImageId]) -> None:
+    if request.parts.compute is None:
+        raise errors.Unavailable("The hosts cannot be told: there is no broker.", what="the broker")
+    try:
+        sources = tuple(request.parts.images.source_for(image_id, host, valid_s=FETCH_S) for image_id in wanted)
+    except (errors.NotFound, errors.Conflict) as error:
+        raise errors.BadRequest(error.message) from error
+    envelope = Envelope(request_id=request.context.request_id)
+    request.parts.compute.cache_images(host, CacheImages(images=sources), envelope)

@@ -70,6 +70,7 @@ EXACT: Mapping[str, Check] = {
     "hw:hide_hypervisor_id": _boolean,
     "hw:input_bus": _one_of("usb", "virtio"),
     "hw:locked_memory": _boolean,
+    "hw:machine_type": _like(r"[A-Za-z0-9._-]{1,64}"),
     "hw:maxphysaddr_bits": _NATURAL,
     "hw:maxphysaddr_mode": _one_of("passthrough", "emulate"),
     "hw:mem_encryption": _boolean,

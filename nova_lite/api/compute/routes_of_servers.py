@@ -66,9 +66,13 @@ _ACTIONS = (
     _action("os-resetState", server_admin.reset_state, "os-admin-actions:reset_state", actions.RESET_STATE),
     _action("forceDelete", server_admin.force_delete, "os-deferred-delete:force", actions.FORCE_DELETE),
     _action("restore", server_admin.restore, "os-deferred-delete:restore", actions.RESTORE),
-    _action("os-getVNCConsole", consoles.old_console, "os-remote-consoles", actions.VNC_CONSOLE, max_version="2.5"),
-    _action("os-getSPICEConsole", consoles.old_console, "os-remote-consoles", actions.SPICE_CONSOLE, max_version="2.5"),
-    _action("os-getSerialConsole", consoles.old_console, "os-remote-consoles", actions.SERIAL_CONSOLE, max_version="2.5"),
+    _action("os-getVNCConsole", consoles.old_console, "os-remote-consoles", actions.VNC_CONSOLE, max_version="2.5", kept=False),
+    _action(
+        "os-getSPICEConsole", consoles.old_console, "os-remote-consoles", actions.SPICE_CONSOLE, max_version="2.5", kept=False
+    ),
+    _action(
+        "os-getSerialConsole", consoles.old_console, "os-remote-consoles", actions.SERIAL_CONSOLE, max_version="2.5", kept=False
+    ),
     Route("POST", f"{_SERVER}/action", gone.gone, action="os-getRDPConsole", body=actions.RDP_CONSOLE, max_version="2.5"),
     Route("POST", f"{_SERVER}/action", gone.gone, action="resetNetwork", body=actions.RESET_NETWORK),
 )
@@ -82,7 +86,7 @@ _PARTS = (
     _r("DELETE", f"{_SERVER}/os-server-password", server_password.clear_password, "os-server-password:clear"),
     _r(
         "POST", f"{_SERVER}/remote-consoles", consoles.create_console, "os-remote-consoles",
-        body=actions.REMOTE_CONSOLE, min_version="2.6",
+        body=actions.REMOTE_CONSOLE, min_version="2.6", kept=False,
     ),
     _r("GET", _PORTS, interfaces.list_interfaces, "os-attach-interfaces:list"),
     _r("POST", _PORTS, interfaces.attach_interface, "os-attach-interfaces:create",

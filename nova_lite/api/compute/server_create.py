@@ -17,6 +17,7 @@ from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.inventory import hosts
 from nova_lite.model.flavor import Flavor
+from nova_lite.model.hardware import reading
 from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId, UserId
 from nova_lite.model.image import Image, ImageStatus
@@ -96,6 +97,7 @@ def _server(request: Request, asked: Mapping[str, Any], *, several: bool) -> Ser
         files = injected_files.read(tx, context.project_id or "", asked)
         zone, host = _place(tx, request, asked)
     image = _image(request, image_id, flavor)
+    reading.read(flavor, image.properties)  # what they contradict each other in is said before anything is made
     networks = _networks(request, asked.get("networks"), several=several)
     server_id = ServerId(str(uuid.uuid4()))
     described = asked.get("description") if not DESCRIPTION_IS_NAME.at(request.version) else asked["name"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nova_lite.api.identity import targets
 from nova_lite.api.identity.columns import merged, split
-from nova_lite.api.identity.lists import answer_list, exact
+from nova_lite.api.identity.lists import answer_rows, exact
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
 from nova_lite.db import identity as db
@@ -29,9 +29,7 @@ def list_domains(request: Request) -> Answer:
     own = request.context.domain_id
     if own is not None:
         equal["id"] = own
-    with request.parts.database.read() as tx:
-        found = db.PROJECTS.list_by(tx, **equal, is_domain=True)
-    return answer_list(request, "domains", [records.domain(request, domain) for domain in found])
+    return answer_rows(request, "domains", db.PROJECTS, {**equal, "is_domain": True}, records.domain)
 
 
 def show_domain(request: Request) -> Answer:

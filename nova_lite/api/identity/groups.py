@@ -7,7 +7,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.api.identity import targets
 from nova_lite.api.identity.columns import check_id, merged, split
-from nova_lite.api.identity.lists import answer_list, exact, own_domain_only
+from nova_lite.api.identity.lists import answer_list, answer_rows, exact, own_domain_only
 from nova_lite.api.identity.users import expires_as_asked, own_domain
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
@@ -35,9 +35,7 @@ def list_groups(request: Request) -> Answer:
     """GET /groups, with filters; with a token of a domain its groups only."""
     request.enforce(target=targets.own_domain(request))
     equal = own_domain_only(request, exact(request, "name", "domain_id"))
-    with request.parts.database.read() as tx:
-        found = db.GROUPS.list_by(tx, **equal)
-    return answer_list(request, "groups", [records.group(request, group) for group in found])
+    return answer_rows(request, "groups", db.GROUPS, equal, records.group)
 
 
 def show_group(request: Request) -> Answer:
@@ -88,7 +86,7 @@ def list_members(request: Request) -> Answer:
         ids = db.member_ids_of(tx, group.id)
         found = [user for part in hierarchy.chunks(ids) for user in db.USERS.list_by(tx, id=part, **equal)]
     found.sort(key=lambda user: (user.name, user.id))
-    return answer_list(request, "users", [records.user(request, user) for user in found if fits(user)])
+    return answer_list(request, "users", [records.user(request, user) for user in found if fits is None or fits(user)])
 
 
 def check_member(request: Request) -> Answer:

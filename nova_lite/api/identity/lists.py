@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from nova_lite import errors
 from nova_lite.api.pages import cut, next_href, read_page
 from nova_lite.api.route import Answer, Request
+from nova_lite.db.identity import Rows
+
+T = TypeVar("T")
 
 TRUE = frozenset({"", "1", "true", "yes", "y", "on"})
 FALSE = frozenset({"0", "false", "no", "n", "off"})
@@ -60,6 +63,51 @@ def own_domain_only(request: Request, equal: dict[str, Any]) -> dict[str, Any]:
     return equal | {"domain_id": own if equal.get("domain_id", own) == own else []}
 
 
+def answer_rows(
+    request: Request,
+    noun: str,
+    rows: Rows[T],
+    equal: dict[str, Any],
+    view: Callable[[Request, T], dict[str, Any]],
+    *,
+    fits: Callable[[T], bool] | None = None,
+) -> Answer:
+    """Answer a list of the rows of a table that have these values and, if it is asked, fit.
+
+    A page is read from the database as such, unless it is one of what only views can be compared with, or ordered by.
+    Raises: as `answer_list`.
+    """
+    if fits is None and request.first("limit") and not any(_needs_views(name) for name in request.query):
+        return _answer_page(request, noun, rows, equal, view)
+    with request.parts.database.read() as tx:
+        found = rows.list_by(tx, **equal)
+    return answer_list(request, noun, [view(request, row) for row in found if fits is None or fits(row)])
+
+
+def _needs_views(name: str) -> bool:
+    """Whether a field of the query sorts, or filters by a part of a text."""
+    return name in ("sort_key", "sort_dir") or name.rpartition("__")[2] in _WAYS
+
+
+def _answer_page(
+    request: Request, noun: str, rows: Rows[T], equal: dict[str, Any], view: Callable[[Request, T], dict[str, Any]]
+) -> Answer:
+    page, enabled = read_page(request), flag(request, "enabled")
+    if enabled is not None and "enabled" in rows.table.c:
+        equal = equal | {"enabled": enabled}
+    with request.parts.database.read() as tx:
+        found = rows.page_by(tx, after=page.marker, most=page.fetch, **equal)
+    return _page(request, noun, *cut(page, [view(request, row) for row in found]))
+
+
+def _page(request: Request, noun: str, found: list[dict[str, Any]], more_follow: bool, **more: Any) -> Answer:
+    links = {"next": None, "self": _self(request), "previous": None}
+    if more_follow and found:
+        links["next"] = next_href(request, _path(request), found[-1]["id"])
+        more["truncated"] = True
+    return Answer(body={noun: found, "links": links, **more})
+
+
 def answer_list(request: Request, noun: str, views: Iterable[dict[str, Any]], *, paged: bool = True, **more: Any) -> Answer:
     """Answer a list named `noun`: filtered, sorted, and with `limit` cut to a page that starts after `marker`.
 
@@ -68,21 +116,16 @@ def answer_list(request: Request, noun: str, views: Iterable[dict[str, Any]], *,
     Raises: BadRequest for an impossible limit or order; NotFound for a marker that is not in the list.
     """
     found = _sorted([view for view in views if _passes(view, request)], request)
-    links: dict[str, str | None] = {"next": None, "self": _self(request), "previous": None}
     if not paged:
-        return Answer(body={noun: found, "links": links, **more})
+        return _page(request, noun, found, False, **more)
     page = read_page(request)
     if page.marker is not None:
         places = {view.get("id"): place for place, view in enumerate(found)}
         if page.marker not in places:
             raise errors.NotFound(f"Could not find marker: {page.marker[:64]}.")
         found = found[places[page.marker] + 1 :]
-    if request.first("limit"):
-        found, more_follow = cut(page, found)
-        if more_follow:
-            links["next"] = next_href(request, _path(request), found[-1]["id"])
-            more["truncated"] = True
-    return Answer(body={noun: found, "links": links, **more})
+    found, more_follow = cut(page, found) if request.first("limit") else (found, False)
+    return _page(request, noun, found, more_follow, **more)
 
 
 def _sorted(found: list[dict[str, Any]], request: Request) -> list[dict[str, Any]]:

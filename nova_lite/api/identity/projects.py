@@ -8,7 +8,7 @@ from nova_lite import errors
 from nova_lite.api.identity import targets
 from nova_lite.api.identity.acting import acted_on
 from nova_lite.api.identity.columns import check_id, merged, split
-from nova_lite.api.identity.lists import answer_list, exact, flag, own_domain_only
+from nova_lite.api.identity.lists import answer_rows, exact, flag, own_domain_only
 from nova_lite.api.identity.tags import fits_tags
 from nova_lite.api.identity.users import own_domain
 from nova_lite.api.identity.views import limits as limit_views
@@ -29,10 +29,8 @@ def list_projects(request: Request) -> Answer:
     """GET /projects, with filters; domains only with `is_domain`, and with a token of a domain its projects only."""
     request.enforce(target=targets.own_domain(request))
     equal = own_domain_only(request, exact(request, "name", "domain_id", "parent_id"))
-    fits = fits_tags(request)
-    with request.parts.database.read() as tx:
-        found = db.PROJECTS.list_by(tx, **equal, is_domain=bool(flag(request, "is_domain")))
-    return answer_list(request, "projects", [records.project(request, project) for project in found if fits(project)])
+    equal["is_domain"] = bool(flag(request, "is_domain"))
+    return answer_rows(request, "projects", db.PROJECTS, equal, records.project, fits=fits_tags(request))
 
 
 def show_project(request: Request) -> Answer:

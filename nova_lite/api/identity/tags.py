@@ -24,13 +24,16 @@ def tags_of(project: Project) -> list[str]:
     return list(project.extra.get("tags", ()))
 
 
-def fits_tags(request: Request) -> Callable[[Project], bool]:
-    """Read the filters `tags`, `tags-any`, `not-tags` and `not-tags-any`, lists with commas; a project must fit all of them."""
+def fits_tags(request: Request) -> Callable[[Project], bool] | None:
+    """Read the filters `tags`, `tags-any`, `not-tags` and `not-tags-any`, if there are any: lists with commas, to fit all."""
     asked = {
         name: set(text.split(","))
         for name in ("tags", "tags-any", "not-tags", "not-tags-any")
         if (text := request.first(name)) is not None
     }
+
+    if not asked:
+        return None
 
     def fits(project: Project) -> bool:
         has = set(tags_of(project))

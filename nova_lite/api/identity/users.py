@@ -10,7 +10,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.api.identity import targets
 from nova_lite.api.identity.columns import check_id, merged, split
-from nova_lite.api.identity.lists import answer_list, exact, own_domain_only
+from nova_lite.api.identity.lists import answer_list, answer_rows, exact, own_domain_only
 from nova_lite.api.identity.views import records
 from nova_lite.api.route import Answer, Request
 from nova_lite.db import identity as db
@@ -36,14 +36,14 @@ def own_domain(request: Request) -> str:
     return request.context.domain_id or DEFAULT_DOMAIN
 
 
-def expires_as_asked(request: Request) -> Callable[[User], bool]:
-    """Read the filter `password_expires_at=lt:2030-01-31T00:00:00Z`; users whose password never expires fit none.
+def expires_as_asked(request: Request) -> Callable[[User], bool] | None:
+    """Read the filter `password_expires_at=lt:2030-01-31T00:00:00Z`, if there is one; no password that never expires fits.
 
     Raises: BadRequest.
     """
     text = request.first("password_expires_at")
     if text is None:
-        return lambda user: True
+        return None
     way, colon, moment = text.partition(":")
     if way[:1].isdigit() or not colon:
         way, moment = "eq", text
@@ -64,9 +64,7 @@ def list_users(request: Request) -> Answer:
     fits = expires_as_asked(request)
     if any(request.first(name) for name in FEDERATED):
         return answer_list(request, "users", ())
-    with request.parts.database.read() as tx:
-        found = db.USERS.list_by(tx, **equal)
-    return answer_list(request, "users", [records.user(request, user) for user in found if fits(user)])
+    return answer_rows(request, "users", db.USERS, equal, records.user, fits=fits)
 
 
 def _acted_on(request: Request, tx: Tx) -> User:

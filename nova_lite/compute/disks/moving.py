@@ -18,6 +18,7 @@ from nova_lite.rpc.files import write_secret
 TOOL_S = 300.0
 COPY_S = 14400.0
 ROOT = "root.qcow2"
+MOVED = (".qcow2", ".raw", ".iso", ".fd")
 OFFER = "offer"  # the hash of the token that opens what is set aside; it outlives the daemon beside the disks
 Fetch = Callable[[Path], None]
 
@@ -59,7 +60,7 @@ class MovingDisks:
             token_sha256 = (folder / OFFER).read_text(encoding="ascii")
         except FileNotFoundError:
             return None
-        files = {path.name: path for path in folder.iterdir() if path.suffix in (".qcow2", ".raw", ".iso")}
+        files = {path.name: path for path in folder.iterdir() if path.suffix in MOVED}
         return Offer(token_sha256=token_sha256, files=files)
 
     def bring(self, spec: GuestSpec, fetch: Fetch | None, stop: threading.Event) -> None:
@@ -96,7 +97,7 @@ class MovingDisks:
             raise DiskError("The host has nothing set aside of the server.", code="no_guest", host_at_fault=False)
         for path in sorted(held.iterdir()):
             target = folder / path.name
-            if path.suffix not in (".qcow2", ".raw", ".iso") or target.exists():
+            if path.suffix not in MOVED or target.exists():
                 continue
             fresh = folder / f".{path.name}.part"
             run(["cp", "--reflink=auto", "--sparse=auto", str(path), str(fresh)], timeout_s=COPY_S, stop=stop)

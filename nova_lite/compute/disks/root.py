@@ -14,6 +14,7 @@ from nova_lite.compute.disks.cache import BaseImage, ImageCache
 from nova_lite.compute.disks.tool import DiskError, run, saying_when_full
 from nova_lite.model.guest import SWAP, BlankDisk, GuestSpec
 from nova_lite.model.ids import ServerId
+from nova_lite.model.image import ImageSource
 
 GIB = 1024**3
 MIB = 1024**2
@@ -55,9 +56,17 @@ class GuestDisks:
                 disks.append(_ensure_config_drive(folder / "config.iso", spec))
             return tuple(disks)
 
+    def ensure_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Have an image in the cache for disks to come. Raises: DiskError, Stopped, OSError."""
+        self._cache.ensure(source, stop)
+
     def console_log(self, server_id: ServerId) -> Path:
         """Give where the guest's serial console is written."""
         return self.folder_of(server_id) / "console.log"
+
+    def nvram(self, server_id: ServerId) -> Path:
+        """Give where the variables of a guest's UEFI firmware are: beside its disks, so that they go where those go."""
+        return self.folder_of(server_id) / "nvram.fd"
 
     def remove(self, server_id: ServerId) -> None:
         """Remove all of a guest's files. May be repeated. Raises: OSError."""

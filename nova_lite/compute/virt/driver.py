@@ -6,18 +6,23 @@ in the same state. Methods of different servers may run side by side; calls for 
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from typing import Protocol
 
 from nova_lite.compute.virt.live import LiveMoves
 from nova_lite.compute.virt.moves import Moves
+from nova_lite.model.console import ConsoleKind
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
+from nova_lite.model.image import ImageSource
 
+OpenConsole = Callable[[], socket.socket]
 PowerListener = Callable[[ServerId, PowerState], None]
+PasswordListener = Callable[[ServerId, str], None]
 
 
 class VirtError(Exception):
@@ -35,6 +40,17 @@ class Stopped(Exception):
     """The work was given up because `stop` was set: a command with a higher pair wants something else."""
 
 
+class Consoles(Protocol):
+    """The guests' consoles, to be connected to."""
+
+    def find(self, server_id: ServerId, kind: ConsoleKind) -> OpenConsole | None:
+        """Give what connects to a running guest's console; None while it does not run.
+
+        The socket ends when the guest does. Of serial consoles the newest connection counts: it ends the one before.
+        Raises: VirtError with code `no_guest`, or `no_console` for a kind that the guest does not have; what is given too.
+        """
+
+
 class VirtDriver(Protocol):
     """A hypervisor."""
 
@@ -45,6 +61,10 @@ class VirtDriver(Protocol):
     @property
     def live(self) -> LiveMoves:
         """Give the part that moves running guests."""
+
+    @property
+    def consoles(self) -> Consoles:
+        """The guests' consoles."""
 
     def facts(self) -> HostFacts:
         """Give what the host is and has. Raises: VirtError when the hypervisor does not answer."""
@@ -63,6 +83,9 @@ class VirtDriver(Protocol):
 
         Raises: VirtError; Stopped once `stop` is set (half-made things stay for `remove_guest`).
         """
+
+    def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Have an image here for guests to come. Raises: VirtError; Stopped, and what came is kept."""
 
     def remove_guest(self, server_id: ServerId) -> None:
         """Destroy the guest and remove its disks, taps, metadata and console log; nothing to remove is success."""
@@ -84,6 +107,9 @@ class VirtDriver(Protocol):
 
     def listen(self, listener: PowerListener) -> None:
         """Call `listener` from now on when a guest's power changes, whoever caused it."""
+
+    def listen_to_passwords(self, listener: PasswordListener) -> None:
+        """Call `listener` from now on when a guest writes its password, encrypted by its user's key."""
 
     def close(self) -> None:
         """Let go of the hypervisor; guests keep running."""

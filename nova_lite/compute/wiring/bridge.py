@@ -82,9 +82,10 @@ def _mac_of(name: str) -> str:
     return "02:" + ":".join(f"{byte:02x}" for byte in digest[:5])
 
 
-def ensure_tap(name: str, bridge: str, mtu: int) -> None:
-    """Have a tap on the bridge, up. May be repeated. Raises: WiringError."""
-    wanted = [] if name in links() else [f"tuntap add dev {name} mode tap"]
+def ensure_tap(name: str, bridge: str, mtu: int, *, queues: int = 1) -> None:
+    """Have a tap on the bridge, up; QEMU may open it once for each of several queues. May be repeated. Raises: WiringError."""
+    many = " multi_queue" if queues > 1 else ""
+    wanted = [] if name in links() else [f"tuntap add dev {name} mode tap{many}"]
     _batch([*wanted, f"link set dev {name} alias {MARK}", f"link set dev {name} mtu {mtu} master {bridge} up"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from nova_lite.compute.wiring.bridge import tap_name
 from nova_lite.model.guest import GuestInterface, GuestSpec
@@ -41,6 +42,9 @@ class FakeWiring:
     def set_metadata(self, spec: GuestSpec) -> None:
         """Remember the spec."""
         self.specs[spec.server_id] = spec
+
+    def listen_to_passwords(self, listener: Callable[[ServerId, str], None]) -> None:
+        """Nobody writes one here."""
 
     def taps(self, server_id: ServerId) -> tuple[str, ...]:
         """List the server's taps."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from nova_lite.compute.wiring import bridge, firewall
@@ -61,7 +62,7 @@ class HostWiring:
         present = bridge.links()
         for plugged in self._plugged_on(name):
             if plugged.tap in present:
-                bridge.ensure_tap(plugged.tap, name, plugged.interface.mtu)
+                bridge.ensure_tap(plugged.tap, name, plugged.interface.mtu, queues=plugged.interface.queues)
 
     def plug(self, server_id: ServerId, interface: GuestInterface) -> str:
         """Have a tap for the interface, attached to the bridge, that lets only its own addresses out; give its name."""
@@ -70,7 +71,7 @@ class HostWiring:
         tap = bridge.tap_name(interface.port_id)
         self._notes.add(server_id, Plugged(tap=tap, interface=interface))
         firewall.ensure_tap(interface.bridge, tap, interface.mac_address, interface.ip_address)  # first: never unguarded
-        bridge.ensure_tap(tap, interface.bridge, interface.mtu)
+        bridge.ensure_tap(tap, interface.bridge, interface.mtu, queues=interface.queues)
         spec = self._specs.of(interface.ip_address)
         self._dhcp(interface.bridge).add(interface, spec.hostname if spec else "")
         return tap
@@ -90,6 +91,10 @@ class HostWiring:
         for interface in spec.interfaces:
             if self._dhcp(interface.bridge).pid() is not None:
                 self._dhcp(interface.bridge).add(interface, spec.hostname)
+
+    def listen_to_passwords(self, listener: Callable[[ServerId, str], None]) -> None:
+        """Call `listener` when a guest writes its password."""
+        self._specs.passwords.listen(listener)
 
     def taps(self, server_id: ServerId) -> tuple[str, ...]:
         """List the server's taps that are there."""

@@ -14,13 +14,14 @@ import socketserver
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from nova_lite import errors
 from nova_lite.compute import metadata
 from nova_lite.compute.wiring.bridge import METADATA_IP
 from nova_lite.compute.wiring.port import WiringError
-from nova_lite.model.guest import GuestSpec
+from nova_lite.model.guest import PASSWORD_CHARS, GuestSpec
 from nova_lite.model.ids import ServerId
 
 LOG = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Specs:
         """Empty; the daemon fills it from its own files."""
         self._lock = threading.Lock()
         self._specs: dict[str, GuestSpec] = {}
+        self.passwords = Passwords()
 
     def put(self, spec: GuestSpec) -> None:
         """Answer this guest's addresses from this spec from now on."""
@@ -48,6 +50,7 @@ class Specs:
         """Answer this guest no more."""
         with self._lock:
             self._drop(server_id)
+        self.passwords.drop(server_id)
 
     def of(self, address: str) -> GuestSpec | None:
         """Find the guest with an address."""
@@ -56,6 +59,40 @@ class Specs:
 
     def _drop(self, server_id: ServerId) -> None:
         self._specs = {address: spec for address, spec in self._specs.items() if spec.server_id != server_id}
+
+
+class Passwords:
+    """What guests wrote as their passwords, as far as this process knows; the records are the conductor's."""
+
+    def __init__(self) -> None:
+        """Nobody listens yet."""
+        self._lock = threading.Lock()
+        self._written: dict[str, str] = {}
+        self._listener: Callable[[ServerId, str], None] | None = None
+
+    def listen(self, listener: Callable[[ServerId, str], None]) -> None:
+        """Hand what guests write to `listener` from now on."""
+        self._listener = listener
+
+    def read(self, server_id: ServerId) -> str:
+        """Give what the guest wrote last; empty where that is not known."""
+        with self._lock:
+            return self._written.get(server_id, "")
+
+    def write(self, server_id: ServerId, password: str) -> None:
+        """Take what a guest writes. Raises: BadRequest for what is too long or no ASCII; Unavailable before anybody listens."""
+        if len(password) > PASSWORD_CHARS or not password.isascii():
+            raise errors.BadRequest("The password is too long, or no ASCII text.")
+        if self._listener is None:
+            raise errors.Unavailable
+        self._listener(server_id, password)
+        with self._lock:
+            self._written[server_id] = password
+
+    def drop(self, server_id: ServerId) -> None:
+        """Forget a server's."""
+        with self._lock:
+            self._written.pop(server_id, None)
 
 
 class Places:
@@ -153,7 +190,7 @@ class MetadataServer(http.server.ThreadingHTTPServer):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers GET and HEAD; there is nothing to be written."""
+    """Answers GET and HEAD; the one thing that a guest may write is its password."""
 
     server: MetadataServer
     timeout = READ_S
@@ -168,11 +205,37 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Answer without the body."""
         self._answer(with_body=False)
 
+    def do_POST(self) -> None:
+        """Take the guest's password, encrypted by its user's key."""
+        spec = self.server.specs.of(self.client_address[0])
+        size = self.headers.get("Content-Length", "")
+        if spec is None or not metadata.is_password(self.path.partition("?")[0]):
+            self._send(errors.NotFound.status, b"Not found\n", with_body=True)
+        elif not (size.isascii() and size.isdigit() and len(size) <= 4 and int(size) <= PASSWORD_CHARS):
+            self.close_connection = True
+            self._send(errors.BadRequest.status, b"The password is too long\n", with_body=True)
+        else:
+            self._send(self._keep(spec.server_id, self.rfile.read(int(size))), b"", with_body=True)
+
+    def _keep(self, server_id: ServerId, written: bytes) -> int:
+        try:
+            self.server.specs.passwords.write(server_id, written.decode("latin-1"))
+        except errors.NovaLiteError as error:
+            return error.status
+        return 200
+
     def _answer(self, *, with_body: bool) -> None:
         spec = self.server.specs.of(self.client_address[0])
-        body = None if spec is None else metadata.lookup(spec, self.path.partition("?")[0])
+        path = self.path.partition("?")[0]
+        body = None
+        if spec is not None and metadata.is_password(path):
+            body = self.server.specs.passwords.read(spec.server_id).encode("ascii")
+        elif spec is not None:
+            body = metadata.lookup(spec, path)
         status = errors.NotFound.status if body is None else 200
-        content = body if body is not None else b"Not found\n"
+        self._send(status, body if body is not None else b"Not found\n", with_body=with_body)
+
+    def _send(self, status: int, content: bytes, *, with_body: bool) -> None:
         self.send_response(status)
         self.send_header("Content-Type", "application/json" if self.path.endswith(".json") else "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from nova_lite.model.guest import GuestInterface, GuestSpec
@@ -37,6 +38,9 @@ class Wiring(Protocol):
 
     def set_metadata(self, spec: GuestSpec) -> None:
         """Answer the guest's metadata requests from this spec from now on. Raises: WiringError."""
+
+    def listen_to_passwords(self, listener: Callable[[ServerId, str], None]) -> None:
+        """Call `listener` when a guest writes its password to the metadata service."""
 
     def taps(self, server_id: ServerId) -> tuple[str, ...]:
         """List the server's taps that are there."""

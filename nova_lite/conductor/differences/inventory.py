@@ -14,6 +14,7 @@ from nova_lite.db import networks
 from nova_lite.db.engine import Tx
 from nova_lite.inventory import claims, hosts, services
 from nova_lite.model.flavor import Flavor
+from nova_lite.model.hardware import reading
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.resources import Resources
 from nova_lite.servers import recount
@@ -40,26 +41,22 @@ def _host_usage(tx: Tx) -> Iterator[Difference]:
         def mend(tx: Tx, found: Any = found) -> str | None:
             host, used, claimed, generation = found
             done = claims.mend_used(tx, host, claimed, generation)
-            return f"What is booked was {_words(used)} and is {_words(claimed)}." if done else None
+            return f"What is booked was {used.in_words()} and is {claimed.in_words()}." if done else None
 
         host, used, claimed, _ = found
-        problem = f"Host {host}: {_words(used)} is booked, {_words(claimed)} is claimed."
+        problem = f"Host {host}: {used.in_words()} is booked, {claimed.in_words()} is claimed."
         yield Difference(
             check="claims", subject=host, problem=problem, help=BY_ITSELF, repair="book what is claimed", mend=mend
         )
 
 
-def _words(amount: Resources) -> str:
-    return f"{amount.vcpus} vCPU, {amount.ram_mib} MiB, {amount.disk_gib} GiB"
-
-
 def _servers_without_claim(tx: Tx) -> Iterator[Difference]:
     room = {host.name: host for host in hosts.list_hosts(tx)}
     for row in queries.servers_without_claim(tx):
-        amount = Flavor(**row["flavor"]).resources()
+        amount = reading.needs(Flavor(**row["flavor"]), row["image_properties"] or {})
         host = room.get(row["host"])
         problem = f"Server {row['id']} holds no claim on its host {row['host']}."
-        if host is None or not _fits(amount, host.used, host.limit) or not host.enabled or host.forced_down:
+        if host is None or not amount.fits(host.used, host.limit) or not host.enabled or host.forced_down:
             help_ = f"{row['host']} has no room for it or takes no servers: move or delete a server there, or enable it"
             yield Difference(check="claims", subject=row["id"], problem=problem, help=help_)
             continue
@@ -72,14 +69,6 @@ def _servers_without_claim(tx: Tx) -> Iterator[Difference]:
             return "It was claimed again."
 
         yield Difference(check="claims", subject=row["id"], problem=problem, help=BY_ITSELF, repair="claim it again", mend=mend)
-
-
-def _fits(amount: Resources, used: Resources, limit: Resources) -> bool:
-    return (
-        used.vcpus + amount.vcpus <= limit.vcpus
-        and used.ram_mib + amount.ram_mib <= limit.ram_mib
-        and used.disk_gib + amount.disk_gib <= limit.disk_gib
-    )
 
 
 def _quota(tx: Tx) -> Iterator[Difference]:

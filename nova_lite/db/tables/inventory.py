@@ -22,6 +22,12 @@ hosts = sa.Table(
     sa.Column("ram_mib_used", sa.Integer, nullable=False, default=0),
     sa.Column("disk_gib_limit", sa.Integer, nullable=False, default=0),
     sa.Column("disk_gib_used", sa.Integer, nullable=False, default=0),
+    sa.Column("pcpus_limit", sa.Integer, nullable=False, default=0, server_default="0"),  # CPUs for one guest each
+    sa.Column("pcpus_used", sa.Integer, nullable=False, default=0, server_default="0"),
+    sa.Column("pages_2m_limit", sa.Integer, nullable=False, default=0, server_default="0"),  # huge pages, by their size
+    sa.Column("pages_2m_used", sa.Integer, nullable=False, default=0, server_default="0"),
+    sa.Column("pages_1g_limit", sa.Integer, nullable=False, default=0, server_default="0"),
+    sa.Column("pages_1g_used", sa.Integer, nullable=False, default=0, server_default="0"),
     sa.Column("generation", sa.BigInteger, nullable=False, default=0),
     sa.Column("incarnation", sa.BigInteger, nullable=False, default=0),
     sa.Column("look_incarnation", sa.BigInteger),  # the newest look at its guests that a heartbeat told of. It names its own
@@ -47,6 +53,9 @@ claims = sa.Table(
     sa.Column("vcpus", sa.Integer, nullable=False),
     sa.Column("ram_mib", sa.Integer, nullable=False),
     sa.Column("disk_gib", sa.Integer, nullable=False),
+    sa.Column("pcpus", sa.Integer, nullable=False, default=0, server_default="0"),
+    sa.Column("pages_2m", sa.Integer, nullable=False, default=0, server_default="0"),
+    sa.Column("pages_1g", sa.Integer, nullable=False, default=0, server_default="0"),
     epoch("created_at", nullable=False),
     sa.Index("ix_claims_host", "host"),
 )

@@ -104,3 +104,18 @@ server_passwords = sa.Table(
     uuid_column("server_id", primary_key=True),
     sa.Column("password", sa.Text, nullable=False),
 )
+
+# Tokens of consoles that were asked for and not yet opened. What the user holds is not here: only its hash is.
+console_tokens = sa.Table(
+    "console_tokens",
+    METADATA,
+    sa.Column("token_hash", sa.String(64), primary_key=True),
+    uuid_column("server_id", nullable=False),
+    sa.Column("type", sa.String(16), nullable=False),
+    sa.Column("address", sa.String(255), nullable=False),
+    sa.Column("port", sa.Integer, nullable=False),
+    sa.Column("holder", Json, nullable=False),
+    sa.Column("ends_at", sa.Double(), nullable=False),  # of the database's own clock
+    sa.Column("boot_id", sa.String(36)),  # SQLite only: whose CLOCK_BOOTTIME it is
+    sa.Index("ix_console_tokens_ends_at", "ends_at"),
+)

@@ -15,6 +15,6 @@ class DiskFilter:
     def passes(self, request: PlacementRequest, host: Host) -> Refusal | None:
         """Compare with the host's limit, allocation ratio included."""
         free = host.limit.disk_gib - host.used.disk_gib
-        if request.asked.disk_gib <= free:
+        if request.asked.disk_gib <= max(0, free):
             return None
         return lacks(self.name, host, "disk", asked=request.asked.disk_gib, free=free, unit="GiB", limit=host.limit.disk_gib)

@@ -15,6 +15,6 @@ class RamFilter:
     def passes(self, request: PlacementRequest, host: Host) -> Refusal | None:
         """Compare with the host's limit, allocation ratio included."""
         free = host.limit.ram_mib - host.used.ram_mib
-        if request.asked.ram_mib <= free:
+        if request.asked.ram_mib <= max(0, free):
             return None
         return lacks(self.name, host, "memory", asked=request.asked.ram_mib, free=free, unit="MiB", limit=host.limit.ram_mib)

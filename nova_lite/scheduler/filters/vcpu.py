@@ -15,6 +15,6 @@ class VcpuFilter:
     def passes(self, request: PlacementRequest, host: Host) -> Refusal | None:
         """Compare with the host's limit, allocation ratio included."""
         free = host.limit.vcpus - host.used.vcpus
-        if request.asked.vcpus <= free:
+        if request.asked.vcpus <= max(0, free):
             return None
         return lacks(self.name, host, "vCPUs", asked=request.asked.vcpus, free=free, unit="", limit=host.limit.vcpus)

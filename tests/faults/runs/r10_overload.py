@@ -396,7 +396,7 @@ CASES: tuple[Case, ...] = (
     Case(run="R10", name="list flood, short", play=lambda stage: lists(stage, 5.0), spec=SPEC, short=True, bound_s=90),
     Case(run="R10", name="list flood", play=lambda stage: lists(stage, 60.0), spec=SPEC, short=False, bound_s=240),
     Case(run="R10", name="deaf clients", play=lambda stage: deaf_clients(stage, 40), spec=SPEC, short=True, bound_s=120),
-    Case(run="R10", name="creates, short", play=lambda stage: creates(stage, 200), spec=SPEC, short=True, bound_s=180),
+    Case(run="R10", name="creates, short", play=lambda stage: creates(stage, 100), spec=SPEC, short=True, bound_s=180),
     Case(run="R10", name="2000 creates", play=lambda stage: creates(stage, 2000), spec=SPEC, short=False, bound_s=1800),
     Case(
         run="R10", name="twenty times too much", play=lambda stage: too_much(stage, 60.0), spec=SPEC, short=False, bound_s=600

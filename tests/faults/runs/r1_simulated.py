@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faults.case import Case, Stage
+from faults.case import Aside, Case, Stage
 from faults.simulation.crashes import Crashes
 from faults.simulation.workload import LOADS, make_shelf
 
@@ -36,6 +36,22 @@ def play_pairs(stage: Stage) -> None:
 
 
 CASES = (
-    Case(run="R1", name="simulated crash at each point", play=play_points, spec=None, short=False, bound_s=600.0),
-    Case(run="R1", name="simulated pairs of crashes", play=play_pairs, spec=None, short=False, bound_s=1800.0),
+    Case(
+        run="R1",
+        name="simulated crash at each point",
+        play=play_points,
+        spec=None,
+        short=False,
+        aside=Aside.SIMULATED,
+        bound_s=1200.0,
+    ),
+    Case(
+        run="R1",
+        name="simulated pairs of crashes",
+        play=play_pairs,
+        spec=None,
+        short=False,
+        aside=Aside.SIMULATED,
+        bound_s=3600.0,
+    ),
 )

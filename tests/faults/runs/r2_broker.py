@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 from faults import cloud as clouds
-from faults.case import Case, CloudSpec, Stage
+from faults.case import Aside, Case, CloudSpec, Stage
 from faults.steady import Steady
 from real import databases, netns
 
@@ -23,6 +23,7 @@ WINDOW_S = 10.0  # for how long boots are counted, before and after
 RATE = 0.7  # of the boots before, or of what was asked for; so few servers in a window differ by chance
 DEAF_S = 15.0  # a host whose queues vanished serves again
 SILENT_S = 45.0  # until both ends have noticed that a connection is dead, by its heartbeats
+ACCEPT_S = 30.0
 WORK_S = 30.0  # what the servers accepted meanwhile take, on a slow machine
 WAITING = 60  # servers that are asked for in a long outage, at most; in a short one they come at the usual pace
 
@@ -66,12 +67,12 @@ def see_full_rate(stage: Stage, steady: Steady, *, began: float, before: float, 
 
 
 def see_work_while_away(cloud: Any, steady: Steady, seconds: float) -> None:
-    """Reads and accepts go on all the time."""
+    """Reads and accepts go on all the time; on a slow machine one accept may take longer than that."""
     accepted, end = len(steady.ids), time.monotonic() + seconds
-    while time.monotonic() < end:
+    while (now := time.monotonic()) < end or len(steady.ids) == accepted:
+        assert now < end + ACCEPT_S, "nothing was accepted while the broker was away"
         assert cloud.servers(), "reads go on"
         time.sleep(1.0)
-    assert len(steady.ids) > accepted, "nothing was accepted while the broker was away"
 
 
 def play_away(stage: Stage, seconds: float, *, rate: bool = True) -> None:
@@ -191,7 +192,7 @@ def silence(port: int, clients: list[int]) -> None:
 
 def queues(cloud: Any) -> list[str]:
     """List the broker's queues by name."""
-    return sorted(cloud.rabbit.run_ctl("list_queues", "--vhost", _vhost(cloud), "name", "--silent").split())
+    return sorted(cloud.rabbit.lengths(_vhost(cloud)))
 
 
 def delete_queue(stage: Stage, name: str) -> None:
@@ -214,20 +215,26 @@ def _answers(cloud: Any, server_id: str) -> bool:
 
 
 def case(
-    name: str, play: Callable[[Stage], None], *, bound_s: float, spec: CloudSpec | None = SPEC, short: bool = False
+    name: str,
+    play: Callable[[Stage], None],
+    *,
+    bound_s: float,
+    spec: CloudSpec | None = SPEC,
+    short: bool = False,
+    aside: Aside | None = None,
 ) -> Case:
-    return Case(run="R2", name=name, play=play, spec=spec, short=short, bound_s=bound_s)
+    return Case(run="R2", name=name, play=play, spec=spec, short=short, bound_s=bound_s, aside=aside)
 
 
 CASES = (
-    case("the broker is away for a moment", functools.partial(play_away, seconds=3.0, rate=False), bound_s=180.0, short=False),
+    case("the broker is away for a moment", functools.partial(play_away, seconds=3.0, rate=False), bound_s=180.0, short=True),
     case("the broker is away", functools.partial(play_away, seconds=30.0), bound_s=240.0),
     case("the broker blocks publishers", functools.partial(play_alarm, seconds=20.0), bound_s=180.0),
     case("the broker loses all of its data", play_reset, bound_s=180.0),
     case("queues are deleted", functools.partial(play_queues, count=5), bound_s=180.0),
     case("a host's queues are deleted", play_deaf_host, bound_s=180.0),
     case("the broker's power is cut every 20 s", functools.partial(play_restarts, times=5, every_s=20.0), bound_s=400.0),
-    case("the broker is away for 10 minutes", functools.partial(play_away, seconds=600.0), bound_s=900.0),
+    case("the broker is away for 10 minutes", functools.partial(play_away, seconds=600.0), bound_s=900.0, aside=Aside.WAITING),
     *(
         case(
             f"node {number} of a cluster dies",

@@ -32,15 +32,15 @@ NOTICED_S = 30.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outage:
-    """What can be made to fail: PostgreSQL itself, and the cloud's way to it."""
+    """What can be made to fail: the database server itself, and, of PostgreSQL, the cloud's way to it."""
 
     stage: Stage
     load: steady.Steady
     server: databases.Server
-    cutter: cutting.CommitCutter
+    cutter: cutting.CommitCutter | None = None
 
     def freeze(self, seconds: float) -> None:
-        """Have PostgreSQL hang with open connections, then go on."""
+        """Have the server hang with open connections, then go on."""
         time.sleep(2)
         self.server.signal(signal.SIGSTOP)
         self.stage.tally.injected += 1
@@ -49,7 +49,7 @@ class Outage:
         time.sleep(2)
 
     def stop(self, times: int, how: signal.Signals) -> None:
-        """End PostgreSQL under load and start it again: SIGINT is a restart in order, SIGQUIT a crash with commits under way."""
+        """End the server under load and start it again, in order or by a crash with commits under way."""
         for _ in range(times):
             time.sleep(2 + self.stage.chance.random())
             before = self.load.refused
@@ -72,6 +72,7 @@ class Outage:
 
     def cut(self, times: int) -> None:
         """End connections just after COMMIT went through: in turn of an api that takes a server, and of whoever commits."""
+        assert self.cutter is not None
         for number in range(times):
             before = self.cutter.cuts
             self.cutter.cut_next(about=b"" if number % 2 else steady.NAME.encode())
@@ -102,6 +103,19 @@ def play_on_postgres(
             fail(Outage(stage=stage, load=load, server=server, cutter=cutter))
         see_503_only(load, cloud, stage, answer_s)
         assert load.refused or not noticed, "nobody noticed the outage"
+        load.finish(stage, WORK_S)
+
+
+def play_on_mariadb(stage: Stage, fail: Callable[[Outage], None]) -> None:
+    """Boot servers while MariaDB fails that way."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(databases.mariadb())
+        url = stack.enter_context(server.database())
+        cloud = stack.enter_context(own_cloud(stage, url, SMALL))
+        with steady.Steady(cloud).running() as load:
+            fail(Outage(stage=stage, load=load, server=server))
+        see_503_only(load, cloud, stage, ANSWER_S)
+        assert load.refused, "nobody noticed the outage"
         load.finish(stage, WORK_S)
 
 
@@ -189,7 +203,15 @@ def postgres(name: str, fail: Callable[[Outage], None], *, short: bool = False, 
     return Case(run="R3", name=name, play=play, spec=None, short=short, bound_s=300.0)
 
 
+def mariadb(name: str, fail: Callable[[Outage], None]) -> Case:
+    play = functools.partial(play_on_mariadb, fail=fail)
+    return Case(run="R3", name=name, play=play, spec=None, short=False, bound_s=300.0)
+
+
 CASES = (
+    mariadb("MariaDB is frozen", lambda outage: outage.freeze(30.0)),
+    mariadb("MariaDB is restarted", lambda outage: outage.stop(2, signal.SIGTERM)),
+    mariadb("MariaDB is killed in its work", lambda outage: outage.stop(2, signal.SIGKILL)),
     postgres("PostgreSQL is frozen", lambda outage: outage.freeze(30.0)),
     postgres("PostgreSQL is restarted", lambda outage: outage.stop(3, signal.SIGINT)),
     postgres("PostgreSQL is killed in its work", lambda outage: outage.stop(3, signal.SIGQUIT)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from faults.case import Case, Stage
+from faults.case import Aside, Case, Stage
 from faults.simulation.messages import Mishaps
 from faults.simulation.workload import LOADS, make_shelf
 
@@ -43,6 +43,22 @@ def play_late_and_lost(stage: Stage) -> None:
 
 
 CASES = (
-    Case(run="R4", name="simulated doubled messages", play=play_doubled, spec=None, short=False, bound_s=900.0),
-    Case(run="R4", name="simulated late and lost messages", play=play_late_and_lost, spec=None, short=False, bound_s=300.0),
+    Case(
+        run="R4",
+        name="simulated doubled messages",
+        play=play_doubled,
+        spec=None,
+        short=False,
+        aside=Aside.SIMULATED,
+        bound_s=1800.0,
+    ),
+    Case(
+        run="R4",
+        name="simulated late and lost messages",
+        play=play_late_and_lost,
+        spec=None,
+        short=False,
+        aside=Aside.SIMULATED,
+        bound_s=600.0,
+    ),
 )

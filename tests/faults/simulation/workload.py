@@ -204,7 +204,7 @@ def check(world: World, ends: Counter[str]) -> None:
     assert Counter(row.state for row in rows) == ends
     here = [row for row in rows if row.state != "deleted"]
     assert held == {row.id for row in here if row.state == "resized"}
-    assert Counter(one for name in HOSTS for one in world.up[name].hypervisor.held()) == Counter(held)
+    assert Counter(one for name in HOSTS for one in world.up[name].hypervisor.moves.held()) == Counter(held)
     power_states = {"active": "RUNNING", "stopped": "SHUTDOWN", "resized": "RUNNING"}
     expected = Counter((row.id, row.host, power_states[row.state]) for row in here)
     assert guests(world) == expected

@@ -11,6 +11,7 @@ from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.durable import journal
 from nova_lite.image import records as image_records
 from nova_lite.inventory import hosts
+from nova_lite.model.console import ConsolePlace
 from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
 from nova_lite.model.guest import PowerState
 from nova_lite.model.host import HostFacts
@@ -30,6 +31,9 @@ IMAGES = {
     "hungry_image": {"min_ram_mib": 4096},
     "roomy_image": {"min_disk_gib": 2},
     "kernel_image": {"virtual_size_bytes": None, "disk_format": "aki", "container_format": "aki"},
+    "pinned_image": {"properties": {"hw_cpu_policy": "dedicated", "hw_machine_type": "q35"}},
+    "paged_image": {"properties": {"hw_mem_page_size": "small"}},
+    "odd_image": {"properties": {"hw_disk_bus": "carrier-pigeon"}},
 }
 NETWORK = str(uuid.UUID(int=500))
 PORT = str(uuid.UUID(int=501))
@@ -100,6 +104,10 @@ class Compute:
         text = "one\ntwo\nlogin: \n"
         return text if message.lines is None else "".join(text.splitlines(keepends=True)[-message.lines :])
 
+    def get_console(self, host, message, *, timeout_s=5.0):
+        assert not message.lets_in  # only the proxy is
+        return ConsolePlace(address="192.0.2.1", port=40000, fingerprint="0" * 64)
+
     def get_diagnostics(self, host, message, *, timeout_s=5.0):
         flow = Flow(octets=10, packets=2)
         return Diagnostics(
@@ -112,6 +120,9 @@ class Compute:
             disks=(DiskUse(device="vda", read_bytes=512, read_requests=1),),
             nics=(NicUse(device="tap0", mac_address="fa:16:3e:00:00:05", received=flow, sent=Flow()),),
         )
+
+    def cache_images(self, host, message, envelope=None):
+        """Be told."""
 
     def get_uptime(self, host, *, timeout_s=5.0):
         if host == "host2":

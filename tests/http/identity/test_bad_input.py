@@ -132,6 +132,55 @@ def test_a_body_that_is_no_such_thing_is_refused(ask, path, body):
     assert ask("POST", path, body).status_code in (400, 411)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/users", {"user": {"name": "x", "domain_id": "nowhere"}}, 404),
+        ("POST", "/groups", {"group": {"name": "x", "domain_id": "nowhere"}}, 404),
+        ("POST", "/roles", {"role": {"name": "x", "domain_id": "nowhere"}}, 404),
+        ("POST", "/projects", {"project": {"name": "x", "domain_id": "nowhere"}}, 400),
+        ("POST", "/projects", {"project": {"name": "x", "is_domain": True, "domain_id": "nowhere"}}, 400),
+        ("PATCH", "/users/{demo_user}", {"user": {"domain_id": "nowhere"}}, 400),
+        ("PATCH", "/projects/{demo_project}", {"project": {"domain_id": "nowhere"}}, 400),
+        ("PUT", "/domains/nowhere/users/{demo_user}/roles/{member_role}", None, 404),
+        ("PUT", "/OS-INHERIT/domains/nowhere/users/{demo_user}/roles/{member_role}/inherited_to_projects", None, 404),
+        ("PUT", "/domains/nowhere/config", {"config": {"ldap": {"url": "ldap://x"}}}, 404),
+        ("POST", "/limits", {"limits": [{"service_id": "x", "resource_name": "x", "domain_id": "nowhere", "resource_limit": 1}]}, 400),
+        ("GET", "/domains/nowhere", None, 404),
+        ("DELETE", "/domains/nowhere", None, 404),
+    ],
+)  # fmt: skip
+def test_a_domain_that_nobody_knows_is_told_and_nothing_is_made(ask, rows, world, method, path, body, status):
+    before = rows()
+
+    answer = ask(method, path.format(**world.names), body)
+
+    assert answer.status_code == status, answer.text
+    assert answer.json["error"]["message"]
+    assert rows() == before
+
+
+@pytest.mark.parametrize("noun", [noun for noun in NAMED if noun != "domain"])
+def test_a_list_of_a_domain_that_nobody_knows_is_empty(ask, noun):
+    assert ask("GET", f"{NAMED[noun][1]}?domain_id=nowhere").json[f"{noun}s"] == []
+
+
+@pytest.mark.parametrize("named", [{"id": "nowhere"}, {"name": "nowhere"}, {"name": SQL}, {"id": "n" * 64}, {"name": "👩‍🚀"}])
+@pytest.mark.parametrize("where", ["of the user", "of the project", "as scope"])
+def test_a_login_that_names_a_domain_that_nobody_knows_is_a_wrong_one(client, where, named):
+    home = {"id": "default"}
+    user = {"name": "demo", "password": "the demo password", "domain": named if where == "of the user" else home}
+    scope = {"project": {"name": "demo", "domain": named if where == "of the project" else home}}
+    if where == "as scope":
+        scope = {"domain": named}
+    identity = {"methods": ["password"], "password": {"user": user}}
+
+    answer = client.simulate_post("/identity/v3/auth/tokens", json={"auth": {"identity": identity, "scope": scope}})
+
+    assert answer.status_code == 401
+    assert answer.json["error"]["message"] == "The request you have made requires authentication."
+
+
 def test_a_query_that_looks_like_sql_finds_nothing(ask):
     for path in (
         "/users?name=",

@@ -16,7 +16,7 @@ from nova_lite.api.admission import Admission, Kind, kind_of
 @pytest.fixture(autouse=True)
 def impatient():
     """All requests of this thread have waited long enough already."""
-    admission.note_queued(10.0)
+    admission.note_queued(admission.BURST_S)
     yield
     admission.note_queued(0.0)
 
@@ -132,3 +132,13 @@ def test_nobody_waits_for_a_slow_host_while_others_do():
     admission.note_queued(-30.0)
     with gates.slot(Kind.HOST), pytest.raises(errors.Unavailable), gates.slot(Kind.HOST):
         pass
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_who_came_longer_ago_than_anybody_waits_is_refused_although_all_slots_are_free(kind):
+    admission.note_queued(admission.BURST_S + 0.01)
+
+    with pytest.raises(errors.Busy) as refused, Admission(16).slot(kind, "p"):
+        pass
+
+    assert refused.value.retry_after_s == 1

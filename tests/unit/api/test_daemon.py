@@ -401,10 +401,12 @@ LATE_WORKER = """
 import sys, time
 from nova_lite.api import daemon, worker
 
+usual = worker.Worker.init_process
+
 def late(self):
     print("forked", file=sys.stderr, flush=True)
     time.sleep(1.5)
-    super(worker.Worker, self).init_process()
+    usual(self)
 
 worker.Worker.init_process = late
 sys.exit(daemon.main())

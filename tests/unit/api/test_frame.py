@@ -259,7 +259,7 @@ def test_an_outage_says_when_to_come_back(client):
 
 @pytest.mark.parametrize(("project", "status", "shape"), [("p", 429, "overLimit"), ("another", 503, "serviceUnavailable")])
 def test_a_change_too_many_is_told_when_to_come_back(client, project, status, shape):
-    admission.note_queued(10.0)
+    admission.note_queued(admission.BURST_S)
     gates = client.parts.admission
     with contextlib.ExitStack() as stack:
         for _ in range(8):
@@ -275,7 +275,7 @@ def test_a_change_too_many_is_told_when_to_come_back(client, project, status, sh
 
 
 def test_a_list_too_many_is_refused_before_its_token_is_looked_at_and_without_a_line_in_the_log(client, caplog):
-    admission.note_queued(10.0)
+    admission.note_queued(admission.BURST_S)
     with contextlib.ExitStack() as stack:
         for _ in range(4):
             stack.enter_context(client.parts.admission.slot(Kind.LIST))

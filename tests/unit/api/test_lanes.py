@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import io
 import socket
 import threading
-from collections import Counter, deque
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 
 from nova_lite.api import admission, daemon, worker
 from nova_lite.api.admission import Admission, Kind
+from nova_lite.api.handoff import Handed, Handoff
 from nova_lite.api.lanes import Lane, lane_of, threads_of
+from nova_lite.api.worker import room_of
 
 BODY = b" HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -51,7 +54,7 @@ def test_who_has_not_sent_all_headers_keeps_no_thread_of_others_waiting(line):
 @pytest.mark.parametrize("threads", [2, 4, 16, 64])
 def test_each_lane_has_threads_for_all_slots_of_its_kind_and_some_that_refuse(threads):
     gates = Admission(threads)
-    admission.note_queued(100.0)
+    admission.note_queued(admission.BURST_S)
     for lane in Lane:
         with contextlib.ExitStack() as stack, pytest.raises(admission.errors.NovaLiteError):
             for _ in range(threads_of(lane, threads)):
@@ -88,13 +91,15 @@ class Still(worker.Worker):
     def __init__(self):
         self.cfg = SimpleNamespace(threads=4, keepalive=75)
         self.method_queue = SimpleNamespace(defer=lambda *_: None)
-        self.poller = SimpleNamespace(register=lambda sock, *_: self.polled.append(sock))
-        self.polled = []
-        self.pending_conns = []
+        self.poller = SimpleNamespace(register=lambda *_: None, unregister=lambda *_: None)
+        self.nr_conns = 0
         self.begun = Counter()
         self.all_begun = threading.Semaphore(0)
         self.go = threading.Event()
+        self._server = ("127.0.0.1", 8774)
         self.get_thread_pool()
+        self.attend(Handoff(), tuple(Lane))
+        self.set_accept_enabled(True)
 
     def handle(self, conn):
         self.begun[conn.lane] += 1
@@ -117,55 +122,82 @@ def connection(data=b""):
     with ours, client:
         client.sendall(data)
         ours.setblocking(False)
-        yield SimpleNamespace(sock=ours, initialized=False, data_ready=False, set_timeout=lambda: None)
+        yield ours
+
+
+def come(still, lane, count, stack):
+    """Have so many connections come from the doorman, and taken as far as there is room."""
+    for _ in range(count):
+        ours = stack.enter_context(connection())
+        assert still._handoff.to[lane].send(Handed(sock=ours, client=("192.0.2.1", 1)))
+        if lane in still._listening:
+            still._take(lane, None)
 
 
 def test_an_operators_look_has_a_thread_however_many_changes_and_lists_wait(still):
     with contextlib.ExitStack() as stack:
-        lines = [b"POST /compute/v2.1/servers", b"GET /compute/v2.1/servers"] * 100 + [b"GET /compute/v2.1/os-services"]
-        for line in lines:
-            still.enqueue_req(stack.enter_context(connection(line + BODY)))
+        come(still, Lane.CHANGE, 100, stack)
+        come(still, Lane.LIST, 30, stack)
+        come(still, Lane.OPERATOR, 1, stack)
         for _ in range(4 + 2 + 1):
             assert still.all_begun.acquire(timeout=30)
 
         assert still.begun == {Lane.CHANGE: 4, Lane.LIST: 2, Lane.OPERATOR: 1}
-        assert still._lines == {Lane.CHANGE: 100, Lane.LIST: 100, Lane.OPERATOR: 1}
+        assert still._in_hand == {Lane.CHANGE: 100, Lane.LIST: 30, Lane.OPERATOR: 1}
         still.go.set()
 
 
-def test_a_connection_that_says_nothing_has_no_thread(still):
-    with connection() as silent:
-        still.enqueue_req(silent)
+def test_a_process_takes_no_more_than_it_has_room_for_and_the_rest_stays_at_the_door(still, monkeypatch):
+    monkeypatch.setattr(worker.ThreadWorker, "finish_request", lambda *_: None)
+    with contextlib.ExitStack() as stack:
+        come(still, Lane.LIST, room_of(Lane.LIST, 4) + 2, stack)
 
-        assert still.polled == [silent.sock]
-        assert still.pending_conns == [silent]
-    assert not still._lines
+        assert still._in_hand[Lane.LIST] == room_of(Lane.LIST, 4) == 32
+        assert Lane.LIST not in still._listening
+
+        done = concurrent.futures.Future()
+        done.set_result(False)
+        still.finish_request(SimpleNamespace(lane=Lane.LIST), done)
+
+        assert Lane.LIST in still._listening
+        still._take(Lane.LIST, None)
+        assert still._in_hand[Lane.LIST] == 32
+        still.go.set()
 
 
-@pytest.mark.parametrize(("connections", "left"), [(8, "abcd"), (9, "bcd"), (10, "cd"), (11, "d")])
-def test_the_longest_silent_are_given_up_when_few_more_connections_fit(still, connections, left):
-    still.worker_connections, still.nr_conns = 10, connections
-    closed = []
-    still.poller.unregister = lambda _sock: None
-    silent = {name: SimpleNamespace(sock=name, close=lambda name=name: closed.append(name)) for name in "abcd"}
-    still.pending_conns = deque([silent["a"], silent["b"]])
-    still.keepalived_conns = deque([silent["c"], silent["d"]])
+def test_a_process_ends_when_nobody_can_hand_it_anything_any_more(still):
+    still._handoff.end_writing()
+    assert still.nr_conns == 1
 
-    still._make_room()
+    for lane in Lane:
+        still._take(lane, None)
 
-    assert closed == [name for name in "abcd" if name not in left]
-    assert still.nr_conns == connections - len(closed)
+    assert still.nr_conns == 0
+    assert not still._listening
+
+
+def kept(sock, read_ahead=b""):
+    parser = SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO(read_ahead)))
+    return SimpleNamespace(lane=Lane.COMMON, sock=sock, client=("192.0.2.1", 1), parser=parser)
+
+
+@pytest.mark.parametrize(("result", "read_ahead", "goes"), [(True, b"", True), (True, b"GET", False), (False, b"", False)])
+def test_a_connection_that_stays_open_waits_with_the_doorman_unless_more_of_it_is_here(
+    still, monkeypatch, result, read_ahead, goes
+):
+    theirs = []
+    monkeypatch.setattr(worker.ThreadWorker, "finish_request", lambda _self, conn, _future: theirs.append(conn))
+    done = concurrent.futures.Future()
+    done.set_result(result)
+    with connection() as ours:
+        still.finish_request(kept(ours, read_ahead), done)
+
+        given_back = still._handoff.back.receive()
+        assert (given_back is not None, not theirs) == (goes, goes)
+        if given_back:
+            given_back.sock.close()
 
 
 @pytest.mark.parametrize(("files", "connections"), [(1024, 824), (4200, 4000), (20000, 4000), (100, 64)])
 def test_a_process_takes_no_more_connections_than_it_has_files_for(files, connections):
     assert daemon.connections_within(files) == connections
-
-
-def test_a_line_is_as_long_as_what_has_not_been_finished(still, monkeypatch):
-    monkeypatch.setattr(worker.ThreadWorker, "finish_request", lambda *_: None)
-    with connection(b"POST /compute/v2.1/servers" + BODY) as one:
-        still.enqueue_req(one)
-        still.finish_request(one, concurrent.futures.Future())
-
-    assert still._lines[Lane.CHANGE] == 0

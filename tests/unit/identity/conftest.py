@@ -17,12 +17,21 @@ from nova_lite.identity.service import ensure_all_keys, make_identity
 DEFAULT = {"id": "default"}
 
 
+class JumpingClock(SimulatedClock):
+    """A clock whose time of day somebody sets: `ahead_s` it is ahead; the other one only goes on."""
+
+    ahead_s = 0.0
+
+    def wall(self):
+        return self.now + self.ahead_s
+
+
 @dataclasses.dataclass
 class Cloud:
     """A bootstrapped identity service."""
 
     database: Database
-    clock: SimulatedClock
+    clock: JumpingClock
     folder: object
     identity: object
 
@@ -42,7 +51,7 @@ class Cloud:
 
 @pytest.fixture
 def cloud(tmp_path):
-    clock = SimulatedClock(1_800_000_000.0)
+    clock = JumpingClock(1_800_000_000.0)
     database = Database(f"sqlite:///{tmp_path / 'x.db'}", clock)
     create_all(database)
     set_up(database)

@@ -57,9 +57,9 @@ def passcode_now(cloud):
     return totp.passcode(totp.read_secret(SEED), int(cloud.clock.wall() // totp.PERIOD_S))
 
 
-def log_in(cloud, methods, receipt=None, passcode=None, scope=None):
+def log_in(cloud, methods, receipt=None, passcode=None, scope=None, password="demo-pw"):
     who = {"name": "demo", "domain": {"id": "default"}, "passcode": passcode}
-    body = {"methods": methods, "password": {"user": BY_PASSWORD}, "totp": {"user": who}}
+    body = {"methods": methods, "password": {"user": BY_PASSWORD | {"password": password}}, "totp": {"user": who}}
     auth = {"identity": body, "scope": scope or {"project": {"name": "demo", "domain": {"id": "default"}}}}
     return cloud.identity.login.authenticate(auth, ADDRESS, Attempt(address=ADDRESS, receipt=receipt))
 
@@ -142,9 +142,9 @@ def test_one_method_gives_a_receipt_and_the_other_a_token(seeded):
 def test_a_receipt_of_another_user_or_that_is_forged_or_over_is_refused(seeded):
     ask_for_both(seeded)
     receipts = seeded.identity.login._receipts
-    others, _ = receipts.issue(user(seeded, "admin").id, ("password",))
-    forged = receipts.issue(user(seeded, "demo").id, ("password",))[0][:-1] + "x"
-    old, _ = receipts.issue(user(seeded, "demo").id, ("password",))
+    others, _ = receipts.issue(user(seeded, "admin"), ("password",))
+    forged = receipts.issue(user(seeded, "demo"), ("password",))[0][:-1] + "x"
+    old, _ = receipts.issue(user(seeded, "demo"), ("password",))
     for receipt in (others, forged, "no receipt", seeded.log_in("admin", "admin-pw")[0]):
         with pytest.raises(errors.Unauthorized):
             log_in(seeded, ["totp"], receipt=receipt, passcode=passcode_now(seeded))
@@ -167,8 +167,20 @@ def test_a_receipt_ends_with_the_password_that_it_stands_for(seeded):
         log_in(seeded, ["totp"], passcode=passcode_now(seeded), receipt=needed.value.details["receipt_id"])
 
 
+def test_a_receipt_is_good_after_the_clock_went_back_to_before_the_present_password(seeded):
+    ask_for_both(seeded)
+    users.change_password(seeded.database, user(seeded, "demo").id, "demo-pw", "another")
+    seeded.clock.ahead_s = -3600
+    with pytest.raises(MoreFactorsNeeded) as needed:
+        log_in(seeded, ["password"], password="another")
+
+    _, claims = log_in(seeded, ["totp"], passcode=passcode_now(seeded), receipt=needed.value.details["receipt_id"])
+
+    assert set(claims.methods) == {"password", "totp"}
+
+
 def test_a_receipt_is_no_token(seeded):
-    text, _ = seeded.identity.login._receipts.issue(user(seeded, "demo").id, ("password",))
+    text, _ = seeded.identity.login._receipts.issue(user(seeded, "demo"), ("password",))
 
     with pytest.raises(errors.Unauthorized):
         seeded.identity.tokens.read(text)

@@ -12,7 +12,9 @@ from nova_lite.conf.identity import IdentityOptions
 from nova_lite.db import identity as db
 from nova_lite.identity import keys, projects, revocations, roles, users
 from nova_lite.identity.service import ensure_all_keys, make_identity
+from nova_lite.identity.throttle import PAIR, Throttle
 from nova_lite.identity.tokens import REFRESH_S
+from nova_lite.identity.vault import vault_file
 
 
 def check(cloud, token):
@@ -156,13 +158,15 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("way", list(SPOILT))
-def test_a_start_with_keys_that_cannot_be_used_ends_with_a_sentence_that_names_the_file(cloud, way):
-    SPOILT[way](cloud.keys)
+@pytest.mark.parametrize("which", [keys.key_file, vault_file], ids=["tokens", "stored secrets"])
+def test_a_start_with_keys_that_cannot_be_used_ends_with_a_sentence_that_names_the_file(cloud, which, way):
+    path = which(cloud.folder)
+    SPOILT[way](path)
 
     with pytest.raises(errors.ConfigError) as refused:
         make_identity(cloud.database, cloud.folder, IdentityOptions(), cloud.clock)
 
-    assert str(cloud.keys) in refused.value.message
+    assert str(path) in refused.value.message
 
 
 def test_every_process_takes_a_new_key_up_without_a_restart_and_keeps_the_old_one(cloud):
@@ -423,3 +427,64 @@ def test_of_two_processes_that_start_together_the_first_makes_the_keys(tmp_path,
     assert [key.signs_from for key in keys.read(path)] == [2.0]
     assert [found.name for found in path.parent.iterdir()] == [path.name]
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+# -- a clock that jumps --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by_s", [-86_400.0 * 365, -86_400.0, -3600.0, -1.0, 1.0, 3599.0])
+def test_a_jump_of_the_clock_ends_no_token_early_and_brings_none_back(cloud, by_s):
+    kept, _ = cloud.log_in()
+    ended, claims = cloud.log_in()
+    cloud.transact(lambda tx: revocations.revoke(tx, revocations.AUDIT, claims.audit_ids[0]))
+    keys.rotate(cloud.keys, cloud.clock.wall(), 3600)  # its key signs ten seconds from here, by a clock that goes back
+
+    cloud.clock.ahead_s = by_s
+    cloud.identity.tokens.refresh()
+    fresh, _ = cloud.log_in()
+
+    check(cloud, kept)
+    check(cloud, fresh)
+    with pytest.raises(errors.Unauthorized):
+        check(cloud, ended)
+    cloud.transact(demo_user)
+    cloud.identity.tokens.refresh()
+    for token in (kept, fresh):
+        with pytest.raises(errors.Unauthorized):
+            check(cloud, token)
+    check(cloud, cloud.log_in()[0])
+
+
+def test_a_token_ends_when_the_clock_jumps_over_its_end_and_the_next_login_is_good(cloud):
+    token, _ = cloud.log_in()
+
+    cloud.clock.ahead_s = 86_400.0 * 365
+
+    with pytest.raises(errors.Unauthorized):
+        check(cloud, token)
+    check(cloud, cloud.log_in()[0])
+
+
+def test_keys_that_a_clock_far_ahead_made_sign_once_it_is_right_again(cloud):
+    cloud.clock.ahead_s = 86_400.0 * 365
+    keys.rotate(cloud.keys, cloud.clock.wall(), 3600)
+    keys.rotate(cloud.keys, cloud.clock.wall(), 3600)
+    token, _ = cloud.log_in()
+    cloud.clock.ahead_s = 0.0
+    keys.rotate(cloud.keys, cloud.clock.wall(), 3600)
+    cloud.clock.now += keys.LEAD_S
+    cloud.identity.tokens.refresh()
+
+    check(cloud, token)
+    check(cloud, cloud.log_in()[0])
+
+
+def test_guesses_are_counted_by_a_clock_that_nobody_sets(cloud):
+    throttle = Throttle(cloud.clock)
+    for _ in range(PAIR.burst):
+        throttle.attempt("bob", "192.0.2.9")
+
+    cloud.clock.ahead_s = 86_400.0
+
+    with pytest.raises(errors.TooManyRequests):
+        throttle.attempt("bob", "192.0.2.9")

@@ -146,3 +146,55 @@ def test_a_host_that_changed_meanwhile_is_not_mended(database):
     database.transact(lambda tx: claims.claim(tx, HOST, ServerId("s1"), ASKED))
 
     assert not database.transact(lambda tx: claims.mend_used(tx, HOST, Resources(), 0))
+
+
+DEDICATED = Resources(pcpus=2, pages_2m=256, disk_gib=1)
+
+
+def test_dedicated_cpus_and_huge_pages_are_never_given_twice(database):
+    database.transact(lambda tx: hosts.change_facts(tx, HOST, facts(pcpus=7, pages_2m=1024), SchedulerOptions(cpu_ratio=16.0)))
+    refused = []
+
+    def claim(number: int) -> None:
+        try:
+            database.transact(lambda tx: claims.claim(tx, HOST, ServerId(f"s{number}"), DEDICATED))
+        except errors.NoRoom:
+            refused.append(number)
+
+    threads = [threading.Thread(target=claim, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert used(database) == Resources(pcpus=6, pages_2m=768, disk_gib=3)
+    assert len(refused) == 9
+
+
+def test_dedicated_cpus_and_huge_pages_come_back_with_their_claim(database):
+    database.transact(lambda tx: hosts.change_facts(tx, HOST, facts(pcpus=4, pages_2m=512, pages_1g=1), SchedulerOptions()))
+    for server, asked in (("s1", DEDICATED), ("s2", Resources(pages_1g=1, vcpus=1)), ("gone", DEDICATED)):
+        database.transact(lambda tx, server=server, asked=asked: claims.claim(tx, HOST, ServerId(server), asked))
+
+    database.transact(lambda tx: claims.release(tx, ServerId("s1")))
+    between = used(database)
+    database.transact(lambda tx: claims.release_orphans(tx, ServerId("gone")))
+
+    assert between == DEDICATED.plus(Resources(pages_1g=1, vcpus=1))
+    assert used(database) == Resources(pages_1g=1, vcpus=1)
+
+
+def test_what_is_booked_of_dedicated_cpus_is_mended_too(database):
+    database.transact(lambda tx: hosts.change_facts(tx, HOST, facts(pcpus=4, pages_2m=512), SchedulerOptions()))
+    database.transact(lambda tx: claims.claim(tx, HOST, ServerId("s1"), DEDICATED))
+    database.transact(lambda tx: claims.queries.give_back(tx, HOST, Resources(pcpus=1, pages_2m=6)))
+    with database.read() as tx:
+        ((host, _, claimed, generation),) = claims.differences(tx)
+
+    assert database.transact(lambda tx: claims.mend_used(tx, host, claimed, generation))
+    assert used(database) == DEDICATED
+
+
+def test_a_host_without_such_cpus_gives_none(database):
+    with pytest.raises(errors.NoRoom):
+        database.transact(lambda tx: claims.claim(tx, HOST, ServerId("s1"), Resources(pcpus=1)))

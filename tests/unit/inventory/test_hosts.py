@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from nova_lite import errors
 from nova_lite.clock import SimulatedClock
@@ -186,3 +187,32 @@ def test_services_list_control_daemons_and_hosts(database, clock):
         ("nova-conductor", "control", False),
         ("nova-compute", "h1", False),
     ]
+
+
+def sign_of_life(database):
+    with database.read() as tx:
+        return hosts.find_sign_of_life(tx, HOST)
+
+
+@pytest.mark.parametrize("silent_s", [0.0, OVERDUE_S - 1, OVERDUE_S + 1, 500.0])
+def test_a_hosts_sign_of_life_is_as_its_record_says(database, clock, silent_s):
+    assert sign_of_life(database) is None, "it never registered"
+    register(database)
+    clock.now += silent_s
+
+    record, sign = look(database), sign_of_life(database)
+
+    assert (sign.incarnation, sign.up, sign.forced_down) == (record.incarnation, record.up, record.forced_down)
+    assert sign.age_s == record.last_seen_age_s
+
+
+def test_a_sign_of_life_is_read_without_counting_servers(database):
+    register(database)
+    statements = []
+    sa.event.listen(
+        database.engine, "before_cursor_execute", lambda _c, _cursor, statement, *_rest: statements.append(statement)
+    )
+
+    sign_of_life(database)
+
+    assert not [one for one in statements if "servers" in one or "tombstones" in one]

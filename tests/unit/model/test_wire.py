@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 
 import pytest
 
@@ -79,3 +80,19 @@ def test_an_unknown_enum_value_is_refused():
 
 def test_a_whole_number_does_for_a_float():
     assert wire.from_plain(Inner, {"number": 1, "share": 2}).share == 2.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Thinking:
+    numbers: tuple[int, ...]
+
+    @functools.cached_property
+    def sum(self) -> int:
+        return sum(self.numbers)
+
+
+def test_what_a_dataclass_worked_out_is_no_field():
+    value = Thinking(numbers=(1, 2))
+    assert value.sum == 3
+
+    assert wire.to_plain(value) == {"numbers": [1, 2]}

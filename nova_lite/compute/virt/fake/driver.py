@@ -10,7 +10,9 @@ import threading
 from pathlib import Path
 
 from nova_lite.compute.effort import count_image
-from nova_lite.compute.virt.driver import PowerListener
+from nova_lite.compute.virt.driver import PasswordListener, PowerListener
+from nova_lite.compute.virt.fake import hardware
+from nova_lite.compute.virt.fake.consoles import UP, FakeConsoles
 from nova_lite.compute.virt.fake.guests import Guests, boot, size_of
 from nova_lite.compute.virt.fake.live import FakeLive
 from nova_lite.compute.virt.fake.mishaps import Mishaps
@@ -20,6 +22,7 @@ from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicU
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.image import ImageSource
 from nova_lite.model.resources import Resources
 
 TRAITS = ("COMPUTE_NODE", "HW_ARCH_X86_64")
@@ -40,29 +43,29 @@ class FakeDriver:
         self._host = host
         self._zone = zone
         self._mishaps = Mishaps(folder)
-        self._images: set[str] = set()  # as of this process: simulated hosts keep no images
+        self.images: set[str] = set()  # as of this process: simulated hosts keep no images
         self._listener: PowerListener | None = None
         self.live = FakeLive(folder, self._guests, self._mishaps, self._changed)
         self.moves = FakeMoves(folder, self._guests, self._mishaps, self._changed, fetching or Fetcher().fetch)
+        self.consoles = FakeConsoles(self._guests, self._mishaps)
+        self.passwords: PasswordListener | None = None  # tests write one by calling it
 
     def facts(self) -> HostFacts:
         """Give what `behaviour.json` says, else a large host."""
         self._mishaps.befall("facts")
         given = self._mishaps.facts()
+        total = hardware.total(given, TOTAL)
         return HostFacts(
             hypervisor_type="fake",
             hypervisor_version=1000000,
             hypervisor_hostname=self._host,
             architectures=("x86_64",),
             cpu_info=json.dumps({"arch": "x86_64", "model": "fake", "vendor": "nova-lite"}),
-            total=Resources(
-                vcpus=int(given.get("vcpus", TOTAL.vcpus)),
-                ram_mib=int(given.get("ram_mib", TOTAL.ram_mib)),
-                disk_gib=int(given.get("disk_gib", TOTAL.disk_gib)),
-            ),
+            total=total,
             zone=self._zone,
             traits=tuple(given.get("traits", TRAITS)),
             short_of=str(given.get("short_of", "")),
+            hardware=hardware.offered(given, total),
         )
 
     def adopt(self) -> None:
@@ -92,6 +95,12 @@ class FakeDriver:
             boot(guest)
             self._guests.save()
         return self._changed(spec.server_id, PowerState.RUNNING)
+
+    def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Count the image as fetched."""
+        self._mishaps.befall("cache_image", stop)
+        with self._guests.lock:
+            self.images.add(source.sha512)
 
     def remove_guest(self, server_id: ServerId) -> None:
         """Strike the guest out."""
@@ -157,6 +166,10 @@ class FakeDriver:
         """Tell `listener` of changes."""
         self._listener = listener
 
+    def listen_to_passwords(self, listener: PasswordListener) -> None:
+        """Tell `listener` of what tests have guests write."""
+        self.passwords = listener
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -167,11 +180,6 @@ class FakeDriver:
             self._guests.save()
         self._changed(server_id, power_state)
 
-    def held(self) -> tuple[str, ...]:
-        """List the servers that are set aside. For tests."""
-        with self._guests.lock:
-            return tuple(self._guests.held)
-
     def boots(self, server_id: ServerId) -> int:
         """Give how often a guest was booted. For tests."""
         with self._guests.lock:
@@ -180,8 +188,8 @@ class FakeDriver:
     def _need_image(self, spec: GuestSpec) -> None:
         """Count the image as fetched the first time, as a host with a cache does."""
         if spec.image is not None:
-            count_image(0 if spec.image.sha512 in self._images else spec.image.size_bytes)
-            self._images.add(spec.image.sha512)
+            count_image(0 if spec.image.sha512 in self.images else spec.image.size_bytes)
+            self.images.add(spec.image.sha512)
 
     def _set(self, server_id: ServerId, power_state: PowerState) -> PowerState:
         with self._guests.lock:
@@ -195,6 +203,8 @@ class FakeDriver:
         return self._changed(server_id, power_state)
 
     def _changed(self, server_id: ServerId, power_state: PowerState) -> PowerState:
+        if power_state not in UP:
+            self.consoles.end(server_id)
         if self._listener is not None and power_state is not PowerState.NOSTATE:
             self._listener(server_id, power_state)
         return power_state

@@ -92,6 +92,11 @@ class FakeMoves:
                 self._guests.save()
         self.forget(server_id)
 
+    def held(self) -> tuple[str, ...]:
+        """List the servers that are set aside. For tests."""
+        with self._guests.lock:
+            return tuple(self._guests.held)
+
     def forget(self, server_id: ServerId) -> None:
         """Remove the files of moves of a server. May be repeated."""
         if (self._folder / server_id).exists():

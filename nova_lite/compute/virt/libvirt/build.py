@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-import socket
 import stat
-import urllib.parse
 from pathlib import Path
 
+from nova_lite.compute.address import own_address
 from nova_lite.compute.disks.cache import ImageCache
 from nova_lite.compute.disks.root import GuestDisks
+from nova_lite.compute.pins import PinBook
 from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.fetching import Fetcher
-from nova_lite.compute.virt.libvirt import probe
+from nova_lite.compute.virt.libvirt import probe, seats
 from nova_lite.compute.virt.libvirt.driver import LibvirtDriver
 from nova_lite.compute.virt.libvirt.facts import Place
 from nova_lite.compute.virt.libvirt.parts import LibvirtParts
+from nova_lite.compute.wiring import limits
 from nova_lite.compute.wiring.host import HostWiring
 from nova_lite.compute.wiring.port import Wiring
 from nova_lite.conf.compute import ComputeOptions
@@ -31,11 +32,13 @@ def build(options: ComputeOptions, folder: Path, joined: JoinFile, fetcher: Fetc
     place = Place(
         host=HostName(joined.host),
         zone=joined.zone,
-        host_ip=_own_address(joined.broker_url),
+        host_ip=own_address(joined.broker_url),
         folder=folder,
         kvm=probe.kvm_works(),
         reserved_ram_mib=options.reserved_ram_mib,
         reserved_disk_gib=options.reserved_disk_gib,
+        nic_limits=limits.are_possible(),
+        dedicated=seats.isolated(),
     )
     LOG.info("Guests run by KVM." if place.kvm else "KVM does not run guests here; QEMU emulates them, which is slower.")
     return assemble(options.libvirt_uri, place, HostWiring(folder / "wiring"), fetcher)
@@ -51,8 +54,17 @@ def assemble(uri: str, place: Place, wiring: Wiring, fetcher: Fetcher | None = N
 
     cache = ImageCache(place.folder / "images", in_use)
     disks = GuestDisks(place.folder / "disks", cache)
-    fetch = (fetcher or Fetcher()).fetch
-    return LibvirtDriver(LibvirtParts(uri=uri, place=place, disks=disks, specs=specs, wiring=wiring, fetch=fetch))
+    return LibvirtDriver(
+        LibvirtParts(
+            uri=uri,
+            place=place,
+            disks=disks,
+            specs=specs,
+            wiring=wiring,
+            pins=PinBook(place.folder / "pins.json"),
+            fetch=(fetcher or Fetcher()).fetch,
+        )
+    )
 
 
 def _let_pass(folder: Path) -> None:
@@ -63,14 +75,3 @@ def _let_pass(folder: Path) -> None:
     closed = [str(place) for place in folder.parents if not place.stat().st_mode & PASSABLE]
     if closed:
         LOG.warning("The hypervisor's user cannot pass through %s: guests may not start.", ", ".join(closed))
-
-
-def _own_address(url: str) -> str:
-    """Give the address from which this machine reaches the broker. Nothing is sent."""
-    broker = urllib.parse.urlsplit(url.split(",", maxsplit=1)[0])
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe_socket:
-            probe_socket.connect((broker.hostname or "127.0.0.1", broker.port or 5672))
-            return str(probe_socket.getsockname()[0])
-    except OSError:
-        return "127.0.0.1"

@@ -8,20 +8,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Collection
 
 import libvirt
 
-from nova_lite.compute.virt.driver import PowerListener, Stopped, VirtError
-from nova_lite.compute.virt.libvirt import console, domains, facts, usage
+from nova_lite.compute.virt.driver import PasswordListener, PowerListener, Stopped, VirtError
+from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, usage
 from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.virt.libvirt.live import LibvirtLive
-from nova_lite.compute.virt.libvirt.making import DESTROY_S, START_S, Making
+from nova_lite.compute.virt.libvirt.making import DESTROY_S, START_S, Making, disk_errors
 from nova_lite.compute.virt.libvirt.moves import LibvirtMoves
 from nova_lite.compute.virt.libvirt.parts import LibvirtParts
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import ServerId
+from nova_lite.model.image import ImageSource
 
 LOG = logging.getLogger(__name__)
 LOOK_S = 0.5
@@ -39,6 +41,7 @@ class LibvirtDriver:
         self._connection = Connection(parts.uri, self._on_event)
         self._making = Making(parts, self._connection)
         self._mine = self._making.mine
+        self.consoles = consoles.LibvirtConsoles(self._connection, parts.uri, self._host, self._must_exist)
         self._listener: PowerListener | None = None
         self.live = LibvirtLive(parts, self._making, self._connection)
         self.moves = LibvirtMoves(parts, self._making, self)
@@ -60,7 +63,13 @@ class LibvirtDriver:
 
     def list_guests(self) -> tuple[GuestState, ...]:
         """List this host's guests. Raises: VirtError."""
-        return self._connection.run(self._list)
+        found = self._connection.run(lambda connection: _powers(connection, self._host, self._mine))
+        self._mine |= set(found)
+        return tuple(
+            GuestState(server_id=ServerId(server_id), power_state=power)
+            for server_id, power in found.items()
+            if power is not PowerState.NOSTATE
+        )
 
     def ensure_guest(self, spec: GuestSpec, stop: threading.Event) -> PowerState:
         """Have the guest running. Raises: VirtError, Stopped."""
@@ -69,6 +78,11 @@ class LibvirtDriver:
             return power
         self._making.start(spec, stop)
         return PowerState.RUNNING
+
+    def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
+        """Have an image here for guests to come. Raises: VirtError, Stopped."""
+        with disk_errors():
+            self._parts.disks.ensure_image(source, stop)
 
     def remove_guest(self, server_id: ServerId) -> None:
         """Leave nothing of the guest. Raises: VirtError."""
@@ -135,20 +149,13 @@ class LibvirtDriver:
         """Tell `listener` of power changes."""
         self._listener = listener
 
+    def listen_to_passwords(self, listener: PasswordListener) -> None:
+        """Tell `listener` what guests write to the metadata service."""
+        self._parts.wiring.listen_to_passwords(listener)
+
     def close(self) -> None:
         """Close the connection; guests keep running."""
         self._connection.close()
-
-    def _list(self, connection: libvirt.virConnect) -> tuple[GuestState, ...]:
-        found, seen = [], set()
-        for server_id, domain in domains.list_all(connection):
-            if server_id in self._mine or domains.host_of(domain) == self._host:
-                power = domains.power_of(domain)
-                seen.add(server_id)
-                if power is not PowerState.NOSTATE:
-                    found.append(GuestState(server_id=ServerId(server_id), power_state=power))
-        self._mine.update(seen)
-        return tuple(found)
 
     def _power(self, server_id: ServerId) -> PowerState | None:
         def look(connection: libvirt.virConnect) -> PowerState | None:
@@ -196,6 +203,15 @@ class LibvirtDriver:
         server_id = domain.UUIDString()
         if power is not None and server_id in self._mine and self._listener is not None:
             self._listener(ServerId(server_id), power)
+
+
+def _powers(connection: libvirt.virConnect, host: str, mine: Collection[str]) -> dict[str, PowerState]:
+    """Give the power of each domain that is ours."""
+    return {
+        server_id: domains.power_of(domain)
+        for server_id, domain in domains.list_all(connection)
+        if server_id in mine or domains.host_of(domain) == host
+    }
 
 
 def _no_guest() -> VirtError:

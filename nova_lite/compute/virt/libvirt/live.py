@@ -72,6 +72,7 @@ class LibvirtLive:
             "disks": {disk.path.name: str(disk.path) for disk in disks},
             "bases": {disk.path.name: str(disk.base) for disk in disks if disk.base is not None},
             "taps": {plug.interface.mac_address: plug.tap for plug in plugs},
+            "nvram": str(self._parts.disks.nvram(spec.server_id)),
             "log": str(self._parts.disks.console_log(spec.server_id)),
         }
         waited = {"token_sha256": tunnel.digest_of(token), "facts": facts}
@@ -257,6 +258,9 @@ def there(text: str, facts: Mapping[str, Any]) -> str:
         mac, tap = interface.find("mac"), interface.find("target")
         if mac is not None and tap is not None:
             tap.set("dev", facts["taps"].get(mac.get("address"), tap.get("dev")))
+    nvram = domain.find("./os/nvram")
+    if nvram is not None and nvram.text:
+        nvram.text = facts["nvram"]
     for log in domain.iter("log"):
         log.set("file", facts["log"])
     return ET.tostring(domain, encoding="unicode")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import threading
+from collections.abc import Iterator
 
 from nova_lite.compute.disks.tool import DiskError
 from nova_lite.compute.virt.driver import Stopped, VirtError
-from nova_lite.compute.virt.libvirt import domains, xml
+from nova_lite.compute.virt.libvirt import domains, seats, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.virt.libvirt.parts import LibvirtParts
 from nova_lite.compute.wiring.port import WiringError
@@ -49,19 +52,17 @@ class Making:
             self._parts.wiring.unplug(server_id)
         except WiringError as error:
             raise VirtError(error.message, code="wiring") from error
+        self._parts.pins.release(server_id)
 
     def prepare(self, spec: GuestSpec, stop: threading.Event) -> str:
         """Have all that a domain needs; give its XML. Raises: VirtError, Stopped."""
         heed(stop)
         self._parts.specs.save(spec)
-        try:
+        with disk_errors():
             disks = self._parts.disks.ensure(spec, stop)
-        except DiskError as error:
-            raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
-        except DownloadStopped as error:
-            raise Stopped from error
         heed(stop)
         plugs = self.wire(spec)
+        seat = seats.find(self._connection, self._parts.place, self._parts.pins, spec)
         heed(stop)
         self.mine.add(spec.server_id)
         return xml.domain_xml(
@@ -72,19 +73,33 @@ class Making:
                 disks=disks,
                 plugs=plugs,
                 console_log=self._parts.disks.console_log(spec.server_id),
+                nvram=self._parts.disks.nvram(spec.server_id),
+                seat=seat,
             )
         )
 
     def wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
         """Have a guest's networks, taps and metadata. May be repeated. Raises: VirtError."""
-        wiring = self._parts.wiring
+        wiring, queues = self._parts.wiring, xml.hardware_of(spec).nic_queues
         try:
-            for interface in spec.interfaces:
+            interfaces = tuple(dataclasses.replace(one, queues=queues) for one in spec.interfaces)
+            for interface in interfaces:
                 wiring.ensure_network(interface)
             wiring.set_metadata(spec)
-            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in spec.interfaces)
+            return tuple(xml.Plug(interface=one, tap=wiring.plug(spec.server_id, one)) for one in interfaces)
         except WiringError as error:
             raise VirtError(error.message, code="wiring") from error
+
+
+@contextlib.contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn what disks raise into the driver's errors."""
+    try:
+        yield
+    except DiskError as error:
+        raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
+    except DownloadStopped as error:
+        raise Stopped from error
 
 
 def heed(stop: threading.Event) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nova_lite.compute.disks.root import GuestDisks
+from nova_lite.compute.pins import PinBook
 from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.libvirt import facts
 from nova_lite.compute.wiring.port import Wiring
@@ -26,4 +27,5 @@ class LibvirtParts:
     disks: GuestDisks
     specs: GuestSpecs
     wiring: Wiring
+    pins: PinBook
     fetch: Fetch

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from nova_lite.compute.disks.root import Disk
-from nova_lite.model.guest import GuestInterface, GuestSpec
+from nova_lite.compute.virt.libvirt import devices_xml, processor_xml
+from nova_lite.compute.virt.libvirt.devices_xml import Plug
+from nova_lite.compute.virt.libvirt.element import add
+from nova_lite.compute.virt.libvirt.processor_xml import Seat
+from nova_lite.model.guest import GuestSpec
+from nova_lite.model.hardware import reading
+from nova_lite.model.hardware.guest import UEFI, GuestHardware
 
 NAMESPACE = "https://nova-lite.org/xmlns/guest/1"
 PREFIX = "nova-lite"
-DISK_BUSES = {"virtio": "vd", "ide": "hd", "sata": "sd"}
-NIC_MODELS = {"virtio", "e1000", "e1000e", "rtl8139"}
-MACHINES = {"pc", "q35"}
-CDROM = {"pc": ("ide", "hdd"), "q35": ("sata", "sdf")}
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Plug:
-    """An interface with the tap that was made for it."""
-
-    interface: GuestInterface
-    tap: str
+WINDOWS = "windows"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +31,18 @@ class Domain:
     disks: Sequence[Disk]
     plugs: Sequence[Plug]
     console_log: Path
+    nvram: Path  # of a guest with UEFI: its variables, which go where its disks go
+    seat: Seat = dataclasses.field(default_factory=Seat)
+
+    @property
+    def hardware(self) -> GuestHardware:
+        """Give what it is built of."""
+        return hardware_of(self.spec)
+
+
+def hardware_of(spec: GuestSpec) -> GuestHardware:
+    """Give what a guest is built of, also when an earlier release ordered it."""
+    return spec.hardware if spec.hardware is not None else reading.before(spec.image_properties)
 
 
 def name_of(server_id: str) -> str:
@@ -45,25 +52,21 @@ def name_of(server_id: str) -> str:
 
 def domain_xml(wanted: Domain) -> str:
     """Write the XML of a guest."""
-    spec = wanted.spec
-    machine = _one_of(spec.image_properties, "hw_machine_type", MACHINES, "pc")
+    spec, hardware = wanted.spec, wanted.hardware
     domain = ET.Element("domain", type="kvm" if wanted.kvm else "qemu")
-    _add(domain, "name", name_of(spec.server_id))
-    _add(domain, "uuid", spec.server_id)
+    add(domain, "name", name_of(spec.server_id))
+    add(domain, "uuid", spec.server_id)
     _add_metadata(domain, wanted)
-    _add(domain, "memory", str(spec.ram_mib), unit="MiB")
-    _add(domain, "vcpu", str(spec.vcpus), placement="static")
-    system = _add(domain, "os")
-    _add(system, "type", "hvm", arch="x86_64", machine=machine)
-    _add(system, "boot", dev="hd")
-    features = _add(domain, "features")
-    _add(features, "acpi")
-    _add(features, "apic")
-    _add_cpu(domain, kvm=wanted.kvm)
-    _add_clock(domain)
+    processor_xml.add_memory(domain, spec.ram_mib, hardware)
+    processor_xml.add_vcpus(domain, spec.vcpus, hardware, wanted.seat)
+    processor_xml.add_numa_tune(domain, wanted.seat)
+    _add_system(domain, wanted)
+    _add_features(domain, hardware, kvm=wanted.kvm)
+    processor_xml.add_cpu(domain, hardware, kvm=wanted.kvm)
+    _add_clock(domain, hardware, kvm=wanted.kvm)
     for event, action in (("on_poweroff", "destroy"), ("on_reboot", "restart"), ("on_crash", "destroy")):
-        _add(domain, event, action)
-    _add_devices(domain, wanted, machine)
+        add(domain, event, action)
+    _add_devices(domain, wanted)
     return ET.tostring(domain, encoding="unicode")
 
 
@@ -76,14 +79,14 @@ def host_of(metadata: str) -> str | None:
 
 
 def _add_metadata(domain: ET.Element, wanted: Domain) -> None:
-    _add(domain, "metadata").append(_mark(wanted.host, wanted.spec))
+    add(domain, "metadata").append(_mark(wanted.host, wanted.spec))
 
 
 def _mark(host: str, spec: GuestSpec) -> ET.Element:
     ET.register_namespace(PREFIX, NAMESPACE)
     mark = ET.Element(f"{{{NAMESPACE}}}guest", host=host)
-    _add(mark, f"{{{NAMESPACE}}}name", _printable(spec.name))
-    _add(mark, f"{{{NAMESPACE}}}project", spec.project_id)
+    add(mark, f"{{{NAMESPACE}}}name", _printable(spec.name))
+    add(mark, f"{{{NAMESPACE}}}project", spec.project_id)
     return mark
 
 
@@ -92,83 +95,61 @@ def _printable(text: str) -> str:
     return "".join(character for character in text if character >= " " and not "\ud800" <= character <= "\udfff")
 
 
-def _add_cpu(domain: ET.Element, *, kvm: bool) -> None:
-    if kvm:
-        _add(domain, "cpu", mode="host-passthrough", check="none")
-    else:
-        _add(domain, "cpu", mode="maximum", check="none")
+def _add_system(domain: ET.Element, wanted: Domain) -> None:
+    """Add machine and firmware. libvirt finds the UEFI firmware, and makes its variables where we keep them."""
+    hardware = wanted.hardware
+    system = add(domain, "os")
+    add(system, "type", "hvm", arch="x86_64", machine=hardware.machine or "pc")
+    if hardware.firmware == UEFI:
+        system.set("firmware", "efi")
+        add(add(system, "firmware"), "feature", enabled="no", name="secure-boot")
+        add(system, "nvram", str(wanted.nvram))
+    add(system, "boot", dev="hd")
+    if hardware.boot_menu:
+        add(system, "bootmenu", enable="yes")
 
 
-def _add_clock(domain: ET.Element) -> None:
-    clock = _add(domain, "clock", offset="utc")
-    _add(clock, "timer", name="pit", tickpolicy="delay")
-    _add(clock, "timer", name="rtc", tickpolicy="catchup")
-    _add(clock, "timer", name="hpet", present="no")
+def _add_features(domain: ET.Element, hardware: GuestHardware, *, kvm: bool) -> None:
+    features = add(domain, "features")
+    add(features, "acpi")
+    add(features, "apic")
+    if hardware.os_type == WINDOWS and kvm:
+        hyperv = add(features, "hyperv")
+        add(hyperv, "relaxed", state="on")
+        add(hyperv, "vapic", state="on")
+        add(hyperv, "spinlocks", state="on", retries="8191")
+    if hardware.hides_hypervisor:
+        add(add(features, "kvm"), "hidden", state="on")
 
 
-def _add_devices(domain: ET.Element, wanted: Domain, machine: str) -> None:
-    devices = _add(domain, "devices")
-    bus = _one_of(wanted.spec.image_properties, "hw_disk_bus", set(DISK_BUSES), "virtio")
-    bus = "sata" if bus == "ide" and machine == "q35" else bus
-    letters = iter("abcdefgh")
-    for disk in wanted.disks:
-        _add_disk(devices, disk, CDROM[machine] if disk.is_cdrom else (bus, f"{DISK_BUSES[bus]}{next(letters)}"))
-    _add(devices, "controller", type="usb", model="none")
-    model = _one_of(wanted.spec.image_properties, "hw_vif_model", NIC_MODELS, "virtio")
+def _add_clock(domain: ET.Element, hardware: GuestHardware, *, kvm: bool) -> None:
+    """Add the clock; Windows takes it for local time."""
+    clock = add(domain, "clock", offset="localtime" if hardware.os_type == WINDOWS else "utc")
+    add(clock, "timer", name="pit", tickpolicy="delay")
+    add(clock, "timer", name="rtc", tickpolicy="catchup")
+    add(clock, "timer", name="hpet", present="no")
+    if hardware.os_type == WINDOWS and kvm:
+        add(clock, "timer", name="hypervclock", present="yes")
+
+
+def _add_devices(domain: ET.Element, wanted: Domain) -> None:
+    devices, hardware = add(domain, "devices"), wanted.hardware
+    devices_xml.add_disks(devices, wanted.disks, hardware)
     for plug in wanted.plugs:
-        _add_interface(devices, plug, model)
+        devices_xml.add_interface(devices, plug, hardware)
     _add_serial(devices, wanted.console_log)
-    _add_agent_channel(devices)
-    _add(devices, "input", type="tablet", bus="virtio")
-    _add(_add(devices, "graphics", type="vnc", port="-1", autoport="yes"), "listen", type="address", address="127.0.0.1")
-    _add(_add(devices, "video"), "model", type="vga", vram="16384", heads="1", primary="yes")
-    _add(_add(devices, "memballoon", model="virtio"), "stats", period="10")
-    _add(_add(devices, "rng", model="virtio"), "backend", "/dev/urandom", model="random")
-
-
-def _add_disk(devices: ET.Element, disk: Disk, place: tuple[str, str]) -> None:
-    bus, name = place
-    element = _add(devices, "disk", type="file", device="cdrom" if disk.is_cdrom else "disk")
-    driver = _add(element, "driver", name="qemu", type=disk.format)
-    if not disk.is_cdrom:
-        driver.set("discard", "unmap")
-    _add(element, "source", file=str(disk.path))
-    if disk.base is not None and disk.base_format is not None:
-        below = _add(element, "backingStore", type="file")
-        _add(below, "format", type=disk.base_format)
-        _add(below, "source", file=str(disk.base))
-        _add(below, "backingStore")  # the chain ends here, whatever the image says
-    _add(element, "target", dev=name, bus=bus)
-    if disk.is_cdrom:
-        _add(element, "readonly")
-
-
-def _add_interface(devices: ET.Element, plug: Plug, model: str) -> None:
-    element = _add(devices, "interface", type="ethernet")
-    _add(element, "mac", address=plug.interface.mac_address)
-    _add(element, "target", dev=plug.tap, managed="no")
-    _add(element, "model", type=model)
+    devices_xml.add_agent_channel(devices, hardware)
+    # It listens nowhere: libvirt hands connections over (consoles.py), and nobody else on the host can have one.
+    add(add(devices, "graphics", type="vnc"), "listen", type="none")
+    devices_xml.add_screen(devices, hardware)
+    add(add(devices, "memballoon", model="virtio"), "stats", period="10")
+    devices_xml.add_rng(devices, hardware)
+    devices_xml.add_watchdog(devices, hardware)
 
 
 def _add_serial(devices: ET.Element, log: Path) -> None:
     """Add the console. virtlogd writes its log and bounds it: 2 MiB and three older parts by default."""
     for kind, target in (("serial", {"port": "0"}), ("console", {"type": "serial", "port": "0"})):
-        element = _add(devices, kind, type="pty")
-        _add(element, "log", file=str(log), append="on")
-        _add(element, "target", **target)
-
-
-def _add_agent_channel(devices: ET.Element) -> None:
-    channel = _add(devices, "channel", type="unix")
-    _add(channel, "target", type="virtio", name="org.qemu.guest_agent.0")
-
-
-def _one_of(properties: Mapping[str, str], name: str, known: set[str], default: str) -> str:
-    value = properties.get(name, default)
-    return value if value in known else default
-
-
-def _add(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
-    element = ET.SubElement(parent, tag, attributes)
-    element.text = text
-    return element
+        element = add(devices, kind, type="pty")
+        add(element, "log", file=str(log), append="on")
+        add(element, "target", **target)

@@ -17,11 +17,15 @@ def upgrade() -> None:
     """Bring the database to this version."""
     _add_moves()
     _add_maintenance()
+    _add_console_tokens()
+    _add_amounts()
 
 
 def downgrade() -> None:
     """Take it back."""
     _drop_maintenance()
+    _drop_amounts()
+    op.drop_table("console_tokens")
     _drop_moves()
 
 
@@ -68,3 +72,38 @@ def _add_maintenance() -> None:
 
 def _drop_maintenance() -> None:
     op.drop_column("hosts", "maintenance_since")
+
+
+def _add_console_tokens() -> None:
+    op.create_table(
+        "console_tokens",
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("server_id", sa.String(length=36), nullable=False),
+        sa.Column("type", sa.String(length=16), nullable=False),
+        sa.Column("address", sa.String(length=255), nullable=False),
+        sa.Column("port", sa.Integer(), nullable=False),
+        sa.Column("holder", Json(), nullable=False),
+        sa.Column("ends_at", sa.Double(), nullable=False),
+        sa.Column("boot_id", sa.String(length=36), nullable=True),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_console_tokens")),
+    )
+    op.create_index("ix_console_tokens_ends_at", "console_tokens", ["ends_at"])
+
+
+# -- dedicated CPUs and huge pages, beside vCPUs and memory ----------------------------------------------------------------
+
+_AMOUNTS = ("pcpus", "pages_2m", "pages_1g")
+
+
+def _add_amounts() -> None:
+    for name in _AMOUNTS:
+        for column in (f"{name}_limit", f"{name}_used"):
+            op.add_column("hosts", sa.Column(column, sa.Integer(), nullable=False, server_default="0"))
+        op.add_column("claims", sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
+
+
+def _drop_amounts() -> None:
+    for name in reversed(_AMOUNTS):
+        op.drop_column("claims", name)
+        for column in (f"{name}_used", f"{name}_limit"):
+            op.drop_column("hosts", column)

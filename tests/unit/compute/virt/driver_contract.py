@@ -9,6 +9,7 @@ import time
 import pytest
 
 from nova_lite.compute.virt.driver import Stopped, VirtError
+from nova_lite.model.console import ConsoleKind
 from nova_lite.model.guest import PowerState
 from nova_lite.model.wire import to_plain
 
@@ -28,6 +29,19 @@ def stopped():
 
 def powers(driver):
     return {guest.server_id: guest.power_state for guest in driver.list_guests()}
+
+
+def connected(driver, kind):
+    made = driver.consoles.find(ONE, kind)()
+    made.settimeout(20)
+    return made
+
+
+def at_end(connection):
+    """Whether the other side ends it within the connection's time."""
+    while connection.recv(4096):
+        pass
+    return True
 
 
 class DriverContract:
@@ -76,6 +90,35 @@ class DriverContract:
         later.adopt()
 
         assert powers(later) == {ONE: PowerState.RUNNING}
+
+    def test_a_guests_screen_speaks_rfb_and_ends_with_the_guest(self, hypervisor):
+        hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+        screen = connected(hypervisor.driver, ConsoleKind.VNC)
+        other = connected(hypervisor.driver, ConsoleKind.VNC)
+
+        with screen, other:
+            assert (screen.recv(12), other.recv(12)) == (b"RFB 003.008\n", b"RFB 003.008\n")
+            hypervisor.driver.remove_guest(ONE)
+            assert at_end(screen) and at_end(other)
+
+    def test_of_a_guests_serial_lines_the_newest_counts_and_ends_with_the_guest(self, hypervisor):
+        hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        first, second = (connected(hypervisor.driver, ConsoleKind.SERIAL) for _ in range(2))
+        with first, second:
+            assert at_end(first)
+            hypervisor.driver.power_off(ONE, 0.0, go())
+            assert at_end(second)
+
+    def test_there_is_no_console_of_a_guest_that_is_off_or_not_here(self, hypervisor):
+        hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+        hypervisor.driver.power_off(ONE, 0.0, go())
+
+        assert [hypervisor.driver.consoles.find(ONE, kind) for kind in ConsoleKind] == [None, None]
+        for kind in ConsoleKind:
+            with pytest.raises(VirtError) as caught:
+                hypervisor.driver.consoles.find(TWO, kind)
+            assert caught.value.code == "no_guest"
 
     def test_power_goes_off_and_on_and_each_may_be_repeated(self, hypervisor):
         driver = hypervisor.driver
@@ -146,6 +189,17 @@ class DriverContract:
         assert (found.memory_mib, len(found.cpus)) == (spec.ram_mib, spec.vcpus)
         assert found.disks[0].device == "vda"
         assert [nic.mac_address for nic in found.nics] == [one.mac_address for one in spec.interfaces]
+
+    def test_an_image_is_here_before_its_guest(self, hypervisor):
+        driver, spec = hypervisor.driver, hypervisor.spec(ONE)
+        if spec.image is None:
+            pytest.skip("guests of this driver boot without an image")
+
+        driver.cache_image(spec.image, go())
+        driver.cache_image(spec.image, go())
+
+        assert driver.list_guests() == ()
+        assert driver.ensure_guest(spec, go()) is PowerState.RUNNING
 
     def test_a_guest_that_is_off_tells_nothing(self, hypervisor):
         hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())

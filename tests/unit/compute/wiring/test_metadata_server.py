@@ -9,7 +9,7 @@ import pytest
 
 from nova_lite.compute.wiring import metadata
 from nova_lite.compute.wiring.metadata import AT_ONCE_EACH, MetadataServer, Specs
-from nova_lite.model.guest import GuestInterface, GuestSpec
+from nova_lite.model.guest import PASSWORD_CHARS, GuestInterface, GuestSpec
 from nova_lite.model.ids import NetworkId, PortId, ServerId
 
 
@@ -114,3 +114,58 @@ def test_a_connection_that_dribbles_is_cut(server, monkeypatch):
         slow.sendall(b"GET / HT")
 
         assert slow.recv(1) == b""
+
+
+PASSWORD = "/openstack/latest/password"
+
+
+def post(server, path, content):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    connection.request("POST", path, body=content)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status
+
+
+def test_a_guest_writes_its_password_and_finds_it_again(server, specs):
+    heard = []
+    spec = spec_at("127.0.0.1")
+    specs.put(spec)
+    specs.passwords.listen(lambda server_id, password: heard.append((server_id, password)))
+    assert ask(server, PASSWORD) == (200, b"")
+    assert b"password" in ask(server, "/openstack/2013-04-04")[1].split()
+    assert b"password" not in ask(server, "/openstack/2012-08-10")[1].split()
+
+    assert post(server, PASSWORD, b"abc=") == 200
+    assert post(server, "/openstack/2013-04-04/password", b"def=") == 200
+
+    assert heard == [(spec.server_id, "abc="), (spec.server_id, "def=")]
+    assert ask(server, PASSWORD) == (200, b"def=")
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status"),
+    [
+        (PASSWORD, b"x" * (PASSWORD_CHARS + 1), 400),
+        (PASSWORD, b"x" * 100_000, 400),
+        (PASSWORD, "p\u00e4ss".encode(), 400),
+        ("/openstack/2012-08-10/password", b"x", 404),
+        ("/openstack/latest/user_data", b"x", 404),
+        ("/password", b"x", 404),
+    ],
+)
+def test_nothing_else_is_written(server, specs, path, content, status):
+    specs.put(spec_at("127.0.0.1"))
+    specs.passwords.listen(lambda server_id, password: pytest.fail("nothing is to be heard"))
+
+    assert post(server, path, content) == status
+
+
+def test_who_is_no_guest_writes_nothing_and_a_guest_waits_until_somebody_listens(server, specs):
+    assert post(server, PASSWORD, b"x") == 404
+
+    specs.put(spec_at("127.0.0.1"))
+
+    assert post(server, PASSWORD, b"x") == 503
+    assert ask(server, PASSWORD) == (200, b"")
