@@ -32,6 +32,8 @@ class Statvfs:
 
 def read(monkeypatch, tmp_path, *, free_gib, reserved_gib):
     monkeypatch.setattr("os.statvfs", lambda folder: Statvfs(free_gib))
+    monkeypatch.setattr(facts.offered, "read", lambda *_, **__: None)  # what guests can be built of is another matter
+    monkeypatch.setattr(facts.host_hardware, "to_text", lambda found: "")
     place = facts.Place(
         host=HostName("h1"), zone="nova", host_ip="127.0.0.1", folder=tmp_path, kvm=False, reserved_ram_mib=0,
         reserved_disk_gib=reserved_gib,
