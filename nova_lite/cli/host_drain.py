@@ -48,15 +48,19 @@ def drain(files: tuple[Path, ...], name: str, dry_run: bool, **wished: Any) -> N
 
     The host takes no new servers from then on, until `undrain`. Exit code 1 when servers are left there.
     """
+    from nova_lite.conf import broker
     from nova_lite.workflows.desk import Desk
     from nova_lite.workflows.drain import Drain
 
-    wish, database, host = Wish(**wished), Installation(files).database, HostName(name)
+    wish, installation, host = Wish(**wished), Installation(files), HostName(name)
+    database = installation.database
     if dry_run:
         with database.read() as tx:
             foreseen = foresee(tx, host)
         _show_foreseen(name, foreseen, as_json=wish.as_json)
         raise SystemExit(1 if any(target is None for _, target in foreseen) else 0)
+    # Conductors find the moves within a second, without a doorbell; they announce them as they do those of the API.
+    database.announces = broker.read(installation.conf).notifications
     work = Drain(Desk(database=database, ring=lambda _: None), host, at_once=wish.at_once, cold=wish.cold)
     work.begin(wish.reason)
     try:
