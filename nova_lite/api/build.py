@@ -20,6 +20,7 @@ from nova_lite.conf import daemon as daemon_conf
 from nova_lite.conf import database as database_conf
 from nova_lite.conf import identity as identity_conf
 from nova_lite.conf import image as image_conf
+from nova_lite.conf import servers as servers_conf
 from nova_lite.db.engine import Database
 from nova_lite.identity.audit import FILE as AUDIT_FILE
 from nova_lite.identity.audit import Audit, AuditLog
@@ -70,7 +71,7 @@ def build(conf: cfg.ConfigOpts) -> Built:
         identity=known.embedded,
         auth_url=known.auth_url,
         audit=_audit(AuditLog(daemon.log_dir / AUDIT_FILE), broker),
-        desk=Desk(database=database, ring=ring),
+        desk=Desk(database=database, ring=ring, reclaim_s=servers_conf.read(conf).reclaim_s),
         images=images,
         network=Networks(database),
         compute=compute,

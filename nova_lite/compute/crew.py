@@ -24,6 +24,7 @@ from nova_lite.rpc.port import Envelope, carrying
 
 LOG = logging.getLogger(__name__)
 BUILDERS = min(4, (os.cpu_count() or 1) + 1)  # guests built at once: their cost is disk and CPU
+SENDERS = 4  # disks sent off at once: each may take hours, and must not keep the others from working
 HANDS = 16  # other work mostly waits: for a guest to shut itself down
 Act = Callable[[threading.Event], PowerState | None]
 Pools = Callable[[int, str], concurrent.futures.Executor]  # of so many workers, and of that name
@@ -43,6 +44,7 @@ class Work:
     finish: Callable[[Work, concurrent.futures.Future[PowerState | None]], Callable[[], None] | None]
     head: CommandHead | None = None
     builds: bool = False
+    sends: bool = False
     deadline: float | None = None
     expired: bool = False
     stop: threading.Event = dataclasses.field(default_factory=threading.Event)
@@ -59,6 +61,7 @@ class Crew:
         self._clock = clock
         self._builders = pools(builders, "build")
         self._hands = pools(hands, "work")
+        self._senders = pools(SENDERS, "send")
         self._running: dict[ServerId, Work] = {}
         self._waiting: dict[ServerId, Work] = {}
         self._stopping = False
@@ -107,10 +110,11 @@ class Crew:
             time.sleep(0.02)
         self._builders.shutdown(wait=False, cancel_futures=True)
         self._hands.shutdown(wait=False, cancel_futures=True)
+        self._senders.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, work: Work) -> None:
         self._running[work.server_id] = work
-        pool = self._builders if work.builds else self._hands
+        pool = self._builders if work.builds else self._senders if work.sends else self._hands
         work.future = pool.submit(_do, work)
         work.future.add_done_callback(functools.partial(self._ended, work))
 

@@ -120,7 +120,7 @@ class ComputeService:
                 self._wait_for_removals(stop)
             return work.act(self._parts.driver, command, stop)
 
-        self._take(command.head, act, builds=work.makes_guests)
+        self._take(command.head, act, work)
 
     def welcome(self, body: Mapping[str, Any]) -> None:
         """Handle Welcome: commands of this incarnation are obeyed from now on; what is owed is removed first.
@@ -230,7 +230,7 @@ class ComputeService:
             if stop.is_set():
                 raise Stopped
 
-    def _take(self, head: CommandHead, act: Act, *, builds: bool) -> None:
+    def _take(self, head: CommandHead, act: Act, work: CommandWork) -> None:
         """Have a command's work done, join it, or answer again what was done before. Refuses what is late."""
         with self._parts.crew.lock:
             if not self._parts.monitor.knows(head.incarnation):
@@ -250,7 +250,8 @@ class ComputeService:
                         act=act,
                         finish=self._conclude,
                         head=head,
-                        builds=builds,
+                        builds=work.makes_guests,
+                        sends=work.sends,
                         deadline=self._parts.clock.monotonic() + max(head.time_left_s, 0.0),
                         effort=Effort(tell=functools.partial(self._tell, head)),
                     )

@@ -27,7 +27,8 @@ class GuestSpecs:
     def save(self, spec: GuestSpec) -> None:
         """Keep a spec, durably. May be repeated."""
         image = dataclasses.replace(spec.image, ticket="") if spec.image else None
-        kept = dataclasses.replace(spec, admin_pass=None, image=image)
+        rescue = spec.rescue and dataclasses.replace(spec.rescue, image=dataclasses.replace(spec.rescue.image, ticket=""))
+        kept = dataclasses.replace(spec, admin_pass=None, image=image, rescue=rescue)
         write_secret(self._path(spec.server_id), orjson.dumps(wire.to_plain(kept)))
 
     def find(self, server_id: ServerId) -> GuestSpec | None:

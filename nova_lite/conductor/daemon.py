@@ -19,6 +19,8 @@ from nova_lite.conductor.reconcilers.confirmations import Confirmations
 from nova_lite.conductor.reconcilers.differences import Differences
 from nova_lite.conductor.reconcilers.lost_hosts import LostHosts
 from nova_lite.conductor.reconcilers.power_states import PowerStates
+from nova_lite.conductor.reconcilers.reclaim import Reclaim
+from nova_lite.conductor.reconcilers.shelved import Offloading
 from nova_lite.conductor.service import ConductorParts, ConductorService
 from nova_lite.conf import api as api_conf
 from nova_lite.conf import broker as broker_conf
@@ -27,6 +29,8 @@ from nova_lite.conf import database as database_conf
 from nova_lite.conf import image as image_conf
 from nova_lite.conf import moves as moves_conf
 from nova_lite.conf import scheduler as scheduler_conf
+from nova_lite.conf import servers as servers_conf
+from nova_lite.conf import shelving as shelving_conf
 from nova_lite.conf.moves import MoveOptions
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db import version
@@ -70,6 +74,8 @@ class Doors:
     ratios: SchedulerOptions
     name: str
     store: Store | None = None
+    shelved_offload_s: int = 0  # how long shelved servers stay on their hosts
+    reclaim_s: int = 0  # how long deleted servers are kept
     moves: MoveOptions = dataclasses.field(default_factory=MoveOptions)
     notifier: Notifier | None = None  # where other services are told of servers
 
@@ -90,6 +96,7 @@ class Conductor:
             network=doors.network,
             images=doors.images,
             hosts=book,
+            shelved_offload_s=doors.shelved_offload_s,
             moves=doors.moves,
         )
         self._runner = Runner(database, REGISTRY, ports, silence_of=book.silence_of)
@@ -103,12 +110,15 @@ class Conductor:
             )
         )
         lost = LostHosts(database, book.remember)
+        self._offloading = Offloading(database, doors.shelved_offload_s, self._runner.ring)
         confirmations = Confirmations(Desk(database=database, ring=self._runner.ring), doors.moves.resize_confirm_window)
         differences = Differences(database, library.all_kinds(doors.store), doors.name)
         self._housekeeping = Housekeeping(
             (
                 Chore(name="beat", every_s=15.0, act=self._beat),
                 Chore(name="lost_hosts", every_s=5.0, act=lost.reconcile),
+                Chore(name="shelved", every_s=15.0, act=self._offloading.reconcile),
+                Chore(name="reclaim", every_s=30.0, act=Reclaim(database, doors.reclaim_s, self._runner.ring).reconcile),
                 Chore(name="confirmations", every_s=15.0, act=confirmations.reconcile),
                 Chore(name="differences", every_s=60.0, act=differences.reconcile),
                 Chore(name="history", every_s=600.0, act=functools.partial(history.reconcile, database)),
@@ -186,8 +196,10 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
             network=Networks(database),
             images=images,
             ratios=scheduler_conf.read(conf),
+            reclaim_s=servers_conf.read(conf).reclaim_s,
             moves=moves_conf.read(conf),
             name=socket.gethostname(),
+            shelved_offload_s=shelving_conf.read(conf).offload_s,
             # With SQLite all is on one machine. Elsewhere the lock that shows a living upload may be another machine's.
             store=images.store if database.dialect == "sqlite" else None,
             notifier=RabbitNotifier(broker.url, ca_file=broker.ca_file) if broker.notifications else None,

@@ -16,7 +16,21 @@ from types import ModuleType
 from oslo_config import cfg
 
 from nova_lite import errors
-from nova_lite.conf import api, broker, compute, console, daemon, database, identity, image, moves, network, scheduler
+from nova_lite.conf import (
+    api,
+    broker,
+    compute,
+    console,
+    daemon,
+    database,
+    identity,
+    image,
+    moves,
+    network,
+    scheduler,
+    servers,
+    shelving,
+)
 
 DEFAULT_FILE = Path("/etc/nova-lite/nova-lite.conf")
 ROOMS: tuple[ModuleType, ...] = (
@@ -31,6 +45,8 @@ ROOMS: tuple[ModuleType, ...] = (
     moves,
     network,
     scheduler,
+    shelving,
+    servers,
 )
 FOREIGN = re.compile(r"^(oslo_\w+|cors)$")  # the libraries' own sections; they look at them themselves
 ENVIRONMENT = re.compile(r"^OS_(?P<group>[A-Z0-9_]+?)__(?P<option>[A-Z0-9_]+)$")

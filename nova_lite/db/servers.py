@@ -110,6 +110,12 @@ class ServerPage:
 _COLUMNS: Mapping[str, Any] = {"availability_zone": ZONE}
 
 
+def shelved_before(tx: Tx, moment: float, most: int) -> Sequence[str]:
+    """List servers that have been shelved since before a moment (wall clock) and are on their hosts still."""
+    query = sa.select(servers.c.id).where(servers.c.state == "shelved", servers.c.shelved_at < moment)
+    return tx.execute(query.order_by(servers.c.shelved_at).limit(most)).scalars().all()
+
+
 def insert_server(tx: Tx, values: Mapping[str, Any]) -> None:
     """Add a row."""
     tx.execute(servers.insert(), dict(values))
@@ -176,7 +182,8 @@ def servers_per_host(tx: Tx, hosts: Sequence[str]) -> Mapping[str, list[tuple[st
 
 def usage_of(tx: Tx, project_id: str, user_id: str | None = None) -> dict[str, int]:
     """Recount what the living servers of a project (or of one user in it) use; the flavor copies are read one by one."""
-    query = sa.select(servers.c.id, servers.c.flavor).where(servers.c.project_id == project_id, servers.c.state != "deleted")
+    living = servers.c.state.not_in(("deleted", "soft-delete"))
+    query = sa.select(servers.c.id, servers.c.flavor).where(servers.c.project_id == project_id, living)
     if user_id is not None:
         query = query.where(servers.c.user_id == user_id)
     sizes = {row.id: [row.flavor] for row in tx.execute(query)}
@@ -188,6 +195,12 @@ def usage_of(tx: Tx, project_id: str, user_id: str | None = None) -> dict[str, i
         "cores": sum(max(flavor["vcpus"] for flavor in found) for found in sizes.values()),
         "ram": sum(max(flavor["ram_mib"] for flavor in found) for found in sizes.values()),
     }
+
+
+def soft_deleted_before(tx: Tx, wall: float, limit: int) -> list[str]:
+    """List ids of servers that were deleted softly before a moment (wall clock), the oldest first."""
+    query = sa.select(servers.c.id).where(servers.c.state == "soft-delete", servers.c.terminated_at < wall)
+    return list(tx.execute(query.order_by(servers.c.terminated_at).limit(limit)).scalars())
 
 
 def open_sizes(tx: Tx, project_id: str) -> Sequence[sa.Row[Any]]:
@@ -226,7 +239,7 @@ def _conditions(wanted: ServerFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.project_id is not None:
         found.append(servers.c.project_id == wanted.project_id)
     if wanted.deleted is not None:
-        found.append(servers.c.state == "deleted" if wanted.deleted else servers.c.state != "deleted")
+        found.append(_is_deleted(wanted))
     if wanted.ids is not None:
         found.append(servers.c.id.in_(wanted.ids))
     for name, value in wanted.equal.items():
@@ -247,6 +260,15 @@ def _conditions(wanted: ServerFilter) -> list[sa.ColumnElement[bool]]:
     if wanted.changed_before is not None:
         found.append(servers.c.updated_at <= wanted.changed_before)
     return found + _tag_conditions(wanted)
+
+
+def _is_deleted(wanted: ServerFilter) -> sa.ColumnElement[bool]:
+    """Tell who is deleted; those that can still be restored are, unless a list asks for their state."""
+    if wanted.deleted:
+        return servers.c.state.in_(("deleted", "soft-delete"))
+    if wanted.showing is not None:
+        return servers.c.state != "deleted"
+    return servers.c.state.not_in(("deleted", "soft-delete"))
 
 
 def _matches(column: sa.ColumnElement[Any], pattern: str) -> sa.ColumnElement[bool]:

@@ -28,6 +28,11 @@ def minutes(number: float) -> float:
     return number * 60.0
 
 
+def hours(number: float) -> float:
+    """Say a length of time in hours."""
+    return number * 3600.0
+
+
 @dataclasses.dataclass(frozen=True)
 class Done:
     """The step is finished. `result` is a frozen dataclass (read later by `run.out(Its)`), or None."""

@@ -146,7 +146,7 @@ class _Transfer:
 
     def _fetch(self, file: IO[bytes]) -> None:
         """Use one connection. Raises: _Cut; what the service says."""
-        connection = self._connect()
+        connection = connection_to(self._source.url, self._patience, self._ca_file)
         try:
             response = self._ask(connection)
             if response.status == 200:
@@ -160,15 +160,6 @@ class _Transfer:
             connection.close()
         if self._size > self._source.size_bytes:
             raise ImageDamaged("The image service sent more bytes than were recorded.")
-
-    def _connect(self) -> http.client.HTTPConnection:
-        url = urllib.parse.urlsplit(self._source.url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise errors.BadRequest("The image's address is no HTTP address.")
-        if url.scheme == "http":
-            return http.client.HTTPConnection(url.hostname, url.port, timeout=self._patience.connect_s)
-        context = ssl.create_default_context(cafile=str(self._ca_file) if self._ca_file else None)
-        return http.client.HTTPSConnection(url.hostname, url.port, timeout=self._patience.connect_s, context=context)
 
     def _ask(self, connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
         """Ask for what is missing. Redirects are not followed: the ticket is for one address."""
@@ -205,6 +196,17 @@ class _Transfer:
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise Stopped
+
+
+def connection_to(url: str, patience: Patience, ca_file: Path | None = None) -> http.client.HTTPConnection:
+    """Make a connection to the image service; nothing is opened yet. Raises: BadRequest for what is no HTTP address."""
+    place = urllib.parse.urlsplit(url)
+    if place.scheme not in ("http", "https") or not place.hostname:
+        raise errors.BadRequest("The image's address is no HTTP address.")
+    if place.scheme == "http":
+        return http.client.HTTPConnection(place.hostname, place.port, timeout=patience.connect_s)
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    return http.client.HTTPSConnection(place.hostname, place.port, timeout=patience.connect_s, context=context)
 
 
 def _seconds(text: str | None) -> float:

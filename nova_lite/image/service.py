@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from nova_lite import errors
 from nova_lite.conf.image import ImageOptions
 from nova_lite.db import clock
 from nova_lite.db.engine import Database, Tx
+from nova_lite.db.images import ImageFilter, ImagePage
 from nova_lite.image import records, tickets
-from nova_lite.image.access import Viewer
+from nova_lite.image.access import ANYTHING, Viewer
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_store
-from nova_lite.image.tickets import Moment, Tickets
+from nova_lite.image.tickets import Moment, Tickets, Use
 from nova_lite.image.upload import Order, Uploads
 from nova_lite.model.ids import HostName, ImageId, ProjectId
-from nova_lite.model.image import Image, ImageSource, ImageStatus
+from nova_lite.model.image import Image, ImageSource, ImageStatus, ImageTarget
 
 LOG = logging.getLogger(__name__)
 
@@ -69,6 +71,50 @@ class Images:
             url=f"{self._public_url}/image/v2/images/{image_id}/file",
             ticket=self._tickets.issue(image_id, host, moment, valid_s),
         )
+
+    def target_for(self, image_id: ImageId, host: HostName, *, valid_s: float) -> ImageTarget:
+        """Make a ticket to fill an image. One read. Raises: NotFound; Conflict when the image takes no bytes any more."""
+        image, moment = self._look(image_id)
+        records.require_uploadable(image)
+        return ImageTarget(
+            image_id=image_id,
+            url=f"{self._public_url}/image/v2/images/{image_id}/file",
+            ticket=self._tickets.issue(image_id, host, moment, valid_s, Use.UPLOAD),
+        )
+
+    def fillable(self, ticket: str, image_id: ImageId) -> Image:
+        """Give the image that a host shows a ticket to fill. Raises: Unauthorized; NotFound."""
+        self._tickets.read(ticket, image_id, clock.boot_id(self._database), Use.UPLOAD)
+        image, moment = self._look(image_id)
+        host = self._tickets.check(ticket, image_id, moment, Use.UPLOAD)
+        LOG.info("A host uploads an image.", extra={"action": "upload", "image_id": image_id, "host": host})
+        return image
+
+    def find(self, tx: Tx, image_id: ImageId) -> Image | None:
+        """Read an image's record, whoever may see it."""
+        try:
+            return records.get(tx, image_id, ANYTHING, tags=False)
+        except errors.NotFound:
+            return None
+
+    def create(self, tx: Tx, image: Image) -> None:
+        """Add a record. Raises: Conflict when the id is taken; TooLarge for too many properties."""
+        records.create(tx, image)
+
+    def discard(self, tx: Tx, image_id: ImageId) -> bool:
+        """Delete an image unless it is gone or protected; tell whether it was there. May be repeated."""
+        try:
+            image = records.get(tx, image_id, ANYTHING, lock=True, tags=False)
+            self.delete(tx, image)
+        except (errors.NotFound, errors.Forbidden):
+            return False
+        return True
+
+    def list_own(self, tx: Tx, project_id: ProjectId, properties: Mapping[str, str]) -> tuple[Image, ...]:
+        """List a project's own active images with these properties, newest first."""
+        among = {"status": (ImageStatus.ACTIVE.value,)}
+        wanted = ImageFilter(project_id=project_id, among=among, equal={"owner": project_id}, properties=properties)
+        return tuple(records.list_page(tx, wanted, ImagePage()))
 
     def ticketed(self, ticket: str, image_id: ImageId) -> Image:
         """Give the image that a host shows a ticket for. Raises: Unauthorized; NotFound."""

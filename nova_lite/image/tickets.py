@@ -1,9 +1,9 @@
-"""Tickets: with one, one host downloads one image until a time, without any other credential.
+"""Tickets: with one, one host downloads one image, or uploads one, until a time, without any other credential.
 
 A ticket is `<end>.<host>.<mac>`: the end in seconds of the journal's clock, the host's name in base64, and an HMAC-SHA256 over
-image, host, end and, where that clock begins anew with each boot, the boot's id. Who issues and who checks share the key and
-that clock, so their own clocks need not agree (decision 10). It is a secret: it goes in the header `X-Image-Ticket`, never
-in a URL or a log.
+its use, image, host, end and, where that clock begins anew with each boot, the boot's id. Who issues and who checks share
+the key and that clock, so their own clocks need not agree (decision 10). It is a secret: it goes in the header
+`X-Image-Ticket`, never in a URL or a log.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
+import enum
 import hashlib
 import hmac
 import math
@@ -25,6 +26,13 @@ HEADER = "X-Image-Ticket"
 FILE = "tickets.key"
 KEY_BYTES = 32
 LONGEST = 1024
+
+
+class Use(enum.StrEnum):
+    """What a ticket is good for. The words are signed."""
+
+    DOWNLOAD = "image ticket"
+    UPLOAD = "image upload ticket"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,35 +51,42 @@ class Tickets:
         self._key_file = key_file
         self._key: bytes | None = None
 
-    def issue(self, image_id: ImageId, host: HostName, moment: Moment, valid_s: float) -> str:
+    def issue(self, image_id: ImageId, host: HostName, moment: Moment, valid_s: float, use: Use = Use.DOWNLOAD) -> str:
         """Make a ticket. Raises: ConfigError when the key cannot be read."""
         end = str(math.ceil(moment.now + valid_s))
-        return f"{end}.{_encode(host.encode())}.{self._mac(image_id, host, end, moment.boot_id)}"
+        return f"{end}.{_encode(host.encode())}.{self._mac(_about(use, image_id, host, end), moment.boot_id)}"
 
-    def check(self, ticket: str, image_id: ImageId, moment: Moment) -> HostName:
-        """Give the host a ticket was made for. Raises: Unauthorized when it is forged, over, or for another image."""
-        host, end = self.read(ticket, image_id, moment.boot_id)
+    def check(self, ticket: str, image_id: ImageId, moment: Moment, use: Use = Use.DOWNLOAD) -> HostName:
+        """Give the host a ticket was made for.
+
+        Raises: Unauthorized when it is forged, over, for another image or for another use.
+        """
+        host, end = self.read(ticket, image_id, moment.boot_id, use)
         if end < moment.now:
             raise _refusal()
         return host
 
-    def read(self, ticket: str, image_id: ImageId, boot_id: str | None) -> tuple[HostName, int]:
-        """Give the host of a genuine ticket and its end. Raises: Unauthorized when it is forged or for another image."""
+    def read(self, ticket: str, image_id: ImageId, boot_id: str | None, use: Use = Use.DOWNLOAD) -> tuple[HostName, int]:
+        """Give the host of a genuine ticket and its end. Raises: Unauthorized when it is forged or for something else."""
         end, host_text, mac = ([*ticket.split("."), "", ""])[:3] if len(ticket) <= LONGEST else ("", "", "")
         try:
             host = HostName(_decode(host_text).decode())
         except (ValueError, binascii.Error) as error:
             raise errors.Unauthorized from error
-        genuine = hmac.compare_digest(mac.encode(), self._mac(image_id, host, end, boot_id).encode())
+        genuine = hmac.compare_digest(mac.encode(), self._mac(_about(use, image_id, host, end), boot_id).encode())
         if not genuine or not (end.isascii() and end.isdigit()):
             raise _refusal()
         return host, int(end)
 
-    def _mac(self, image_id: ImageId, host: HostName, end: str, boot_id: str | None) -> str:
+    def _mac(self, about: str, boot_id: str | None) -> str:
         if self._key is None:
             self._key = read_key(self._key_file)
-        text = f"image ticket\n{image_id}\n{host}\n{end}" + (f"\n{boot_id}" if boot_id else "")
+        text = about + (f"\n{boot_id}" if boot_id else "")
         return _encode(hmac.digest(self._key, text.encode(), hashlib.sha256))
+
+
+def _about(use: Use, image_id: ImageId, host: HostName, end: str) -> str:
+    return f"{use.value}\n{image_id}\n{host}\n{end}"
 
 
 def _refusal() -> errors.Unauthorized:

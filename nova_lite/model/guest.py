@@ -71,6 +71,24 @@ class PublicKey:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Rescue:
+    """The image that a guest boots from while it is rescued, and how its disk hangs on the guest.
+
+    `device` and `bus` are what the image asks for (`hw_rescue_device`, `hw_rescue_bus`): then the guest's own disks keep
+    their order and names. Without both the rescue disk is the first one, and the guest's root the second.
+    """
+
+    image: ImageSource
+    device: str | None = None  # disk or cdrom
+    bus: str | None = None
+
+    @property
+    def stable(self) -> bool:
+        """Whether the guest's own disks keep their places."""
+        return self.device is not None or self.bus is not None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GuestSpec:
     """What a guest is made of. The guest's domain carries the server's id as its UUID."""
 
@@ -99,6 +117,7 @@ class GuestSpec:
     flavor_name: str = ""
     blank_disks: tuple[BlankDisk, ...] | None = None  # None: as ephemeral_gib and swap_mib say
     files: tuple[InjectedFile, ...] = ()
+    rescue: Rescue | None = None  # while it is rescued
     hardware: GuestHardware | None = None  # None: ordered by an earlier release, which said it by image_properties
 
 

@@ -66,3 +66,12 @@ class ImageSource:
     disk_format: str  # as recorded at upload; the host never probes
     url: str  # where the bytes are served
     ticket: str  # good for this image and this host until the deadline; a secret
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageTarget:
+    """What a host needs to fill an image without any credential but the ticket."""
+
+    image_id: ImageId
+    url: str  # where the bytes are taken
+    ticket: str  # good for filling this image from this host until the deadline; a secret

@@ -149,6 +149,8 @@ class Server:
     updated_at: float = 0.0
     launched_at: float | None = None
     terminated_at: float | None = None
+    shelved_at: float | None = None
+    shelved_image_id: ImageId | None = None  # has the disk of a server that is shelved
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

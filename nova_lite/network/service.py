@@ -147,6 +147,13 @@ class Networks:
         """Show the server's ports as ACTIVE. May be repeated."""
         self.database.transact(lambda tx: queries.update_server_ports(tx, server_id, {"status": "ACTIVE"}))
 
+    def bound_ports(self, server_id: ServerId) -> tuple[BoundPort, ...]:
+        """Give a server's ports as its guest has them, oldest first."""
+        with self.database.read() as tx:
+            subnets = {row["network_id"]: row for row in queries.select_with_subnets(tx)}
+            there = records.list_ports(tx, PortFilter(server_id=server_id))
+        return tuple(_bound(port, subnets[port.network_id], None) for port in there)
+
     def ports_of(self, server_id: ServerId) -> tuple[Port, ...]:
         """List a server's ports, oldest first; one statement."""
         with self.database.read() as tx:

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from nova_lite.model.guest import GuestSpec
 from nova_lite.model.ids import HostName, OperationId, ServerId
+from nova_lite.model.image import ImageSource, ImageTarget
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,10 @@ class Power(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EnsurePower(Command):
-    """The guest is to be on or off. Off asks the guest first and pulls the plug after `graceful_s`."""
+    """The guest is to have this power. Off asks the guest first and pulls the plug after `graceful_s`.
+
+    On is whatever lets it run: what is paused or suspended goes on where it was.
+    """
 
     method = "ensure_power"
     power: Power
@@ -76,6 +80,113 @@ class RebootGuest(Command):
     method = "reboot_guest"
     hard: bool
     graceful_s: float = 60.0
+
+
+class Quiesce(enum.StrEnum):
+    """Whether the guest's agent holds its file systems still for the moment that a snapshot shows."""
+
+    NO = "no"
+    TRY = "try"  # as well as it goes
+    MUST = "must"  # else there is no snapshot
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TakeSnapshot(Command):
+    """The guest's root disk is to be held as it is at this moment, while the guest goes on."""
+
+    method = "take_snapshot"
+    quiesce: Quiesce = Quiesce.NO
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UploadSnapshot(Command):
+    """The disk that was held is to be in the image service, and held no longer; one that is not held any more is anew."""
+
+    method = "upload_snapshot"
+    target: ImageTarget
+    quiesce: Quiesce = Quiesce.NO
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReleaseSnapshot(Command):
+    """No disk of the guest is to be held for a snapshot."""
+
+    method = "release_snapshot"
+
+
+class Hold(enum.StrEnum):
+    """How a guest is held; it goes on where it was when its power is to be on."""
+
+    PAUSED = "paused"  # in memory, its CPUs stopped
+    SUSPENDED = "suspended"  # its memory kept in a file, over a reboot of the host
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HoldGuest(Command):
+    """The guest is to be held."""
+
+    method = "hold_guest"
+    hold: Hold
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SetPassword(Command):
+    """A user of the guest is to have this password, set by the guest's agent; None: the system's administrator."""
+
+    method = "set_password"
+    password: str  # never logged
+    user: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CrashGuest(Command):
+    """The guest is to have got one interrupt (NMI) that makes its system dump; the ledger makes a repeat harmless."""
+
+    method = "crash_guest"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FetchImage(Command):
+    """The host is to have an image in its cache, so that what needs it later does not fail for it."""
+
+    method = "fetch_image"
+    image: ImageSource
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RebuildGuest(Command):
+    """The guest is to have new disks and to be as `spec` says, running or off; `keep_blanks`: all disks but the root stay.
+
+    What was on the root disk is gone from the moment the host begins.
+    """
+
+    method = "rebuild_guest"
+    spec: GuestSpec
+    power: Power
+    keep_blanks: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RescueGuest(Command):
+    """The guest is to run from the rescue disk that `spec` names, its own disks beside it."""
+
+    method = "rescue_guest"
+    spec: GuestSpec
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UnrescueGuest(Command):
+    """The guest is to run from its own disks again, or to be off; one that is not rescued is left alone."""
+
+    method = "unrescue_guest"
+    power: Power
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RewireGuest(Command):
+    """The guest's taps, addresses and metadata are to be on the host as they were ordered, whoever took them away."""
+
+    method = "rewire_guest"
 
 
 # -- moves -------------------------------------------------------------------------------------------------------------------

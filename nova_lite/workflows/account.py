@@ -15,7 +15,7 @@ from nova_lite.model.placement import Explanation, PlacementRequest, Verdict
 from nova_lite.model.server import Server
 from nova_lite.workflows.boot import BOOT, BootParams, request_of
 
-PLACING = ("boot", "boot_many")
+PLACING = ("boot", "boot_many", "unshelve")
 CHANGES_SHOWN = 20
 # What helps when a boot failed behind the choice of a host, by the step where it did.
 REMEDIES = {

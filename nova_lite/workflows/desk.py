@@ -13,10 +13,14 @@ SERVER = "server"  # the kind of subject that servers are
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Desk:
-    """What every `accept` needs. `ring` never blocks and may lose: conductors look each second anyway."""
+    """What every `accept` needs. `ring` never blocks and may lose: conductors look each second anyway.
+
+    `reclaim_s`: for how long deleted servers are kept (conf/servers.py); 0: not at all.
+    """
 
     database: Database
     ring: Callable[[OperationId], None]
+    reclaim_s: int = 0
 
     def ring_after(self, tx: Tx, operation_id: OperationId) -> None:
         """Ring once the transaction is durable."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from nova_lite import errors
 from nova_lite.durable.workflow import Done, Run, StepFailed, Transient, Wait
 from nova_lite.model.guest import GuestInterface, GuestSpec, PublicKey
 from nova_lite.model.hardware import reading
-from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.ids import HostName, ImageId, ServerId
 from nova_lite.model.image import ImageSource
 from nova_lite.model.server import Server
 from nova_lite.rpc.commands import Command, CommandHead, RemoveGuest
 from nova_lite.servers.notices import Notice
 from nova_lite.workflows.ports import HostStanding, Ports
 
+TICKET_S = 1800.0  # how long a host may take to fetch an image
 REPEAT_S = 30.0  # a command unanswered for so long is sent again; the engine doubles it to 5 minutes
 
 
@@ -122,6 +124,21 @@ def guest_spec(
         launch_index=server.launch_index,
         reservation_id=server.reservation_id,
     )
+
+
+def image_for(ports: Ports, image_id: ImageId, host: HostName) -> ImageSource:
+    """Give a host the ticket for an image. Raises: StepFailed when nobody can use the image any more; Unavailable."""
+    try:
+        return ports.images.source_for(image_id, host, valid_s=TICKET_S)
+    except (errors.NotFound, errors.Conflict) as error:
+        raise StepFailed(f"The image cannot be used any more: {error.message}", code=error.status) from error
+
+
+def spec_now(ports: Ports, server: Server, host: HostName, *, admin_pass: str | None = None) -> GuestSpec:
+    """Say what the guest of a settled server is made of now, with the ports that it has. Raises: as `image_for`."""
+    image = None if server.image_id is None else image_for(ports, server.image_id, host)
+    interfaces = tuple(port.interface for port in ports.network.bound_ports(server.id))
+    return guest_spec(server, image, interfaces, admin_pass=admin_pass)
 
 
 def remove_from(run: Run[Any], host: HostName) -> Done | Wait:

@@ -47,4 +47,5 @@ class Ports:
     network: NetworkPort
     images: ImagePort
     hosts: HostsPort
+    shelved_offload_s: int = 0  # how long shelved servers stay on their hosts (conf/shelving.py)
     moves: MoveOptions = dataclasses.field(default_factory=MoveOptions)

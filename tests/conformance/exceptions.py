@@ -224,6 +224,7 @@ BODIES: dict[tuple[str, str, str], Callable[[Ids], Any]] = {
         "events": [{"name": "network-changed", "server_uuid": ids["server_id"]}]
     },
     ("compute", "POST /servers/{server_id}/action", "resize"): lambda ids: {"resize": {"flavorRef": "2"}},
+    ("compute", "POST /servers/{server_id}/action", "rebuild"): lambda ids: {"rebuild": {"imageRef": ids["public_image"]}},
     ("compute", "POST /servers/{server_id}/action", "os-migrateLive"): lambda ids: {
         "os-migrateLive": {"host": None, "block_migration": "auto"}
     },

@@ -20,7 +20,8 @@ sys.path[0] = str(Path(__file__).parent.parent)  # not our own folder: its names
 from faults.points import DROP, DUPLICATE, VARIABLE, Points  # noqa: E402
 from faults.verbs import VERBS  # noqa: E402
 
-DRIVER_METHODS = sorted({verb.driver for verb in VERBS})
+MORE_METHODS = ("snapshots.take", "snapshots.release", "moves.hold", "moves.bring", "moves.drop", "live.prepare", "live.stay")
+DRIVER_METHODS = sorted({*(verb.driver for verb in VERBS), *MORE_METHODS})
 
 
 def around(points: Points, owner: type, method: str, seam: str, about: Callable[..., str] = lambda *_: "") -> None:
@@ -106,15 +107,21 @@ def wrap_fake(points: Points) -> None:
     from nova_lite.compute.virt.fake.guests import Guests
     from nova_lite.compute.virt.fake.live import FakeLive
     from nova_lite.compute.virt.fake.moves import FakeMoves
+    from nova_lite.compute.virt.fake.renewal import FakeRenewal
+    from nova_lite.compute.virt.fake.snapshots import FakeSnapshots
+    from nova_lite.compute.virt.fake.states import FakeStates
 
-    for method in DRIVER_METHODS:
-        around(points, FakeDriver, method, f"driver.{method}")
-    for part, methods in (
-        (FakeMoves, ("hold", "bring", "finish", "restore", "drop")),
-        (FakeLive, ("prepare", "migrate", "stay")),
-    ):
-        for method in methods:
-            around(points, part, method, f"driver.{method}")
+    parts = {
+        "": FakeDriver,
+        "states": FakeStates,
+        "renewal": FakeRenewal,
+        "snapshots": FakeSnapshots,
+        "moves": FakeMoves,
+        "live": FakeLive,
+    }
+    for name in DRIVER_METHODS:
+        part, _, method = name.rpartition(".")
+        around(points, parts[part], method, f"driver.{name}")
     around(points, Guests, "save", "file.hypervisor")
 
 
@@ -122,10 +129,24 @@ def wrap_libvirt(points: Points) -> None:
     """A real host's driver, with the disks and taps that it makes and removes."""
     from nova_lite.compute.disks.root import GuestDisks
     from nova_lite.compute.virt.libvirt.driver import LibvirtDriver
+    from nova_lite.compute.virt.libvirt.live import LibvirtLive
+    from nova_lite.compute.virt.libvirt.moves import LibvirtMoves
+    from nova_lite.compute.virt.libvirt.renewal import LibvirtRenewal
+    from nova_lite.compute.virt.libvirt.snapshots import LibvirtSnapshots
+    from nova_lite.compute.virt.libvirt.states import LibvirtStates
     from nova_lite.compute.wiring.host import HostWiring
 
-    for method in DRIVER_METHODS:
-        around(points, LibvirtDriver, method, f"driver.{method}")
+    parts = {
+        "": LibvirtDriver,
+        "states": LibvirtStates,
+        "renewal": LibvirtRenewal,
+        "snapshots": LibvirtSnapshots,
+        "moves": LibvirtMoves,
+        "live": LibvirtLive,
+    }
+    for name in DRIVER_METHODS:
+        part, _, method = name.rpartition(".")
+        around(points, parts[part], method, f"driver.{name}")
     for method in ("ensure", "remove"):
         around(points, GuestDisks, method, "file.disk")
     for method in ("plug", "unplug"):

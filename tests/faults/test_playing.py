@@ -152,46 +152,46 @@ class Taking:
 
 
 @pytest.fixture
-def paused(monkeypatch):
+def napping(monkeypatch):
     """A workflow of two verbs, and the state between them: as a new one is registered."""
-    fields = {"workflow": "pause", "method": "ensure_paused", "driver": "pause"}
-    there = verbs.action({"pause": None}, to="paused", name="pause", **fields)
-    back = verbs.action({"unpause": None}, of="paused", name="unpause", **fields)
+    fields = {"workflow": "nap", "method": "ensure_napping", "driver": "nap"}
+    there = verbs.action({"nap": None}, to="napping", name="nap", **fields)
+    back = verbs.action({"wake": None}, of="napping", name="wake", **fields)
     monkeypatch.setattr(verbs, "VERBS", (*verbs.VERBS, there, back))
-    monkeypatch.setitem(verbs.STATES, "paused", verbs.State(shown="PAUSED", power=PowerState.PAUSED))
+    monkeypatch.setitem(verbs.STATES, "napping", verbs.State(shown="NAPPING", power=PowerState.PAUSED))
     return back
 
 
-def test_a_verb_that_is_registered_dies_at_its_own_seams_and_has_its_messages_doubled(paused):
-    points = {place.point for place in r1_crashes.places(paused)}
+def test_a_verb_that_is_registered_dies_at_its_own_seams_and_has_its_messages_doubled(napping):
+    points = {place.point for place in r1_crashes.places(napping)}
 
-    assert {"driver.pause:before", "driver.pause:after"} <= points
-    assert any(place.about == "drive pause/" for place in r1_crashes.places(paused))
-    assert "ensure_paused" in {rule.about for rule in r4_duplicates.everything("delay")}
+    assert {"driver.nap:before", "driver.nap:after"} <= points
+    assert any(place.about == "drive nap/" for place in r1_crashes.places(napping))
+    assert "ensure_napping" in {rule.about for rule in r4_duplicates.everything("delay")}
 
 
-def test_a_verb_that_is_registered_begins_in_its_own_state(paused):
+def test_a_verb_that_is_registered_begins_in_its_own_state(napping):
     cloud = Taking()
     scene = verbs.Scene(cloud, random.Random(1), at_once=2)
 
-    paused.prepare(scene)
+    napping.prepare(scene)
 
-    assert set(cloud.shown.values()) == {"PAUSED"}
-    assert scene.wanted()["paused"] == set(cloud.shown)
-    paused.act(scene)
+    assert set(cloud.shown.values()) == {"NAPPING"}
+    assert scene.wanted()["napping"] == set(cloud.shown)
+    napping.act(scene)
     scene.settle(1.0)
     assert scene.wanted()["active"] == set(cloud.shown)
 
 
-def test_a_verb_that_is_registered_is_part_of_mixed_traffic(paused):
+def test_a_verb_that_is_registered_is_part_of_mixed_traffic(napping):
     cloud = Taking()
     mixed = traffic.Traffic(cloud, "image", random.Random(1))
     for _ in range(5):
         mixed.boot()
-    for _ in range(200):
+    for _ in range(500):
         mixed.act()
 
     assert mixed.is_settled()
-    assert {"pause", "unpause", "stop", "start", "reboot_soft", "reboot_hard"} == set(cloud.asked)
-    assert mixed.counts["pause"] == cloud.asked.count("pause")
-    assert mixed.settled_as("paused") == {one for one, status in cloud.shown.items() if status == "PAUSED"}
+    assert {"nap", "wake"} < {verb.name for verb in verbs.VERBS if verb.action is not None} == set(cloud.asked)
+    assert mixed.counts["nap"] == cloud.asked.count("nap")
+    assert mixed.settled_as("napping") == {one for one, status in cloud.shown.items() if status == "NAPPING"}

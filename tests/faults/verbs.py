@@ -15,6 +15,7 @@ from typing import Any
 from nova_lite.model.guest import PowerState
 
 ACTIVE, STOPPED, DELETED, RESIZED = "active", "stopped", "deleted", "resized"
+PAUSED, SUSPENDED, RESCUED = "paused", "suspended", "rescued"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,11 +29,16 @@ class State:
 STATES = {
     ACTIVE: State(shown="ACTIVE", power=PowerState.RUNNING),
     STOPPED: State(shown="SHUTOFF", power=PowerState.SHUTDOWN),
+    PAUSED: State(shown="PAUSED", power=PowerState.PAUSED),
+    SUSPENDED: State(shown="SUSPENDED", power=PowerState.SUSPENDED),
+    RESCUED: State(shown="RESCUE", power=PowerState.RUNNING),
     RESIZED: State(shown="VERIFY_RESIZE", power=PowerState.RUNNING),
 }
 LARGER = {"resize": {"flavorRef": "2"}}
 LIVE = {"os-migrateLive": {"host": None, "block_migration": True, "disk_over_commit": False}}
 SOFT, HARD = {"reboot": {"type": "SOFT"}}, {"reboot": {"type": "HARD"}}
+SNAPSHOT = {"createImage": {"name": "copy"}}
+PASSWORD = {"changePassword": {"adminPass": "a password for tests"}}
 AT_ONCE = 8
 CLEAR_S = 90.0
 
@@ -216,8 +222,35 @@ VERBS: tuple[Verb, ...] = (
     action({"os-start": None}, of=STOPPED, name="start", workflow="start", method="ensure_power", driver="power_on", boots=1),
     action(SOFT, name="reboot_soft", workflow="reboot", method="reboot_guest", driver="reboot", boots=1),
     action(HARD, name="reboot_hard", workflow="reboot_hard", method="reboot_guest", driver="reboot", boots=1),
-    action(LARGER, to=RESIZED, name="resize", workflow="resize", method="finish_move", driver="finish", boots=1),
-    action(LIVE, name="live_migrate", workflow="live_migrate", method="migrate_live", driver="migrate"),
+    action(SNAPSHOT, name="snapshot", workflow="snapshot", method="upload_snapshot", driver="snapshots.upload"),
+    action({"pause": None}, to=PAUSED, name="pause", workflow="pause", method="hold_guest", driver="states.pause"),
+    action({"unpause": None}, of=PAUSED, name="unpause", workflow="unpause", method="ensure_power", driver="power_on"),
+    action({"suspend": None}, to=SUSPENDED, name="suspend", workflow="suspend", method="hold_guest", driver="states.suspend"),
+    action({"resume": None}, of=SUSPENDED, name="resume", workflow="resume", method="ensure_power", driver="power_on"),
+    action(
+        {"rescue": None}, to=RESCUED, name="rescue", workflow="rescue", method="rescue_guest", driver="renewal.rescue", boots=1
+    ),
+    action(
+        {"unrescue": None},
+        of=RESCUED,
+        name="unrescue",
+        workflow="unrescue",
+        method="unrescue_guest",
+        driver="renewal.unrescue",
+        boots=1,
+    ),
+    Verb(
+        name="rebuild",
+        workflow="rebuild",
+        method="rebuild_guest",
+        driver="renewal.rebuild",
+        prepare=Scene.boot_in_peace,
+        act=lambda scene: scene.act({"rebuild": {"imageRef": scene.image}}, ACTIVE),
+        boots=1,
+    ),
+    action(PASSWORD, name="change_password", workflow="change_password", method="set_password", driver="states.set_password"),
+    action(LARGER, to=RESIZED, name="resize", workflow="resize", method="finish_move", driver="moves.finish", boots=1),
+    action(LIVE, name="live_migrate", workflow="live_migrate", method="migrate_live", driver="live.migrate"),
     action(
         {"confirmResize": None},
         of=RESIZED,
@@ -232,7 +265,7 @@ VERBS: tuple[Verb, ...] = (
         name="revert_resize",
         workflow="revert_resize",
         method="restore_guest",
-        driver="restore",
+        driver="moves.restore",
         boots=1,
     ),
 )

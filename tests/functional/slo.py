@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import time
@@ -64,6 +65,17 @@ class Meter:
         yield "boot", self._spend(lambda number: self._ids.append(self._cloud.boot(image, f"s{number}")), times["boot"])
         for name, body in ACTIONS.items():
             yield name, self._spend(lambda number, body=body: self._act(self._ids[number], body), times[name])
+        for name, body in SHELF:
+            yield name, self._spend(lambda number, body=body: self._act(self._ids[number], body, user="admin"), times[name])
+        inject = {"injectNetworkInfo": None}
+        yield (
+            "inject_network_info",
+            self._spend(lambda number: self._act(self._ids[number], inject, user="admin"), times["inject_network_info"]),
+        )
+        yield "rebuild", self._spend(lambda number: self._rebuild(self._ids[number], image), times["rebuild"])
+        with self._keeping_deleted_servers():
+            yield "soft_delete", self._spend(lambda number: self._delete(self._ids[number]), times["soft_delete"])
+            yield "restore", self._spend(lambda number: self._act(self._ids[number], RESTORE), times["restore"])
         yield from self._moves(times)
         yield "show_server", self._spend(lambda _: self._get(f"/servers/{self._ids[0]}"), times["show_server"])
         yield "token_check", self._spend(lambda _: self._get("/extensions"), times["token_check"])
@@ -115,8 +127,15 @@ class Meter:
         assert answer.status_code == 200, answer.text
         server_id = self._cloud.boot(image)
         self._settle()
-        for body in ACTIONS.values():
-            self._act(server_id, body)
+        for body in (*ACTIONS.values(), *(body for _, body in SHELF)):
+            self._act(server_id, body, user="admin")
+            self._settle()
+        self._rebuild(server_id, image)
+        self._settle()
+        with self._keeping_deleted_servers():
+            self._delete(server_id)
+            self._settle()
+            self._act(server_id, RESTORE)
             self._settle()
         self._delete(server_id)
         self._settle()
@@ -126,6 +145,16 @@ class Meter:
         time.sleep(IDLE_S)
         self._idle = set(self._cloud.statements)
         return image
+
+    @contextlib.contextmanager
+    def _keeping_deleted_servers(self) -> Iterator[None]:
+        """Have an API that deletes softly for a while."""
+        parts = self._cloud.parts
+        self._cloud.serve(dataclasses.replace(parts, desk=dataclasses.replace(parts.desk, reclaim_s=3600)))
+        try:
+            yield
+        finally:
+            self._cloud.serve(parts)
 
     def _spend(self, act: Callable[[int], object], times: int) -> Spent:
         """Count what the first ones take alone, then let the others come at once and see what stays in memory.
@@ -171,9 +200,13 @@ class Meter:
         assert answer.status_code == 200, answer.text
         return answer
 
-    def _act(self, server_id: str, body: Any, user: str = "demo") -> None:
-        answer = self._cloud.ask("POST", f"/servers/{server_id}/action", body, user=user)
-        assert answer.status_code in (202, 204), answer.text
+    def _act(self, server_id: str, body: Any, *, user: str = "demo") -> None:
+        answer = self._cloud.ask("POST", f"/servers/{server_id}/action", body, version="2.17", user=user)
+        assert answer.status_code in (200, 202, 204), answer.text
+
+    def _rebuild(self, server_id: str, image: str) -> None:
+        answer = self._cloud.ask("POST", f"/servers/{server_id}/action", {"rebuild": {"imageRef": image}})
+        assert answer.status_code == 202, answer.text
 
     def _delete(self, server_id: str) -> None:
         assert self._cloud.ask("DELETE", f"/servers/{server_id}").status_code == 204
@@ -190,12 +223,32 @@ class Meter:
         self._own.transact(copy)
 
 
+RESTORE = {"restore": None}
 ACTIONS = {
     "stop": {"os-stop": None},
     "start": {"os-start": None},
     "reboot": {"reboot": {"type": "SOFT"}},
     "reboot_hard": {"reboot": {"type": "HARD"}},
+    "snapshot": {"createImage": {"name": "copy"}},
+    "backup": {"createBackup": {"name": "copy", "backup_type": "daily", "rotation": 1}},
+    "pause": {"pause": None},
+    "unpause": {"unpause": None},
+    "suspend": {"suspend": None},
+    "resume": {"resume": None},
+    "change_password": {"changePassword": {"adminPass": "another"}},
+    "trigger_crash_dump": {"trigger_crash_dump": None},
+    "rescue": {"rescue": None},
+    "unrescue": {"unrescue": None},
 }
+
+# On a cloud whose shelved servers stay until they are told to go. One after another, each finds what the last one left.
+SHELF = (
+    ("shelve", {"shelve": None}),
+    ("unshelve_in_place", {"unshelve": None}),
+    ("shelve", {"shelve": None}),
+    ("shelve_offload", {"shelveOffload": None}),
+    ("unshelve", {"unshelve": None}),
+)
 
 
 def measure(cloud: Any) -> dict[str, Spent]:

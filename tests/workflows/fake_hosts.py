@@ -9,28 +9,49 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import HostName, ServerId
+from nova_lite.model.image import ImageTarget
 from nova_lite.rpc.commands import (
     BringDisks,
+    CrashGuest,
     DropHeld,
     EnsureGuest,
     EnsurePower,
+    FetchImage,
     FinishLive,
     FinishMove,
+    Hold,
     HoldDisks,
+    HoldGuest,
     MigrateLive,
     Power,
     PrepareLive,
     RebootGuest,
+    RebuildGuest,
+    ReleaseSnapshot,
     RemoveGuest,
+    RescueGuest,
     RestoreGuest,
+    RewireGuest,
+    SetPassword,
     StayLive,
+    TakeSnapshot,
+    UnrescueGuest,
+    UploadSnapshot,
 )
 from nova_lite.rpc.commands import Command as Order
 from nova_lite.rpc.conductor import Fault, Report
+
+POWERS = {
+    Power.ON: PowerState.RUNNING,
+    Power.OFF: PowerState.SHUTDOWN,
+    Hold.PAUSED: PowerState.PAUSED,
+    Hold.SUSPENDED: PowerState.SUSPENDED,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +78,14 @@ class FakeHost:
         self.ledger: dict[ServerId, tuple[int, int]] = {}
         self.faults: dict[str, list[Fault]] = defaultdict(list)  # by verb: what the next ones end with
         self.reboots: set[tuple[str, str]] = set()
+        self.exported: set[ServerId] = set()  # whose disks are held for a snapshot
+        self.fill: Callable[[ImageTarget], Fault | None] = lambda target: None  # puts an image's data in
+        self.images: set[str] = set()
+        self.rewired: set[ServerId] = set()
+        self.images_of: dict[ServerId, str] = {}
+        self.rescued: set[ServerId] = set()
+        self.passwords: dict[ServerId, str] = {}
+        self.crashes: set[tuple[str, str]] = set()
         self.refused = 0
 
     def obey(self, command: Command) -> Report | None:
@@ -90,14 +119,49 @@ class FakeHost:
     def _remove_guest(self, message: RemoveGuest) -> None:
         self.guests.pop(message.head.server_id, None)
         self.held.discard(message.head.server_id)
+        self.exported.discard(message.head.server_id)
         self.brought.discard(message.head.server_id)
 
     def _ensure_power(self, message: EnsurePower) -> Fault | None:
         if message.head.server_id not in self.guests:
             return Fault(code="no_guest", message="There is no such guest.")
-        on = message.power is Power.ON
-        self.guests[message.head.server_id] = PowerState.RUNNING if on else PowerState.SHUTDOWN
+        self.guests[message.head.server_id] = POWERS[message.power]
         return None
+
+    def _hold_guest(self, message: HoldGuest) -> Fault | None:
+        if message.head.server_id not in self.guests:
+            return Fault(code="no_guest", message="There is no such guest.")
+        self.guests[message.head.server_id] = POWERS[message.hold]
+        return None
+
+    def _fetch_image(self, message: FetchImage) -> None:
+        self.images.add(message.image.image_id)
+
+    def _rebuild_guest(self, message: RebuildGuest) -> None:
+        self.rescued.discard(message.head.server_id)
+        self.images_of[message.head.server_id] = message.spec.image.image_id
+        self.guests[message.head.server_id] = POWERS[message.power]
+
+    def _rescue_guest(self, message: RescueGuest) -> None:
+        self.rescued.add(message.head.server_id)
+        self.guests[message.head.server_id] = PowerState.RUNNING
+
+    def _unrescue_guest(self, message: UnrescueGuest) -> Fault | None:
+        if message.head.server_id not in self.guests:
+            return Fault(code="no_guest", message="There is no such guest.")
+        if message.head.server_id in self.rescued:
+            self.rescued.discard(message.head.server_id)
+            self.guests[message.head.server_id] = POWERS[message.power]
+        return None
+
+    def _set_password(self, message: SetPassword) -> None:
+        self.passwords[message.head.server_id] = message.password
+
+    def _rewire_guest(self, message: RewireGuest) -> None:
+        self.rewired.add(message.head.server_id)
+
+    def _crash_guest(self, message: CrashGuest) -> None:
+        self.crashes.add((message.head.server_id, message.head.operation_id))
 
     def _reboot_guest(self, message: RebootGuest) -> Fault | None:
         if message.head.server_id not in self.guests:
@@ -105,6 +169,21 @@ class FakeHost:
         self.reboots.add((message.head.server_id, message.head.operation_id))
         self.guests[message.head.server_id] = PowerState.RUNNING
         return None
+
+    def _take_snapshot(self, message: TakeSnapshot) -> Fault | None:
+        if message.head.server_id not in self.guests:
+            return Fault(code="no_guest", message="There is no such guest.")
+        self.exported.add(message.head.server_id)
+        return None
+
+    def _upload_snapshot(self, message: UploadSnapshot) -> Fault | None:
+        self.exported.discard(message.head.server_id)
+        if message.head.server_id not in self.guests:
+            return Fault(code="no_guest", message="There is no such guest.")
+        return self.fill(message.target)
+
+    def _release_snapshot(self, message: ReleaseSnapshot) -> None:
+        self.exported.discard(message.head.server_id)
 
     def _hold_disks(self, message: HoldDisks) -> Fault | None:
         server_id = message.head.server_id

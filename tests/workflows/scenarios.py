@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from workflows import demo, moves, servers
+from workflows import actions, demo, moves, servers, snapshots
 from workflows.engine_harness import Scenario
 
-SCENARIOS: tuple[Scenario, ...] = (*demo.SCENARIOS, *servers.SCENARIOS, *moves.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = (
+    *demo.SCENARIOS,
+    *servers.SCENARIOS,
+    *actions.SCENARIOS,
+    *snapshots.SCENARIOS,
+    *moves.SCENARIOS,
+)

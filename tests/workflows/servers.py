@@ -7,6 +7,7 @@ import uuid
 
 import sqlalchemy as sa
 from workflows.fake_hosts import FakeHosts
+from workflows.fake_images import FakeImages
 
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.context import Context
@@ -20,7 +21,6 @@ from nova_lite.model.flavor import Flavor
 from nova_lite.model.guest import PowerState
 from nova_lite.model.host import HostFacts, MoveDoor
 from nova_lite.model.ids import FlavorId, HostName, ImageId, OperationId, ProjectId, ServerId, UserId
-from nova_lite.model.image import ImageSource
 from nova_lite.model.resources import Resources
 from nova_lite.model.server import Server, ServerState
 from nova_lite.network.bootstrap import bootstrap
@@ -29,13 +29,14 @@ from nova_lite.network.service import Networks
 from nova_lite.quota import usage
 from nova_lite.scheduler.pick import pick
 from nova_lite.servers import records
-from nova_lite.workflows import books, create, delete, power
+from nova_lite.workflows import ask_guest, books, create, delete, power
+from nova_lite.workflows.ask_guest import CHANGE_PASSWORD, INJECT_NETWORK_INFO, TRIGGER_CRASH_DUMP
 from nova_lite.workflows.boot import BOOT
 from nova_lite.workflows.boot_many import BOOT_MANY, RESERVATION
 from nova_lite.workflows.delete import DELETE
 from nova_lite.workflows.desk import SERVER, Desk
 from nova_lite.workflows.ports import HostStanding, Ports
-from nova_lite.workflows.power import REBOOT, REBOOT_HARD, START, STOP
+from nova_lite.workflows.power import PAUSE, REBOOT, REBOOT_HARD, RESUME, START, STOP, SUSPEND, UNPAUSE
 
 PROJECT, USER = ProjectId("p" * 32), UserId("u" * 32)
 FLAVOR = Flavor(id=FlavorId("1"), name="tiny", vcpus=1, ram_mib=128, disk_gib=1)
@@ -75,15 +76,6 @@ class Standings:
         self.database.transact(lambda tx: hosts.owe_removal(tx, host, server_id, fence=fence, turn=turn))
 
 
-class Images:
-    """Every image is there."""
-
-    def source_for(self, image_id, host, *, valid_s):
-        return ImageSource(
-            image_id=image_id, sha512="0" * 128, size_bytes=1, virtual_size_bytes=1, disk_format="raw", url="u", ticket="t"
-        )
-
-
 def new_server(number: int = 0, reservation: str = "r-1", **changes) -> Server:
     plain = Server(
         id=ServerId(str(uuid.uuid4())),
@@ -108,13 +100,16 @@ class ServerStage:
         self.hosts = FakeHosts(*HOSTS)
         self.network = Networks(database)
         self.standings = Standings(database)
+        self.images = FakeImages(database)
+        for host in self.hosts.hosts.values():
+            host.fill = self.images.fill
         self.desk = Desk(database=database, ring=lambda operation_id: None)
         self.ports = Ports(
             database=database,
             scheduler=Scheduler(database),
             compute=self.hosts,
             network=self.network,
-            images=Images(),
+            images=self.images,
             hosts=self.standings,
         )
         bootstrap(database)
@@ -229,8 +224,17 @@ class BootStage(ServerStage):
         self.check_books()
 
 
+STATES = {
+    PowerState.RUNNING: ServerState.ACTIVE,
+    PowerState.SHUTDOWN: ServerState.STOPPED,
+    PowerState.PAUSED: ServerState.PAUSED,
+    PowerState.SUSPENDED: ServerState.SUSPENDED,
+}
+AFTER = {"stop": PowerState.SHUTDOWN, "pause": PowerState.PAUSED, "suspend": PowerState.SUSPENDED}
+
+
 class SettledStage(ServerStage):
-    """A server that lives on h1, active or stopped, and what is done with it."""
+    """A server that lives on h1 with some power, and what is done with it."""
 
     others = (DELETE,)
 
@@ -238,7 +242,7 @@ class SettledStage(ServerStage):
         super().__init__(database)
         self.workflow = workflow
         self._accept = accept
-        self._before = ServerState.ACTIVE if power_state is PowerState.RUNNING else ServerState.STOPPED
+        self._before = STATES[power_state]
         server = new_server(state=self._before, power_state=power_state, host=HostName("h1"))
         self.servers = (server,)
         self.hosts["h1"].guests[server.id] = power_state
@@ -270,10 +274,8 @@ class SettledStage(ServerStage):
             self.check_deleted()
             return
         server = self.servers[0]
-        on = self.workflow is not STOP
-        row = self.row(server)
-        assert row.state == (ServerState.ACTIVE if on else ServerState.STOPPED)
-        assert row.power_state == (PowerState.RUNNING if on else PowerState.SHUTDOWN)
+        row, after = self.row(server), AFTER.get(self.workflow.name, PowerState.RUNNING)
+        assert (row.state, row.power_state) == (STATES[after], after)
         assert self.hosts["h1"].guests[server.id] == row.power_state
         assert self.claimed(server) == ["h1"]
 
@@ -321,6 +323,10 @@ def reboot_soft(desk, context, server_id) -> None:
     power.accept_reboot(desk, context, server_id, hard=False)
 
 
+def change_password(desk, context, server_id) -> None:
+    ask_guest.accept_password(desk, context, server_id, "a new one")
+
+
 SCENARIOS = (
     BootScenario(BOOT, 1),
     BootScenario(BOOT_MANY, MANY),
@@ -329,4 +335,11 @@ SCENARIOS = (
     SettledScenario(STOP, power.accept_stop, PowerState.RUNNING),
     SettledScenario(REBOOT, reboot_soft, PowerState.RUNNING),
     SettledScenario(REBOOT_HARD, reboot_hard, PowerState.RUNNING),
+    SettledScenario(PAUSE, power.accept_pause, PowerState.RUNNING),
+    SettledScenario(UNPAUSE, power.accept_unpause, PowerState.PAUSED),
+    SettledScenario(SUSPEND, power.accept_suspend, PowerState.RUNNING),
+    SettledScenario(RESUME, power.accept_resume, PowerState.SUSPENDED),
+    SettledScenario(CHANGE_PASSWORD, change_password, PowerState.RUNNING),
+    SettledScenario(INJECT_NETWORK_INFO, ask_guest.accept_network_info, PowerState.RUNNING),
+    SettledScenario(TRIGGER_CRASH_DUMP, ask_guest.accept_crash_dump, PowerState.RUNNING),
 )

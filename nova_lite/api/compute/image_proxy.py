@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nova_lite import errors
@@ -77,7 +77,13 @@ def _filter(request: Request) -> ImageFilter:
         among["name"] = (name,)
     if status is not None:
         among["status"] = tuple(OF_STATUS.get(status.upper(), (status.lower(),)))
-    return ImageFilter(project_id=viewer.project_id, sees_all=viewer.sees_all, among=among)
+    properties = {}
+    server, kind = request.first("server"), request.first("type")
+    if server is not None:
+        properties["instance_uuid"] = server.rpartition("/")[2]  # an id, or a link to it
+    if kind is not None:
+        properties["image_type"] = kind
+    return ImageFilter(project_id=viewer.project_id, sees_all=viewer.sees_all, among=among, properties=properties)
 
 
 def _image(request: Request, tx: Tx, *, lock: bool = False) -> Image:
@@ -164,7 +170,7 @@ def _change(request: Request, change: Callable[[Mapping[str, str]], dict[str, st
     def work(tx: Tx) -> dict[str, str]:
         image = _own_image(request, tx)
         changed = change(image.properties)
-        _require_free(changed.keys() - image.properties.keys())
+        fields.require_free(changed.keys() - image.properties.keys())
         limit = usage.limits_of(tx, request.context.project_id or "")["metadata_items"]
         if limit != UNLIMITED and len(changed) > limit:
             raise errors.OverQuota(f"Maximum number of metadata items exceeds {limit}")
@@ -172,11 +178,3 @@ def _change(request: Request, change: Callable[[Mapping[str, str]], dict[str, st
         return changed
 
     return request.parts.database.transact(work)
-
-
-def _require_free(names: Iterable[str]) -> None:
-    """See that new properties are none of an image's own fields. Raises: Forbidden."""
-    fields.require_settable(names)
-    taken = [name for name in names if name in fields.SETTABLE or name == "id"]
-    if taken:
-        raise errors.Forbidden(f"Attribute '{taken[0]}' is no metadata.")

@@ -21,7 +21,17 @@ from nova_lite.model.server import Server
 from nova_lite.workflows.desk import SERVER
 
 View = dict[str, Any]
-NAMES = {"boot": "create", "reboot_hard": "reboot"}  # what the API calls a workflow by another name
+NAMES = {  # what the API calls a workflow by another name
+    "boot": "create",
+    "reboot_hard": "reboot",
+    "change_password": "changePassword",
+    "soft_delete": "delete",
+    "inject_network_info": "injectNetworkInfo",
+    "snapshot": "createImage",
+    "backup": "createBackup",
+    "shelve_offload": "shelveOffload",
+    "unshelve_in_place": "unshelve",
+}
 EVENTS = "os_compute_api:os-instance-actions:events"
 DETAILS = "os_compute_api:os-instance-actions:events:details"
 OF_DELETED = ByVersion({"2.1": False, "2.21": True})

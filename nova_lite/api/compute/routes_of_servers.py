@@ -6,18 +6,24 @@ from nova_lite.api.compute import (
     consoles,
     diagnostics,
     gone,
+    guest_actions,
     interfaces,
     migrations,
     moves,
     security_groups,
     server_admin,
+    server_images,
     server_password,
+    server_renewal,
+    server_shelving,
     volume_attachments,
 )
+from nova_lite.api.compute.guest_actions import simple
 from nova_lite.api.compute.later_actions import later
 from nova_lite.api.compute.schemas import attachments as schemas
 from nova_lite.api.compute.schemas import later_actions as actions
 from nova_lite.api.route import Route
+from nova_lite.workflows import ask_guest, power, rescue
 
 _RULE = "os_compute_api:"
 _SERVER = "/servers/{server_id}"
@@ -36,24 +42,35 @@ def _later(name, rule, body, **more) -> Route:  # type: ignore[no-untyped-def]
 
 
 _ACTIONS = (
-    _later("pause", "os-pause-server:pause", actions.PAUSE),
-    _later("unpause", "os-pause-server:unpause", actions.UNPAUSE),
-    _later("suspend", "os-suspend-server:suspend", actions.SUSPEND),
-    _later("resume", "os-suspend-server:resume", actions.RESUME),
-    _later("rescue", "os-rescue", actions.RESCUE),
-    _later("unrescue", "os-unrescue", actions.UNRESCUE),
-    _later("shelve", "os-shelve:shelve", actions.SHELVE),
-    _later("shelveOffload", "os-shelve:shelve_offload", actions.OFFLOAD),
-    _later("unshelve", "os-shelve:unshelve", actions.UNSHELVE),
+    _action("pause", simple("pause", power.accept_pause), "os-pause-server:pause", actions.PAUSE),
+    _action("unpause", simple("unpause", power.accept_unpause), "os-pause-server:unpause", actions.UNPAUSE),
+    _action("suspend", simple("suspend", power.accept_suspend), "os-suspend-server:suspend", actions.SUSPEND),
+    _action("resume", simple("resume", power.accept_resume), "os-suspend-server:resume", actions.RESUME),
+    _action("rescue", server_renewal.rescue, "os-rescue", actions.RESCUE),
+    _action("unrescue", simple("unrescue", rescue.accept_unrescue), "os-unrescue", actions.UNRESCUE),
+    _action("shelve", server_shelving.shelve, "os-shelve:shelve", actions.SHELVE),
+    _action("shelveOffload", server_shelving.offload, "os-shelve:shelve_offload", actions.OFFLOAD),
+    _action("unshelve", server_shelving.unshelve, "os-shelve:unshelve", actions.UNSHELVE),
     _action("resize", moves.resize, "servers:resize", actions.RESIZE),
     _action("confirmResize", moves.confirm, "servers:confirm_resize", actions.CONFIRM),
     _action("revertResize", moves.revert, "servers:revert_resize", actions.REVERT),
-    _later("rebuild", "servers:rebuild", actions.REBUILD),
-    _later("createImage", "servers:create_image", actions.CREATE_IMAGE),
-    _later("createBackup", "os-create-backup", actions.CREATE_BACKUP),
-    _later("changePassword", "os-admin-password", actions.CHANGE_PASSWORD),
-    _later("trigger_crash_dump", "servers:trigger_crash_dump", actions.CRASH_DUMP, min_version="2.17"),
-    _later("injectNetworkInfo", "os-admin-actions:inject_network_info", actions.INJECT_NETWORK_INFO),
+    _action("rebuild", server_renewal.rebuild, "servers:rebuild", actions.REBUILD),
+    _action("createImage", server_images.create_image, "servers:create_image", actions.CREATE_IMAGE),
+    _action("createBackup", server_images.create_backup, "os-create-backup", actions.CREATE_BACKUP),
+    _action("changePassword", guest_actions.change_password, "os-admin-password", actions.CHANGE_PASSWORD),
+    _action(
+        "trigger_crash_dump",
+        simple("trigger_crash_dump", ask_guest.accept_crash_dump),
+        "servers:trigger_crash_dump",
+        actions.CRASH_DUMP,
+        min_version="2.17",
+    ),
+    _action(
+        "injectNetworkInfo",
+        simple("injectNetworkInfo", ask_guest.accept_network_info),
+        "os-admin-actions:inject_network_info",
+        actions.INJECT_NETWORK_INFO,
+    ),
     _later("addSecurityGroup", "os-security-groups:add", actions.ADD_GROUP),
     _later("removeSecurityGroup", "os-security-groups:remove", actions.REMOVE_GROUP),
     _later("addFixedIp", "os-multinic:add", actions.ADD_FIXED_IP, max_version="2.43"),

@@ -10,6 +10,7 @@ from nova_lite.durable import journal
 from nova_lite.model.server import ServerState
 from nova_lite.servers import records, rules
 from nova_lite.workflows import delete
+from nova_lite.workflows import restore as restore_workflow
 from nova_lite.workflows.desk import SERVER
 
 STATES = {"active": ServerState.ACTIVE, "error": ServerState.ERROR}
@@ -26,6 +27,8 @@ def reset_state(request: Request) -> Answer:
             raise errors.Conflict(
                 f"The operation '{live.workflow}' runs on server {server.id}; cancel operation {live.id} or wait for its end."
             )
+        if server.state is ServerState.SOFT_DELETED:  # its quota was given back
+            raise errors.Conflict(f"The server {server.id} is deleted; restore it to have it back.")
         records.update(tx, server.id, state=wanted)
 
     request.parts.database.transact(work)
@@ -33,18 +36,18 @@ def reset_state(request: Request) -> Answer:
 
 
 def force_delete(request: Request) -> Answer:
-    """Delete at once; that is what every delete does while nothing is kept for a while."""
+    """Delete at once, though deleted servers may be kept for a while here."""
     with request.parts.database.read() as tx:
         server = server_of(request, tx)
     rules.require_unlocked(server, request.context)
-    delete.accept(request.parts.desk, request.context, server.id)
+    delete.accept(request.parts.desk, request.context, server.id, for_good=True)
     return Answer(status=202)
 
 
 def restore(request: Request) -> Answer:
-    """Refuse: only what was deleted softly can come back, and here every delete is for good."""
+    """Accept that a server which was deleted softly comes back. Raises: Conflict; OverQuota."""
     with request.parts.database.read() as tx:
         server = server_of(request, tx)
     rules.require_unlocked(server, request.context)
-    rules.require(server, "restore")
-    raise errors.NotImplementedHere("This cloud keeps nothing of a deleted server.")
+    restore_workflow.accept(request.parts.desk, request.context, server.id)
+    return Answer(status=202)

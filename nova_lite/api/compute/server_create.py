@@ -87,16 +87,16 @@ def _server(request: Request, asked: Mapping[str, Any], *, several: bool) -> Ser
     context, now = request.context, request.parts.clock.wall()
     devices = block_devices.read(request, asked)
     image_id = _image_id(asked)
-    user_data = _user_data(asked)
+    user_data = read_user_data(asked)
     if several and "hostname" in asked:
         raise errors.BadRequest("A hostname can be given to one server only, not to several.")
     with request.parts.database.read() as tx:
         flavor = _flavor(tx, request, asked["flavorRef"])
         key = _keypair(tx, request, asked.get("key_name"))
-        _check_metadata(tx, request, asked.get("metadata", {}))
+        check_metadata(tx, request, asked.get("metadata", {}))
         files = injected_files.read(tx, context.project_id or "", asked)
         zone, host = _place(tx, request, asked)
-    image = _image(request, image_id, flavor)
+    image = bootable_image(request, image_id, flavor)
     reading.read(flavor, image.properties)  # what they contradict each other in is said before anything is made
     networks = _networks(request, asked.get("networks"), several=several)
     server_id = ServerId(str(uuid.uuid4()))
@@ -178,7 +178,8 @@ def _keypair(tx: Tx, request: Request, name: str | None) -> Keypair | None:
         raise errors.BadRequest("Invalid key_name provided.") from error
 
 
-def _check_metadata(tx: Tx, request: Request, metadata: Mapping[str, str]) -> None:
+def check_metadata(tx: Tx, request: Request, metadata: Mapping[str, str]) -> None:
+    """See that there are no more items than the project may have. Raises: OverQuota."""
     if not metadata:
         return
     limit = usage.limits_of(tx, request.context.project_id or "")["metadata_items"]
@@ -222,7 +223,7 @@ def _known_host(known: tuple[Host, ...], wanted: list[str]) -> HostName | None:
     raise errors.BadRequest(f"Compute host {wanted[0]} could not be found.")
 
 
-def _image(request: Request, image_id: str, flavor: Flavor) -> Image:
+def bootable_image(request: Request, image_id: str, flavor: Flavor) -> Image:
     """Find the image and see that it fits the flavor. Raises: BadRequest; Forbidden for a flavor without a disk size."""
     context = request.context
     try:
@@ -279,7 +280,7 @@ def _network(item: Mapping[str, Any]) -> RequestedNetwork:
     return RequestedNetwork(network_id=network_id, fixed_ip=item.get("fixed_ip"), tag=item.get("tag"))
 
 
-def _user_data(asked: Mapping[str, Any]) -> str | None:
+def read_user_data(asked: Mapping[str, Any]) -> str | None:
     """Check user data; the message never repeats it. Raises: BadRequest."""
     text = asked.get("user_data")
     if text is None:

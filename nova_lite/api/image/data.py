@@ -23,11 +23,10 @@ _MD5 = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
 
 
 def upload_data(request: Request) -> Answer:
-    """PUT /images/{image_id}/file."""
+    """PUT /images/{image_id}/file, with a token, or with the ticket of a host that sends a snapshot."""
     if request.upload is None:
         raise ValueError("the route takes bytes")
-    with request.parts.database.read() as tx:
-        image = get_image(tx, request)
+    image = _fillable(request)
     store = request.headers.get("X-IMAGE-META-STORE")
     if store is not None and store != request.parts.images.store.name:
         raise errors.BadRequest("There is no store of this name; see /v2/info/stores.")
@@ -35,6 +34,26 @@ def upload_data(request: Request) -> Answer:
     with request.parts.transfers.slot():
         request.parts.images.upload(order)
     return Answer(status=204)
+
+
+def _fillable(request: Request) -> Image:
+    """Find the image by ticket or by token. Raises: Unauthorized; NotFound; Forbidden."""
+    ticket = request.headers.get(TICKET)
+    if ticket is not None:
+        image: Image = request.parts.images.fillable(ticket, ImageId(request.params["image_id"]))
+        return image
+    _need_token(request)
+    with request.parts.database.read() as tx:
+        return get_image(tx, request, rule="upload_image")
+
+
+def _need_token(request: Request) -> None:
+    """Take the caller from the token, on a route that lets tickets in too. Raises: Unauthorized."""
+    token = request.headers.get("X-AUTH-TOKEN")
+    if not token:
+        raise errors.Unauthorized
+    call = Call(service="image", method=request.method, path=request.path.removeprefix("/image"))
+    request.context = request.parts.tokens.check(token, request.context.request_id, call)
 
 
 def download_data(request: Request) -> Answer:
@@ -63,11 +82,7 @@ def _downloadable(request: Request) -> Image:
     if ticket is not None:
         image: Image = request.parts.images.ticketed(ticket, ImageId(request.params["image_id"]))
         return image
-    token = request.headers.get("X-AUTH-TOKEN")
-    if not token:
-        raise errors.Unauthorized
-    call = Call(service="image", method=request.method, path=request.path.removeprefix("/image"))
-    request.context = request.parts.tokens.check(token, request.context.request_id, call)
+    _need_token(request)
     with request.parts.database.read() as tx:
         image = get_image(tx, request, rule="download_image")
     if image.status is ImageStatus.DEACTIVATED and not request.context.is_admin:

@@ -51,6 +51,14 @@ def require_settable(names: Iterable[str]) -> None:
             raise errors.Forbidden(f"Attribute '{name[:64]}' is reserved.")
 
 
+def require_free(names: Iterable[str]) -> None:
+    """See that properties are none of an image's own fields. Raises: Forbidden."""
+    require_settable(names)
+    taken = [name for name in names if name in SETTABLE or name == "id"]
+    if taken:
+        raise errors.Forbidden(f"Attribute '{taken[0]}' is no metadata.")
+
+
 def to_columns(values: Mapping[str, Any]) -> dict[str, Any]:
     """Give an image's fields for wire values that passed their schema; what is unknown is a property of the user's."""
     columns = {SETTABLE[name]: value for name, value in values.items() if name in SETTABLE}

@@ -25,8 +25,9 @@ IMAGES = (
     Route("DELETE", _TAG, images.remove_tag, rule="modify_image"),
 )
 DATA = (
-    Route("PUT", _FILE, data.upload_data, rule="upload_image", raw=True, media=(data.BYTES,)),
-    Route("GET", _FILE, data.download_data, token=False),  # a host shows a ticket; others are checked by the handler
+    # A host shows a ticket; others are checked by the handler.
+    Route("PUT", _FILE, data.upload_data, raw=True, media=(data.BYTES,), token=False),
+    Route("GET", _FILE, data.download_data, token=False),
 )
 MEMBERS = (
     Route("GET", _MEMBERS, members.list_members, rule="get_members"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from nova_lite.compute.disks import configdrive
 from nova_lite.compute.disks.cache import BaseImage, ImageCache
 from nova_lite.compute.disks.tool import DiskError, run, saying_when_full
-from nova_lite.model.guest import SWAP, BlankDisk, GuestSpec
+from nova_lite.model.guest import SWAP, BlankDisk, GuestSpec, Rescue
 from nova_lite.model.ids import ServerId
 from nova_lite.model.image import ImageSource
 
@@ -31,6 +31,9 @@ class Disk:
     base: Path | None = None
     base_format: str | None = None
     is_cdrom: bool = False
+    is_rescue: bool = False
+    bus: str | None = None  # None: the guest's usual one
+    boots: bool = False  # this one first, wherever it stands
 
 
 class GuestDisks:
@@ -48,13 +51,53 @@ class GuestDisks:
         """Have all disks of a guest; those that are there stay as they are. Raises: DiskError, Stopped, OSError."""
         folder = self.folder_of(spec.server_id)
         with saying_when_full(self._folder):
-            folder.mkdir(exist_ok=True)
-            folder.chmod(0o711)
-            disks = [self._ensure_root(spec, folder, stop)]
-            disks.extend(_ensure_blanks(folder, spec, stop))
-            if spec.config_drive:
-                disks.append(_ensure_config_drive(folder / "config.iso", spec))
-            return tuple(disks)
+            return self._ensure(spec, folder, stop)
+
+    def _ensure(self, spec: GuestSpec, folder: Path, stop: threading.Event) -> tuple[Disk, ...]:
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)
+        disks = [self._ensure_root(spec, folder, stop)]
+        disks.extend(_ensure_blanks(folder, spec, stop))
+        config = [_ensure_config_drive(folder / _config_name(spec), spec)] if spec.config_drive else []
+        if spec.rescue is None:
+            return (*disks, *config)
+        rescue = self._ensure_rescue(spec.rescue, folder, stop)
+        return (*disks, *config, rescue) if spec.rescue.stable else (rescue, disks[0], *config)
+
+    def fetch(self, image: ImageSource, stop: threading.Event) -> None:
+        """Have an image in the cache. Raises: DiskError, Stopped, OSError."""
+        self._cache.ensure(image, stop)
+
+    def drop(self, server_id: ServerId, *, keep_blanks: bool) -> None:
+        """Remove the root disk and the config drive, and the other disks too unless they are kept. May be repeated."""
+        gone = ("root.*", "config.*", "rescue*", "nvram*") if keep_blanks else ("*.qcow2", "*.raw", "*.iso", "*.new", "nvram*")
+        self._unlink(server_id, *gone)
+
+    def drop_rescue(self, server_id: ServerId) -> None:
+        """Remove the rescue disk and its config drive. May be repeated."""
+        self._unlink(server_id, "rescue*")
+
+    def _unlink(self, server_id: ServerId, *patterns: str) -> None:
+        for pattern in patterns:
+            for path in self.folder_of(server_id).glob(pattern):
+                path.unlink(missing_ok=True)
+
+    def _ensure_rescue(self, rescue: Rescue, folder: Path, stop: threading.Event) -> Disk:
+        """Have the disk that a rescued guest boots from, laid over its image."""
+        base = self._cache.ensure(rescue.image, stop)
+        path = folder / "rescue.qcow2"
+        if not path.exists():
+            _lay_over(path, base.path, base.format, rescue.image.virtual_size_bytes, stop)
+        return Disk(
+            path=path,
+            format="qcow2",
+            base=base.path,
+            base_format=base.format,
+            is_cdrom=rescue.device == "cdrom",
+            is_rescue=True,
+            bus=rescue.bus,
+            boots=True,
+        )
 
     def ensure_image(self, source: ImageSource, stop: threading.Event) -> None:
         """Have an image in the cache for disks to come. Raises: DiskError, Stopped, OSError."""
@@ -122,13 +165,22 @@ class GuestDisks:
         base = self._cache.ensure(spec.image, stop)
         path = folder / "root.qcow2"
         if not path.exists():
-            fresh = folder / "root.new"
-            fresh.unlink(missing_ok=True)
-            command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base.path), "-F", base.format]
-            run([*command, str(fresh), str(-(-size // 512) * 512)], timeout_s=MAKE_S, stop=stop)
-            fresh.chmod(0o600)
-            fresh.rename(path)
+            _lay_over(path, base.path, base.format, size, stop)
         return Disk(path=path, format="qcow2", base=base.path, base_format=base.format)
+
+
+def _lay_over(path: Path, base: Path, base_format: str, size_bytes: int, stop: threading.Event) -> None:
+    """Make a disk that keeps only what differs from its base."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", str(base), "-F", base_format]
+    run([*command, str(fresh), str(-(-size_bytes // 512) * 512)], timeout_s=MAKE_S, stop=stop)
+    fresh.chmod(0o600)
+    fresh.rename(path)
+
+
+def _config_name(spec: GuestSpec) -> str:
+    return "config.iso" if spec.rescue is None else "rescue.iso"
 
 
 def _no_image() -> DiskError:

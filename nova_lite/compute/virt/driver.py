@@ -13,6 +13,9 @@ from typing import Protocol
 
 from nova_lite.compute.virt.live import LiveMoves
 from nova_lite.compute.virt.moves import Moves
+from nova_lite.compute.virt.renewal import GuestRenewal
+from nova_lite.compute.virt.snapshots import Snapshots
+from nova_lite.compute.virt.states import GuestStates
 from nova_lite.model.console import ConsoleKind
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
@@ -52,7 +55,14 @@ class Consoles(Protocol):
 
 
 class VirtDriver(Protocol):
-    """A hypervisor."""
+    """A hypervisor. What it does beside having guests stands in parts, a file each."""
+
+    states: GuestStates
+    renewal: GuestRenewal
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Give the part that takes snapshots."""
 
     @property
     def moves(self) -> Moves:
@@ -91,7 +101,7 @@ class VirtDriver(Protocol):
         """Destroy the guest and remove its disks, taps, metadata and console log; nothing to remove is success."""
 
     def power_on(self, server_id: ServerId) -> PowerState:
-        """Start a stopped guest; a running one is left alone. Raises: VirtError."""
+        """Start a stopped guest, from its own disks; a running one is left alone. Raises: VirtError."""
 
     def power_off(self, server_id: ServerId, graceful_s: float, stop: threading.Event) -> PowerState:
         """Ask the guest to shut down, pull the plug after `graceful_s` seconds. Raises: VirtError, Stopped."""

@@ -122,8 +122,7 @@ def _unread_deletes(tx: Tx) -> Iterator[Difference]:
 
         def mend(tx: Tx, row: Any = row) -> str | None:
             server = records.get(tx, row["subject_id"])
-            asked = row["body"]
-            delete.begin(tx, server, user_id=asked.get("user_id"), request_id=asked.get("request_id"))
+            delete.begin_asked(tx, server, row["body"])
             return REPAIRS["unread_delete"]
 
         problem = f"A delete of server {row['subject_id']} was accepted, and nobody carries it out."

@@ -26,6 +26,7 @@ SETTLED = {
     PowerState.SHUTDOWN: ServerState.STOPPED,
     PowerState.CRASHED: ServerState.STOPPED,
     PowerState.PAUSED: ServerState.PAUSED,
+    PowerState.SUSPENDED: ServerState.SUSPENDED,
     PowerState.NOSTATE: ServerState.STOPPED,  # no such guest: nothing runs, and nothing is made anew silently
 }
 MENDED = (ServerState.ACTIVE, ServerState.STOPPED, ServerState.PAUSED)
@@ -121,7 +122,8 @@ def _mend(tx: Tx, host: HostName, server_id: ServerId, power: PowerState, rest_s
     if row["rests_s"] is not None and 0 <= row["rests_s"] < rest_s:
         return False
     state = SETTLED.get(power)
-    if row["state"] not in MENDED:
+    resumed = row["state"] == ServerState.SUSPENDED and power is PowerState.RUNNING  # its memory is used up
+    if row["state"] not in MENDED and not resumed:
         records.update(tx, server_id, power_state=power)  # rescued, in error...: such a state is not of the guest's making
         return True
     if state is None:

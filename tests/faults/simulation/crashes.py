@@ -12,6 +12,7 @@ from faults.simulation.world import Shelf, World
 
 from nova_lite.durable import journal
 
+BOOTS_AGAIN = ("reboot", "reboot_hard", "rescue", "unrescue", "rebuild")
 DEATH_S = 25.0  # a lease and five seconds
 
 
@@ -63,7 +64,7 @@ class Crashes:
 
     def _check_boots(self, world: World, load: Load, deaths: tuple[Point, ...]) -> None:
         """Each guest was booted as often as asked. A host that dies between a reboot and its note of it reboots once more."""
-        unsure = sum(death.process.startswith("h") for death in deaths) if load.workflow.startswith("reboot") else 0
+        unsure = sum(death.process.startswith("h") for death in deaths) if load.workflow in BOOTS_AGAIN else 0
         assert all(load.boots <= times <= load.boots + unsure for times in boots(world)), f"booted {boots(world)} times"
 
     def play_single(self, load: Load, number: int) -> float:

@@ -13,9 +13,8 @@ from typing import Any
 import orjson
 from faults.simulation.broker import Broker, Message, Wire
 from faults.simulation.faults import Seams, Wrapped
-from workflows.servers import Images
+from workflows.fake_images import FakeImages
 
-from nova_lite.clock import SimulatedClock
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.ledger import Ledger
 from nova_lite.compute.monitor import Monitor, MonitorParts
@@ -44,6 +43,9 @@ from nova_lite.workflows.registry import REGISTRY
 
 LOOK_S = 20.0  # a lost host is silent for 120 s: the daemon's 5 s would only cost time here
 CHANGES = frozenset({"ensure_guest", "remove_guest", "power_on", "power_off", "reboot"})
+SNAPSHOTS = frozenset({"take", "upload", "release"})
+STATES = frozenset({"pause", "suspend", "set_password", "interrupt", "rewire"})
+RENEWAL = frozenset({"fetch", "rebuild", "rescue", "unrescue"})
 MOVES = frozenset({"hold", "bring", "finish", "restore", "drop"})
 LIVE = frozenset({"prepare", "migrate", "stay"})
 WRITES = frozenset({"enter", "enter_tombstone", "conclude", "add_notice", "drop_notice"})
@@ -94,8 +96,9 @@ class ConductorProcess:
             scheduler=Choice(database, seams),
             compute=compute,
             network=Networks(database),
-            images=Images(),
+            images=FakeImages(database),
             hosts=book,
+            shelved_offload_s=-1,
         )
         self._runner = Runner(
             database,
@@ -215,18 +218,26 @@ def _giver(folder: Path) -> Callable[..., None]:
 class ComputeProcess:
     """A compute host over its two files, with its clockwork turned by the simulation."""
 
-    def __init__(self, name: str, folder: Path, broker: Broker, seams: Seams, clock: SimulatedClock) -> None:
-        host = HostName(name)
+    def __init__(self, name: str, folder: Path, broker: Broker, seams: Seams, shared: Database) -> None:
+        host, clock = HostName(name), shared.clock
         wire = Wire(broker, seams)
         conductor = ConductorClient(wire)
         self.hypervisor = FakeDriver(folder, host, guests=HypervisorFile(folder, seams), fetching=_fetcher(folder.parent))
+        self.hypervisor.snapshots.send = FakeImages(shared).send  # the image service, which has no deaths here
+        self.hypervisor.snapshots = Wrapped(self.hypervisor.snapshots, seams, "driver", SNAPSHOTS)
+        self.hypervisor.states = Wrapped(self.hypervisor.states, seams, "driver", STATES)
+        self.hypervisor.renewal = Wrapped(self.hypervisor.renewal, seams, "driver", RENEWAL)
         self.hypervisor.live = Wrapped(self.hypervisor.live, seams, "driver", LIVE)
         self.hypervisor.live._inner._give = _giver(folder.parent)
         self.hypervisor.moves = Wrapped(self.hypervisor.moves, seams, "driver", MOVES)
         driver = Wrapped(self.hypervisor, seams, "driver", CHANGES)
         self._file = Ledger(folder / "ledger.db", clock)
         self.ledger = Wrapped(self._file, seams, "ledger", WRITES)
-        self._pools: dict[str, Hands] = {"work": Hands(), "build": Hands()}  # removals make room for new guests
+        self._pools: dict[str, Hands] = {
+            "work": Hands(),
+            "send": Hands(),
+            "build": Hands(),
+        }  # removals make room for new guests
         self.outbox = Outbox(self.ledger, conductor, clock)
         crew = Crew(clock, pools=lambda _workers, pool: self._pools[pool])
         self.monitor = Monitor(

@@ -14,6 +14,7 @@ from unittest import mock
 
 import sqlalchemy as sa
 from faults.simulation.world import HOSTS, Shelf, World
+from workflows.fake_images import FakeImages
 from workflows.servers import CONTEXT, MANY, PROJECT, add_host, new_server
 
 from nova_lite.db.engine import Tx
@@ -24,15 +25,41 @@ from nova_lite.db.tables.servers import servers as server_table
 from nova_lite.durable import idempotency, journal
 from nova_lite.inventory import claims, hosts
 from nova_lite.model.flavor import Flavor
-from nova_lite.model.ids import FlavorId, HostName, ServerId
+from nova_lite.model.ids import FlavorId, HostName, ImageId, ServerId
 from nova_lite.network.bootstrap import bootstrap
 from nova_lite.network.service import Networks
 from nova_lite.quota import usage
 from nova_lite.servers import records
-from nova_lite.workflows import create, delete, evacuate, live_migrate, power, resize, resized
+from nova_lite.workflows import (
+    ask_guest,
+    create,
+    delete,
+    evacuate,
+    live_migrate,
+    power,
+    rebuild,
+    rescue,
+    resize,
+    resized,
+    restore,
+    shelve,
+    snapshot,
+    unshelve,
+)
 from nova_lite.workflows.desk import Desk
 
 Ask = Callable[[Desk, ServerId], object]
+COLUMNS = ("id", "state", "host", "shelved_image_id")
+POWER_STATES = {
+    "active": "RUNNING",
+    "stopped": "SHUTDOWN",
+    "paused": "PAUSED",
+    "suspended": "SUSPENDED",
+    "soft-delete": "SHUTDOWN",
+    "shelved": "SHUTDOWN",
+    "rescued": "RUNNING",
+    "resized": "RUNNING",
+}
 MEMORY = Path("/dev/shm")
 SHORT_OF_MEMORY = Path(tempfile.gettempdir())
 
@@ -56,6 +83,59 @@ def _reboot(hard: bool) -> Ask:
     return lambda desk, server_id: power.accept_reboot(desk, CONTEXT, server_id, hard=hard)
 
 
+def _snapshot(desk: Desk, server_id: ServerId) -> None:
+    order = snapshot.SnapshotOrder(server_id=server_id, name="copy")
+    snapshot.accept_snapshot(desk, FakeImages(desk.database), CONTEXT, order)
+
+
+def _back_up(desk: Desk, server_id: ServerId) -> None:
+    order = snapshot.BackupOrder(server_id=server_id, name="copy", backup_type="daily", rotation=1)
+    snapshot.accept_backup(desk, FakeImages(desk.database), CONTEXT, order)
+
+
+def _shelve(desk: Desk, server_id: ServerId) -> None:
+    shelve.accept(desk, FakeImages(desk.database), CONTEXT, server_id)
+
+
+def _offload(desk: Desk, server_id: ServerId) -> None:
+    shelve.accept_offload(desk, CONTEXT, server_id)
+
+
+def _unshelve(desk: Desk, server_id: ServerId) -> None:
+    unshelve.accept(desk, CONTEXT, server_id, unshelve.Place())
+
+
+def _soft_delete(desk: Desk, server_id: ServerId) -> None:
+    delete.accept(dataclasses.replace(desk, reclaim_s=3600), CONTEXT, server_id)
+
+
+def _rescue(desk: Desk, server_id: ServerId) -> None:
+    order = rescue.RescueOrder(image_id=ImageId(str(uuid.uuid4())), admin_pass="secret")
+    rescue.accept_rescue(desk, CONTEXT, server_id, order)
+
+
+def _unrescue(desk: Desk, server_id: ServerId) -> None:
+    rescue.accept_unrescue(desk, CONTEXT, server_id)
+
+
+def _rebuild(desk: Desk, server_id: ServerId) -> None:
+    with desk.database.read() as tx:
+        server = records.get(tx, server_id)
+    rebuild.accept(desk, CONTEXT, rebuild.RebuildOrder(server=server, admin_pass="secret"))
+
+
+def _change_password(desk: Desk, server_id: ServerId) -> None:
+    ask_guest.accept_password(desk, CONTEXT, server_id, "another")
+
+
+def _network_info(desk: Desk, server_id: ServerId) -> None:
+    ask_guest.accept_network_info(desk, CONTEXT, server_id)
+
+
+def _crash_dump(desk: Desk, server_id: ServerId) -> None:
+    ask_guest.accept_crash_dump(desk, CONTEXT, server_id)
+
+
 def _evacuate(desk: Desk, server_id: ServerId) -> None:
     """Say that a server's host is dead, and no other; then evacuate it."""
 
@@ -76,6 +156,24 @@ LOADS = (
     Load(workflow="stop", begins="active", ends="stopped", ask=lambda desk, one: power.accept_stop(desk, CONTEXT, one)),
     Load(workflow="reboot", begins="active", ends="active", boots=2, ask=_reboot(hard=False)),
     Load(workflow="reboot_hard", begins="active", ends="active", boots=2, ask=_reboot(hard=True)),
+    Load(workflow="snapshot", begins="active", ends="active", ask=_snapshot),
+    Load(workflow="backup", begins="active", ends="active", ask=_back_up),
+    Load(workflow="shelve", begins="active", ends="shelved", ask=_shelve),
+    Load(workflow="shelve_offload", begins="shelved", ends="shelved_offloaded", ask=_offload, boots=0),
+    Load(workflow="unshelve_in_place", begins="shelved", ends="active", boots=2, ask=_unshelve),
+    Load(workflow="unshelve", begins="shelved_offloaded", ends="active", ask=_unshelve),
+    Load(workflow="pause", begins="active", ends="paused", ask=lambda desk, one: power.accept_pause(desk, CONTEXT, one)),
+    Load(workflow="unpause", begins="paused", ends="active", ask=lambda d, one: power.accept_unpause(d, CONTEXT, one)),
+    Load(workflow="suspend", begins="active", ends="suspended", ask=lambda d, one: power.accept_suspend(d, CONTEXT, one)),
+    Load(workflow="resume", begins="suspended", ends="active", ask=lambda d, one: power.accept_resume(d, CONTEXT, one)),
+    Load(workflow="soft_delete", begins="active", ends="soft-delete", ask=_soft_delete),
+    Load(workflow="restore", begins="soft-delete", ends="active", ask=lambda d, one: restore.accept(d, CONTEXT, one), boots=2),
+    Load(workflow="rescue", begins="active", ends="rescued", boots=2, ask=_rescue),
+    Load(workflow="unrescue", begins="rescued", ends="active", boots=3, ask=_unrescue),
+    Load(workflow="rebuild", begins="active", ends="active", boots=2, ask=_rebuild),
+    Load(workflow="change_password", begins="active", ends="active", ask=_change_password),
+    Load(workflow="inject_network_info", begins="active", ends="active", ask=_network_info),
+    Load(workflow="trigger_crash_dump", begins="active", ends="active", ask=_crash_dump),
     Load(workflow="evacuate", begins="active", ends="active", ask=_evacuate),
     Load(
         workflow="live_migrate",
@@ -166,8 +264,17 @@ def make_shelf() -> tuple[tempfile.TemporaryDirectory[str], Shelf]:
         world.rest()
         shelf.keep("empty", world)
         _go_on(shelf, "empty", "active", LOADS[0])
-        _go_on(shelf, "active", "stopped", next(load for load in LOADS if load.workflow == "stop"))
+        for workflow, end in (
+            ("stop", "stopped"),
+            ("pause", "paused"),
+            ("suspend", "suspended"),
+            ("soft_delete", "soft-delete"),
+            ("rescue", "rescued"),
+            ("shelve", "shelved"),
+        ):
+            _go_on(shelf, "active", end, next(load for load in LOADS if load.workflow == workflow))
         _go_on(shelf, "active", "resized", next(load for load in LOADS if load.workflow == "migrate"))
+        _go_on(shelf, "shelved", "shelved_offloaded", next(load for load in LOADS if load.workflow == "shelve_offload"))
     return folder, shelf
 
 
@@ -192,7 +299,7 @@ def servers(world: World) -> tuple[ServerId, ...]:
 def check(world: World, ends: Counter[str]) -> None:
     """Look at rows, claims, quota, ports, guests and queues when all is at rest."""
     with world.database.read() as tx:
-        rows = tx.execute(sa.select(server_table.c.id, server_table.c.state, server_table.c.host)).all()
+        rows = tx.execute(sa.select(*(server_table.c[name] for name in COLUMNS))).all()
         claim = tables.claims.c
         claimed = Counter(tx.execute(sa.select(claim.server_id, claim.host).where(claim.role != "held")).tuples().all())
         held = set(tx.execute(sa.select(claim.server_id).where(claim.role == "held")).scalars())
@@ -202,15 +309,19 @@ def check(world: World, ends: Counter[str]) -> None:
         assert claims.differences(tx) == ()
         used = usage.used_by(tx, PROJECT)["instances"]
     assert Counter(row.state for row in rows) == ends
-    here = [row for row in rows if row.state != "deleted"]
+    living = [row for row in rows if row.state != "deleted"]
+    here = [row for row in living if row.state != "shelved_offloaded"]
+    expected = Counter((row.id, row.host, POWER_STATES[row.state]) for row in here)
     assert held == {row.id for row in here if row.state == "resized"}
     assert Counter(one for name in HOSTS for one in world.up[name].hypervisor.moves.held()) == Counter(held)
-    power_states = {"active": "RUNNING", "stopped": "SHUTDOWN", "resized": "RUNNING"}
-    expected = Counter((row.id, row.host, power_states[row.state]) for row in here)
     assert guests(world) == expected
     assert claimed == Counter((row.id, row.host) for row in here)
-    assert ports == Counter((row.id, "ACTIVE") for row in here)
-    assert used == len(here)
+    assert ports == Counter((row.id, "ACTIVE") for row in living)
+    assert used == sum(row.state != "soft-delete" for row in living)
+    assert not any(world.up[name].hypervisor.snapshots.held(row.id) for row in here for name in HOSTS if row.host == name)
+    kept = {row.shelved_image_id for row in rows if row.state.startswith("shelved")}
+    shelved = {image.id for image in FakeImages(world.database).all() if (image.name or "").endswith("-shelved")}
+    assert shelved == kept
     assert owed == []
     assert all(len(world.up[name].ledger.list_notices()) == 0 for name in HOSTS)
 

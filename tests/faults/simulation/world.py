@@ -228,7 +228,7 @@ class World:
             if name in CONDUCTORS:
                 self.up[name] = ConductorProcess(self.database, self.broker, seams)
             else:
-                self.up[name] = ComputeProcess(HostName(name), self.folder / name, self.broker, seams, self.clock)
+                self.up[name] = ComputeProcess(HostName(name), self.folder / name, self.broker, seams, self.database)
         except Crash:
             self._tell(f"{name} died as it started")
             self._restarts[name] = self.clock.now + RESTART_S

@@ -67,6 +67,12 @@ class Images:
     def delete(self, tx, image):
         image_records.delete(tx, image)
 
+    def find(self, tx, image_id):
+        return None
+
+    def create(self, tx, image):
+        image_records.create(tx, image)
+
 
 class Network:
     """One network with one free port."""

@@ -11,11 +11,12 @@ import pytest
 from unit.compute.stage import HOST, OTHER, SERVER, head, wait_until
 
 from nova_lite import errors, metrics
-from nova_lite.compute.crew import BUILDERS
+from nova_lite.compute.crew import BUILDERS, HANDS
 from nova_lite.compute.effort import count_image
 from nova_lite.compute.service import QUESTIONS
 from nova_lite.model.guest import PowerState
-from nova_lite.rpc.commands import Power
+from nova_lite.model.image import ImageTarget
+from nova_lite.rpc.commands import Power, UploadSnapshot
 from nova_lite.rpc.compute import GetConsoleOutput, GetDiagnostics, Tombstone, Welcome
 from nova_lite.rpc.conductor import PowerChange, Registration, Report, TombstoneDone
 
@@ -352,6 +353,20 @@ def test_many_guests_are_built_at_once_and_each_is_reported(stage):
     stage.conductor.wait_for(Report, 20)
 
     assert sorted(stage.guests()) == ids
+
+
+def test_many_disks_that_are_sent_hold_up_nothing_else(stage):
+    stage.welcomed().ensure()
+    stage.conductor.wait_for(Report)
+    stage.behave('{"upload_snapshot": {"delay_s": 60}}')
+    target = ImageTarget(image_id="i", url="http://127.0.0.1/none", ticket="secret")
+    for number in range(HANDS + 1):
+        order = head(f"{number:08d}-2222-4333-8444-555555555555", step="upload")
+        stage.send.order(HOST, UploadSnapshot(head=order, target=target))
+
+    stage.power(head(step="power_off", turn=2), Power.OFF)
+
+    assert stage.conductor.wait_for(Report, 2)[1].power_state is PowerState.SHUTDOWN
 
 
 def test_the_daemon_stops_with_work_in_hand_and_does_it_when_asked_again(stage):

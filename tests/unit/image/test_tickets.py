@@ -8,7 +8,7 @@ import pytest
 
 from nova_lite import errors
 from nova_lite.clock import SimulatedClock, SystemClock
-from nova_lite.image.tickets import Moment, Tickets, ensure_key, key_file, read_key
+from nova_lite.image.tickets import Moment, Tickets, Use, ensure_key, key_file, read_key
 from nova_lite.model.image import ImageStatus
 
 IMAGE = "0f4a3a3e-2a0e-4a0b-9b3e-000000000001"
@@ -55,6 +55,16 @@ def test_a_ticket_opens_its_image_until_its_end(tickets, clock):
 def test_a_ticket_opens_no_other_image(tickets):
     with pytest.raises(errors.Unauthorized):
         tickets.check(tickets.issue(IMAGE, "h", 60), IMAGE.replace("1", "2"))
+
+
+def test_a_ticket_to_fill_an_image_does_not_open_it_and_the_other_way_round(tickets):
+    moment = tickets.moment()
+    for use, other in ((Use.DOWNLOAD, Use.UPLOAD), (Use.UPLOAD, Use.DOWNLOAD)):
+        ticket = tickets.tickets.issue(IMAGE, "h", moment, 60, use)
+
+        assert tickets.tickets.check(ticket, IMAGE, moment, use) == "h"
+        with pytest.raises(errors.Unauthorized):
+            tickets.tickets.check(ticket, IMAGE, moment, other)
 
 
 def test_a_longer_time_or_another_host_cannot_be_written_in(tickets):
@@ -122,6 +132,50 @@ def test_only_an_active_disk_is_a_source(make_image, upload, images):
             images.source_for(image.id, "h1", valid_s=60)
     with pytest.raises(errors.NotFound):
         images.source_for("nothing", "h1", valid_s=60)
+
+
+def test_a_target_fills_its_image_and_no_other(make_image, images):
+    image, other = make_image(), make_image()
+
+    target = images.target_for(image.id, "h1", valid_s=60)
+
+    assert target.url == f"http://cloud.test/image/v2/images/{image.id}/file"
+    assert images.fillable(target.ticket, image.id).id == image.id
+    for take in (lambda: images.fillable(target.ticket, other.id), lambda: images.ticketed(target.ticket, image.id)):
+        with pytest.raises(errors.Unauthorized):
+            take()
+
+
+def test_an_image_that_has_its_bytes_is_no_target(make_image, upload, images):
+    image = make_image()
+    upload(image, b"hello")
+
+    with pytest.raises(errors.Conflict):
+        images.target_for(image.id, "h1", valid_s=60)
+    with pytest.raises(errors.NotFound):
+        images.target_for("nothing", "h1", valid_s=60)
+
+
+def test_discarding_takes_the_bytes_too_and_may_be_repeated(make_image, upload, images, database):
+    image, protected = make_image(), make_image(protected=True)
+    upload(image, b"hello")
+
+    assert database.transact(lambda tx: images.discard(tx, image.id))
+    assert not database.transact(lambda tx: images.discard(tx, image.id))
+    assert not database.transact(lambda tx: images.discard(tx, protected.id))
+    assert images.store.sweep(set()).orphans == 0
+
+
+def test_own_active_images_are_listed_by_their_properties_newest_first(make_image, upload, images, database):
+    mine = [make_image(properties={"a": "1", "b": str(number)}, created_at=number) for number in range(3)]
+    make_image(properties={"a": "1"})  # queued
+    for image in (*mine, make_image(properties={"a": "1"}, owner="q"), make_image(properties={"a": "2"})):
+        upload(image, b"hello")
+
+    with database.read() as tx:
+        found = images.list_own(tx, "p", {"a": "1"})
+
+    assert [image.id for image in found] == [image.id for image in reversed(mine)]
 
 
 def test_a_project_gets_what_it_may_use(make_image, images):

@@ -21,7 +21,7 @@ from nova_lite.model.placement import PlacementRequest, Ranking
 from nova_lite.rpc import commands, compute, conductor
 from nova_lite.rpc.join import JoinFile
 from nova_lite.rpc.letter import Letter
-from nova_lite.workflows import boot, boot_many, placing
+from nova_lite.workflows import boot, boot_many, placing, shelve, unshelve
 from nova_lite.workflows.registry import REGISTRY
 
 UNKNOWN = "field_of_a_later_release"
@@ -35,7 +35,7 @@ def messages() -> list[type]:
 def stored() -> list[type]:
     """List what is kept as JSON: each workflow's parameters and results, the engine's state, a host's own files."""
     params = {workflow.params: None for workflow in REGISTRY.all()}
-    return [*params, *_made_in(boot, boot_many, placing), State, Outcome, Plugged, JoinFile]
+    return [*params, *_made_in(boot, boot_many, placing, shelve, unshelve), State, Outcome, Plugged, JoinFile]
 
 
 def _made_in(*modules: types.ModuleType) -> list[type]:

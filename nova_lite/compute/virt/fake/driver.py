@@ -13,10 +13,13 @@ from nova_lite.compute.effort import count_image
 from nova_lite.compute.virt.driver import PasswordListener, PowerListener
 from nova_lite.compute.virt.fake import hardware
 from nova_lite.compute.virt.fake.consoles import UP, FakeConsoles
-from nova_lite.compute.virt.fake.guests import Guests, boot, size_of
+from nova_lite.compute.virt.fake.guests import Guests, boot
 from nova_lite.compute.virt.fake.live import FakeLive
 from nova_lite.compute.virt.fake.mishaps import Mishaps
 from nova_lite.compute.virt.fake.moves import FakeMoves, Fetch
+from nova_lite.compute.virt.fake.renewal import FakeRenewal, new_guest
+from nova_lite.compute.virt.fake.snapshots import FakeSnapshots
+from nova_lite.compute.virt.fake.states import FakeStates
 from nova_lite.compute.virt.fetching import Fetcher
 from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
@@ -26,6 +29,7 @@ from nova_lite.model.image import ImageSource
 from nova_lite.model.resources import Resources
 
 TRAITS = ("COMPUTE_NODE", "HW_ARCH_X86_64")
+HELD = (PowerState.PAUSED, PowerState.SUSPENDED)  # goes on where it was
 TOTAL = Resources(vcpus=64, ram_mib=256 * 1024, disk_gib=2048)
 
 
@@ -43,8 +47,11 @@ class FakeDriver:
         self._host = host
         self._zone = zone
         self._mishaps = Mishaps(folder)
+        self.snapshots = FakeSnapshots(self._guests, self._mishaps)
         self.images: set[str] = set()  # as of this process: simulated hosts keep no images
         self._listener: PowerListener | None = None
+        self.states = FakeStates(self._guests, self._mishaps, self._changed)
+        self.renewal = FakeRenewal(self._guests, self._mishaps, self._changed, self._need_image)
         self.live = FakeLive(folder, self._guests, self._mishaps, self._changed)
         self.moves = FakeMoves(folder, self._guests, self._mishaps, self._changed, fetching or Fetcher().fetch)
         self.consoles = FakeConsoles(self._guests, self._mishaps)
@@ -84,12 +91,10 @@ class FakeDriver:
         """Write the guest down, or find it; one that is off is turned on."""
         self._mishaps.befall("ensure_guest", stop)
         with self._guests.lock:
-            self._need_image(spec)
+            self._need_image(spec.image)
             guest = self._guests.by_id.get(spec.server_id)
             if guest is None:
-                guest = {"name": spec.name, "power_state": PowerState.NOSTATE.value, "boots": 0, "console": ""}
-                guest["size"] = size_of(spec)
-                self._guests.by_id[spec.server_id] = guest
+                guest = self._guests.by_id[spec.server_id] = new_guest(spec)
             if guest["power_state"] == PowerState.RUNNING:
                 return PowerState.RUNNING
             boot(guest)
@@ -185,18 +190,19 @@ class FakeDriver:
         with self._guests.lock:
             return int(self._guests.get(server_id)["boots"])
 
-    def _need_image(self, spec: GuestSpec) -> None:
+    def _need_image(self, image: ImageSource | None) -> None:
         """Count the image as fetched the first time, as a host with a cache does."""
-        if spec.image is not None:
-            count_image(0 if spec.image.sha512 in self.images else spec.image.size_bytes)
-            self.images.add(spec.image.sha512)
+        if image is not None:
+            count_image(0 if image.sha512 in self.images else image.size_bytes)
+            self.images.add(image.sha512)
 
     def _set(self, server_id: ServerId, power_state: PowerState) -> PowerState:
         with self._guests.lock:
             guest = self._guests.get(server_id)
             if guest["power_state"] == power_state:
                 return power_state
-            if power_state is PowerState.RUNNING:
+            if power_state is PowerState.RUNNING and guest["power_state"] not in HELD:
+                guest.pop("rescue", None)
                 boot(guest)
             guest["power_state"] = power_state.value
             self._guests.save()

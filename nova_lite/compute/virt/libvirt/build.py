@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from nova_lite.compute.address import own_address
@@ -21,6 +22,7 @@ from nova_lite.compute.wiring.host import HostWiring
 from nova_lite.compute.wiring.port import Wiring
 from nova_lite.conf.compute import ComputeOptions
 from nova_lite.model.ids import HostName
+from nova_lite.model.image import ImageSource
 from nova_lite.rpc.join import JoinFile
 
 LOG = logging.getLogger(__name__)
@@ -48,11 +50,7 @@ def assemble(uri: str, place: Place, wiring: Wiring, fetcher: Fetcher | None = N
     """Put a driver together on a folder."""
     _let_pass(place.folder)
     specs = GuestSpecs(place.folder / "guests")
-
-    def in_use() -> set[str]:
-        return {spec.image.sha512 for spec in (*specs.list_all(), *specs.list_held()) if spec.image is not None}
-
-    cache = ImageCache(place.folder / "images", in_use)
+    cache = ImageCache(place.folder / "images", lambda: {image.sha512 for image in _used(specs)})
     disks = GuestDisks(place.folder / "disks", cache)
     return LibvirtDriver(
         LibvirtParts(
@@ -65,6 +63,15 @@ def assemble(uri: str, place: Place, wiring: Wiring, fetcher: Fetcher | None = N
             fetch=(fetcher or Fetcher()).fetch,
         )
     )
+
+
+def _used(specs: GuestSpecs) -> Iterator[ImageSource]:
+    """Give the images that disks stand on."""
+    for spec in (*specs.list_all(), *specs.list_held()):
+        if spec.image is not None:
+            yield spec.image
+        if spec.rescue is not None:
+            yield spec.rescue.image
 
 
 def _let_pass(folder: Path) -> None:

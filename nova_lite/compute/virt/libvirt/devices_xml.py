@@ -31,12 +31,19 @@ class Plug:
 def add_disks(devices: ET.Element, disks: Sequence[Disk], hardware: GuestHardware) -> None:
     """Add the disks in their order, the CD-ROM behind them, and the controllers that they need."""
     bus, cdrom = _buses(hardware)
-    drive = f"{DISK_BUSES[cdrom]}{CDROM_LETTERS.get(cdrom, OTHER_CDROM_LETTER)}"
-    names = (name for letter in "abcdefghi" if (name := f"{DISK_BUSES[bus]}{letter}") != drive)
+    last = CDROM_LETTERS.get(cdrom, OTHER_CDROM_LETTER)
+    rescue = chr(ord(last) - 1)  # where a CD-ROM that rescues is
+    taken = {f"{DISK_BUSES[cdrom]}{last}"} | {f"{DISK_BUSES[cdrom]}{rescue}" for disk in disks if disk.is_rescue}
+    letters = iter("abcdefghij")
+    used = {bus}
     for disk in disks:
-        place = (cdrom, drive) if disk.is_cdrom else (bus, next(names))
+        if disk.is_cdrom:
+            place = (cdrom, f"{DISK_BUSES[cdrom]}{rescue if disk.is_rescue else last}")
+        else:
+            own = disk.bus if disk.bus in DISK_BUSES and not (hardware.is_q35 and disk.bus == "ide") else bus
+            place = (own, next(name for letter in letters if (name := f"{DISK_BUSES[own]}{letter}") not in taken))
+        used.add(place[0])
         _add_disk(devices, disk, place, hardware)
-    used = {bus, cdrom} if any(disk.is_cdrom for disk in disks) else {bus}
     if "scsi" in used:
         add(devices, "controller", type="scsi", index="0", model=hardware.scsi_model or "virtio-scsi")
     usb = "usb" in used or hardware.input_bus == "usb"
@@ -64,6 +71,8 @@ def _add_disk(devices: ET.Element, disk: Disk, place: tuple[str, str], hardware:
         add(below, "source", file=str(disk.base))
         add(below, "backingStore")  # the chain ends here, whatever the image says
     add(element, "target", dev=name, bus=bus)
+    if disk.boots:
+        add(element, "boot", order="1")
     if disk.is_cdrom:
         add(element, "readonly")
     else:

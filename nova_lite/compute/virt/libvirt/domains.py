@@ -62,9 +62,10 @@ def host_of(domain: libvirt.virDomain) -> str | None:
 
 
 def power_of(domain: libvirt.virDomain) -> PowerState:
-    """Give a domain's power state; NOSTATE when it is gone meanwhile."""
+    """Give a domain's power state; SUSPENDED when its memory is kept, NOSTATE when it is gone meanwhile."""
     try:
-        return POWER.get(domain.state()[0], PowerState.NOSTATE)
+        power = POWER.get(domain.state()[0], PowerState.NOSTATE)
+        return PowerState.SUSPENDED if power is PowerState.SHUTDOWN and domain.hasManagedSaveImage(0) else power
     except libvirt.libvirtError as error:
         if error.get_error_code() in ABSENT:
             return PowerState.NOSTATE
@@ -95,20 +96,30 @@ def define(connection: libvirt.virConnect, text: str) -> None:
 
 
 def start(domain: libvirt.virDomain) -> None:
-    """Have a domain running; one that is paused goes on."""
+    """Have a domain running; one that is paused or suspended goes on."""
     power = power_of(domain)
     if power is PowerState.PAUSED:
         domain.resume()
+    elif power is PowerState.SUSPENDED and domain.isActive():  # it put itself to sleep
+        domain.pMWakeup(0)
     elif power is not PowerState.RUNNING:
         with _unless(lambda: bool(domain.isActive())):
             domain.create()
 
 
 def destroy(domain: libvirt.virDomain) -> None:
-    """Pull the plug; one that is off stays off."""
+    """Pull the plug; one that is off stays off, and begins anew when it is started: kept memory is dropped."""
     if domain.isActive():
         with _unless(lambda: not domain.isActive()):
             domain.destroy()
+    if domain.hasManagedSaveImage(0):
+        domain.managedSaveRemove(0)
+
+
+def save(domain: libvirt.virDomain) -> None:
+    """Keep a domain's memory where libvirt finds it at the next start, and have it off."""
+    with _unless(lambda: bool(domain.hasManagedSaveImage(0))):
+        domain.managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
 
 
 def remove(connection: libvirt.virConnect, host: str, server_id: str) -> None:

@@ -19,6 +19,9 @@ from nova_lite.compute.virt.libvirt.live import LibvirtLive
 from nova_lite.compute.virt.libvirt.making import DESTROY_S, START_S, Making, disk_errors
 from nova_lite.compute.virt.libvirt.moves import LibvirtMoves
 from nova_lite.compute.virt.libvirt.parts import LibvirtParts
+from nova_lite.compute.virt.libvirt.renewal import LibvirtRenewal
+from nova_lite.compute.virt.libvirt.snapshots import LibvirtSnapshots
+from nova_lite.compute.virt.libvirt.states import LibvirtStates
 from nova_lite.model.diagnostics import Diagnostics
 from nova_lite.model.guest import GuestSpec, GuestState, PowerState
 from nova_lite.model.host import HostFacts
@@ -41,8 +44,11 @@ class LibvirtDriver:
         self._connection = Connection(parts.uri, self._on_event)
         self._making = Making(parts, self._connection)
         self._mine = self._making.mine
+        self.snapshots = LibvirtSnapshots(self._connection, self._host, parts.disks)
         self.consoles = consoles.LibvirtConsoles(self._connection, parts.uri, self._host, self._must_exist)
         self._listener: PowerListener | None = None
+        self.states = LibvirtStates(self._must_exist, self._act, self._making.rewire)
+        self.renewal = LibvirtRenewal(parts, self._making, self._connection, self.ensure_guest)
         self.live = LibvirtLive(parts, self._making, self._connection)
         self.moves = LibvirtMoves(parts, self._making, self)
 
@@ -52,8 +58,13 @@ class LibvirtDriver:
         return self._connection.run(lambda connection: facts.read(connection, self._parts.place, used))
 
     def adopt(self) -> None:
-        """Plug the running guests' taps and serve their metadata as before. Raises: VirtError."""
+        """Plug the running guests' taps and serve their metadata as before. Raises: VirtError.
+
+        A snapshot that was being sent is let go: the command is repeated, and takes it anew.
+        """
         running = {guest.server_id for guest in self.list_guests() if guest.power_state in UP}
+        for server_id in running:
+            self.snapshots.release(server_id)
         for spec in self._parts.specs.list_all():
             if spec.server_id in running:
                 try:
@@ -95,9 +106,11 @@ class LibvirtDriver:
     def power_on(self, server_id: ServerId) -> PowerState:
         """Start the guest, with its taps as they should be; one that libvirt forgot is made anew over its disks.
 
-        Raises: VirtError.
+        One that was turned off while it was rescued runs from its own disks. Raises: VirtError.
         """
         power, spec = self._power(server_id), self._parts.specs.find(server_id)
+        if spec is not None and spec.rescue is not None and power not in UP:
+            return self.renewal.unrescue(server_id, threading.Event(), on=True)
         if power is None and spec is not None:
             return self.ensure_guest(spec, threading.Event())
         if power is None:

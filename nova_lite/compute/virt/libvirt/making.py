@@ -78,6 +78,12 @@ class Making:
             )
         )
 
+    def rewire(self, server_id: ServerId) -> None:
+        """Have the taps and metadata of a guest that is here; without its spec nothing is known of them. Raises: VirtError."""
+        spec = self._parts.specs.find(server_id)
+        if spec is not None:
+            self.wire(spec)
+
     def wire(self, spec: GuestSpec) -> tuple[xml.Plug, ...]:
         """Have a guest's networks, taps and metadata. May be repeated. Raises: VirtError."""
         wiring, queues = self._parts.wiring, xml.hardware_of(spec).nic_queues

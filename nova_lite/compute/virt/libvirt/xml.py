@@ -104,7 +104,8 @@ def _add_system(domain: ET.Element, wanted: Domain) -> None:
         system.set("firmware", "efi")
         add(add(system, "firmware"), "feature", enabled="no", name="secure-boot")
         add(system, "nvram", str(wanted.nvram))
-    add(system, "boot", dev="hd")
+    if not any(disk.boots for disk in wanted.disks):
+        add(system, "boot", dev="hd")
     if hardware.boot_menu:
         add(system, "bootmenu", enable="yes")
 

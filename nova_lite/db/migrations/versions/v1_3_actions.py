@@ -19,11 +19,13 @@ def upgrade() -> None:
     _add_maintenance()
     _add_console_tokens()
     _add_amounts()
+    _add_shelving()
 
 
 def downgrade() -> None:
     """Take it back."""
     _drop_maintenance()
+    _drop_shelving()
     _drop_amounts()
     op.drop_table("console_tokens")
     _drop_moves()
@@ -72,6 +74,19 @@ def _add_maintenance() -> None:
 
 def _drop_maintenance() -> None:
     op.drop_column("hosts", "maintenance_since")
+
+
+# -- shelved servers --------------------------------------------------------------------------------------------------------
+
+
+def _add_shelving() -> None:
+    op.add_column("servers", sa.Column("shelved_at", sa.Double(), nullable=True))
+    op.add_column("servers", sa.Column("shelved_image_id", sa.String(length=36), nullable=True))
+
+
+def _drop_shelving() -> None:
+    op.drop_column("servers", "shelved_image_id")
+    op.drop_column("servers", "shelved_at")
 
 
 def _add_console_tokens() -> None:

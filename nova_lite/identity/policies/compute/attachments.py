@@ -20,6 +20,7 @@ _ACTIONS = (
     rule("os-unrescue", MEMBER, "End the mending.", _ACTION),
     rule("os-shelve:shelve", MEMBER, "Shelve a server.", _ACTION),
     rule("os-shelve:unshelve", MEMBER, "Take a server from the shelf.", _ACTION),
+    rule("os-shelve:unshelve_to_host", ADMIN, "Take a server from the shelf to a named host.", _ACTION),
     rule("os-shelve:shelve_offload", ADMIN, "Free the host of a shelved server.", _ACTION),
     rule("servers:resize", MEMBER, "Give a server another flavor.", _ACTION),
     rule("servers:confirm_resize", MEMBER, "Keep the new flavor.", _ACTION),

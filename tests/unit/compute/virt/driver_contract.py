@@ -3,6 +3,7 @@ the same guests (as after the daemon's restart), and kill(server_id): the guest'
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 
@@ -10,11 +11,16 @@ import pytest
 
 from nova_lite.compute.virt.driver import Stopped, VirtError
 from nova_lite.model.console import ConsoleKind
-from nova_lite.model.guest import PowerState
+from nova_lite.model.guest import PowerState, Rescue
+from nova_lite.model.image import ImageSource
 from nova_lite.model.wire import to_plain
 
 ONE = "11111111-2222-4333-8444-55555555aaaa"
 TWO = "11111111-2222-4333-8444-55555555bbbb"
+# For a hypervisor whose guests need none.
+IMAGE = ImageSource(
+    image_id="i", sha512="0" * 128, size_bytes=1, virtual_size_bytes=1, disk_format="raw", url="http://nowhere", ticket="t"
+)
 
 
 def go():
@@ -159,14 +165,135 @@ class DriverContract:
             lambda driver: driver.reboot(ONE, hard=True, graceful_s=0.0, stop=go()),
             lambda driver: driver.console_output(ONE, None),
             lambda driver: driver.diagnostics(ONE),
+            lambda driver: driver.renewal.unrescue(ONE, go(), on=True),
+            lambda driver: driver.states.pause(ONE),
+            lambda driver: driver.states.suspend(ONE),
+            lambda driver: driver.states.set_password(ONE, None, "a"),
+            lambda driver: driver.states.interrupt(ONE),
         ],
-        ids=["power_on", "power_off", "reboot", "console_output", "diagnostics"],
+        ids=[
+            "power_on",
+            "power_off",
+            "reboot",
+            "console_output",
+            "diagnostics",
+            "unrescue",
+            "pause",
+            "suspend",
+            "set_password",
+            "interrupt",
+        ],
     )
     def test_what_needs_a_guest_says_that_there_is_none(self, hypervisor, act):
         with pytest.raises(VirtError) as refusal:
             act(hypervisor.driver)
 
         assert (refusal.value.code, refusal.value.host_at_fault) == ("no_guest", False)
+
+    @pytest.mark.parametrize("held", [PowerState.PAUSED, PowerState.SUSPENDED])
+    def test_a_guest_is_held_once_and_goes_on(self, hypervisor, held):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        hold = driver.states.pause if held is PowerState.PAUSED else driver.states.suspend
+
+        first, second = hold(ONE), hold(ONE)
+
+        assert (first, second) == (held, held)
+        assert powers(hypervisor.again()) == {ONE: held}
+        assert driver.power_on(ONE) is PowerState.RUNNING
+        assert driver.power_on(ONE) is PowerState.RUNNING
+        assert powers(driver) == {ONE: PowerState.RUNNING}
+
+    @pytest.mark.parametrize("held", [PowerState.PAUSED, PowerState.SUSPENDED])
+    def test_what_is_held_can_be_turned_off_and_begins_anew(self, hypervisor, held):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        hold = driver.states.pause if held is PowerState.PAUSED else driver.states.suspend
+        hold(ONE)
+
+        assert driver.power_off(ONE, 0.0, go()) is PowerState.SHUTDOWN
+
+        assert powers(driver) == {ONE: PowerState.SHUTDOWN}
+        assert driver.power_on(ONE) is PowerState.RUNNING
+
+    def test_a_suspended_guest_can_be_removed(self, hypervisor):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        driver.states.suspend(ONE)
+
+        driver.remove_guest(ONE)
+
+        assert powers(driver) == {}
+
+    @pytest.mark.parametrize("method", ["pause", "suspend", "interrupt"])
+    def test_a_guest_that_is_off_cannot_be_held_or_interrupted(self, hypervisor, method):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        driver.power_off(ONE, 0.0, go())
+
+        with pytest.raises(VirtError) as refusal:
+            getattr(driver.states, method)(ONE)
+
+        assert (refusal.value.code, refusal.value.host_at_fault) == ("not_running", False)
+
+    def test_a_running_guest_takes_an_interrupt(self, hypervisor):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        driver.states.interrupt(ONE)
+
+        assert powers(driver) == {ONE: PowerState.RUNNING}
+
+    @pytest.mark.parametrize("on", [True, False])
+    def test_a_rebuilt_guest_is_as_it_was_asked_and_may_be_rebuilt_again(self, hypervisor, on):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+        wanted = PowerState.RUNNING if on else PowerState.SHUTDOWN
+
+        for keep in (False, True):
+            driver.renewal.fetch(hypervisor.spec(ONE).image or IMAGE, go())
+            assert driver.renewal.rebuild(hypervisor.spec(ONE), go(), on=on, keep_blanks=keep) is wanted
+
+        assert powers(driver) == {ONE: wanted}
+        assert driver.power_on(ONE) is PowerState.RUNNING
+
+    def test_a_guest_that_is_gone_can_be_rebuilt(self, hypervisor):
+        driver = hypervisor.driver
+
+        assert driver.renewal.rebuild(hypervisor.spec(ONE), go(), on=True, keep_blanks=False) is PowerState.RUNNING
+
+        assert powers(driver) == {ONE: PowerState.RUNNING}
+
+    @pytest.mark.parametrize("device", [None, "disk", "cdrom"])
+    @pytest.mark.parametrize("on", [True, False])
+    def test_a_guest_is_rescued_and_is_as_before(self, hypervisor, device, on):
+        driver, spec = hypervisor.driver, hypervisor.spec(ONE)
+        driver.ensure_guest(spec, go())
+        rescued = dataclasses.replace(spec, rescue=Rescue(image=spec.image or IMAGE, device=device))
+
+        for _ in range(2):
+            assert driver.renewal.rescue(rescued, go()) is PowerState.RUNNING
+        assert powers(driver) == {ONE: PowerState.RUNNING}
+        after = [driver.renewal.unrescue(ONE, go(), on=on) for _ in range(2)]
+
+        assert after == [PowerState.RUNNING if on else PowerState.SHUTDOWN] * 2
+        assert driver.power_on(ONE) is PowerState.RUNNING
+
+    def test_a_guest_that_was_turned_off_in_rescue_starts_from_its_own_disks(self, hypervisor):
+        driver, spec = hypervisor.driver, hypervisor.spec(ONE)
+        driver.ensure_guest(spec, go())
+        driver.renewal.rescue(dataclasses.replace(spec, rescue=Rescue(image=spec.image or IMAGE)), go())
+        driver.power_off(ONE, 0.0, go())
+
+        assert driver.power_on(ONE) is PowerState.RUNNING
+
+        assert driver.renewal.unrescue(ONE, go(), on=False) is PowerState.RUNNING, "it is not rescued any more"
+
+    def test_what_is_not_rescued_is_left_alone(self, hypervisor):
+        driver = hypervisor.driver
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        assert driver.renewal.unrescue(ONE, go(), on=False) is PowerState.RUNNING
 
     def test_work_that_is_stopped_at_once_leaves_nothing_running(self, hypervisor):
         with pytest.raises(Stopped):

@@ -9,6 +9,7 @@ import time
 import pytest
 from unit.compute.stage import spec
 from unit.compute.virt.driver_contract import ONE, DriverContract, go
+from unit.compute.virt.snapshot_contract import SnapshotContract
 
 from nova_lite.compute.virt.driver import Stopped, VirtError
 from nova_lite.compute.virt.fake.driver import FakeDriver
@@ -28,6 +29,9 @@ class Hypervisor:
     def kill(self, server_id):
         self.driver.crash(server_id)
 
+    def held(self, server_id):
+        return self.again().snapshots.held(server_id)
+
     def behave(self, wanted):
         (self.folder / "behaviour.json").write_text(json.dumps(wanted))
 
@@ -39,6 +43,10 @@ def hypervisor(tmp_path):
 
 class TestFakeDriver(DriverContract):
     """The contract."""
+
+
+class TestFakeSnapshots(SnapshotContract):
+    """Theirs."""
 
 
 def test_a_failure_comes_as_often_as_is_wanted(hypervisor):
