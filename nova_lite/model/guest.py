@@ -112,6 +112,7 @@ class GuestSpec:
     keys: tuple[PublicKey, ...] = ()
     availability_zone: str = "nova"
     admin_pass: str | None = None  # never logged; only on the config drive
+    flat: bool = False  # the root disk lies on no image: the one that it was made of is not kept
     launch_index: int = 0
     reservation_id: str = ""
     flavor_name: str = ""

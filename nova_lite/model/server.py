@@ -150,6 +150,7 @@ class Server:
     launched_at: float | None = None
     terminated_at: float | None = None
     shelved_at: float | None = None
+    flat_disk: bool = False  # the root disk lies on no image (GuestSpec.flat)
     shelved_image_id: ImageId | None = None  # has the disk of a server that is shelved
 
 

@@ -16,6 +16,7 @@ from nova_lite.db.engine import Tx
 from nova_lite.db.moves import MigrationFilter
 from nova_lite.durable import journal
 from nova_lite.inventory import death, hosts
+from nova_lite.model.hardware import reading
 from nova_lite.model.host import Host
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.migration import DRAIN, Migration
@@ -117,7 +118,8 @@ def placement_of(tx: Tx, server: Server) -> PlacementRequest:
     request = PlacementRequest(
         server_id=server.id,
         project_id=server.project_id,
-        asked=server.flavor.resources(),
+        asked=reading.needs(server.flavor, server.image_properties),
+        hardware=reading.understood(server.flavor, server.image_properties),
         zone=server.requested_zone,
         leaves=server.host,
         image_properties=server.image_properties,

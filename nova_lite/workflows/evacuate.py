@@ -17,6 +17,7 @@ from nova_lite.durable.workflow import Done, Outside, Record, Run, StepFailed, W
 from nova_lite.inventory import claims, death, hosts
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.guest import PowerState
+from nova_lite.model.hardware import reading
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.migration import MigrationStatus, MigrationType
 from nova_lite.model.placement import Hints, PlacementRequest
@@ -71,7 +72,8 @@ def _request(run: Run[EvacuateParams]) -> PlacementRequest:
     return PlacementRequest(
         server_id=params.server_id,
         project_id=run.project_id,
-        asked=params.flavor.resources(),
+        asked=reading.needs(params.flavor, params.image_properties),
+        hardware=reading.understood(params.flavor, params.image_properties),
         zone=params.zone,
         host=params.dest,
         avoid=run.hosts_tried,
@@ -141,7 +143,7 @@ def build_guest(run: Run[EvacuateParams]) -> Done | Wait:
     if standing is None or standing.lost:
         raise StepFailed("The host was lost while it built the server.")
     with ports.database.read() as tx:
-        server = records.get(tx, params.server_id)
+        server = dataclasses.replace(records.get(tx, params.server_id), flat_disk=False)  # it is made of its image
         may_live = not death.is_proven(hosts.get_host(tx, params.source))
         if may_live and any(one.server_id == params.server_id for one in hosts.list_owed(tx, params.source)):
             run.note(f"{params.source} has returned: the new guest waits until it has removed its own", params.source)
@@ -183,6 +185,7 @@ def mark_evacuated(run: Run[EvacuateParams]) -> Done:
         state=ServerState.ACTIVE if params.running else ServerState.STOPPED,
         power_state=PowerState.RUNNING if params.running else PowerState.SHUTDOWN,
         host=run.out(Claimed).host,
+        flat_disk=False,
         fault=None,
     )
     _mark(run, MigrationStatus.DONE)

@@ -11,7 +11,6 @@ import json
 import secrets
 from collections.abc import Mapping
 
-from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable.workflow import (
@@ -28,6 +27,7 @@ from nova_lite.durable.workflow import (
 )
 from nova_lite.inventory import claims, hosts
 from nova_lite.model.flavor import Flavor
+from nova_lite.model.hardware import reading
 from nova_lite.model.host import HostFacts
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.migration import Migration, MigrationStatus, MigrationType
@@ -39,10 +39,19 @@ from nova_lite.servers import moves, records
 from nova_lite.workflows import delete, placing
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
 from nova_lite.workflows.desk import Desk
-from nova_lite.workflows.orders import guest_spec, head, insisted, notice_of, obeyed, remove_from, removed_for_certain
+from nova_lite.workflows.orders import (
+    guest_spec,
+    head,
+    image_under,
+    insisted,
+    notice_of,
+    obeyed,
+    remove_from,
+    removed_for_certain,
+)
 from nova_lite.workflows.placing import CHOOSE_S, Chosen, Claimed
 from nova_lite.workflows.ports import Ports
-from nova_lite.workflows.resize import TICKET_S, TOKEN_BYTES, hints_of
+from nova_lite.workflows.resize import TOKEN_BYTES, hints_of
 
 REPEAT_S = 30.0
 MOVED = "moved"  # the code of a host that does not have the guest any more
@@ -95,7 +104,8 @@ def _request(run: Run[LiveParams]) -> PlacementRequest:
     return PlacementRequest(
         server_id=params.server_id,
         project_id=run.project_id,
-        asked=params.flavor.resources(),
+        asked=reading.needs(params.flavor, params.image_properties),
+        hardware=reading.understood(params.flavor, params.image_properties),
         zone=params.zone,
         host=params.dest,
         avoid=run.hosts_tried,
@@ -135,12 +145,7 @@ def prepare_target(run: Run[LiveParams]) -> Done | Wait:
         raise StepFailed(f"Host {host} is down.", code=409)
     with ports.database.read() as tx:
         server = records.get(tx, params.server_id)
-    image = None
-    if server.image_id is not None:
-        try:
-            image = ports.images.source_for(server.image_id, host, valid_s=TICKET_S)
-        except (errors.NotFound, errors.Conflict) as error:
-            raise StepFailed(f"The image under the disk cannot be had any more: {error.message}", code=409) from error
+    image = image_under(ports, server, host)
     bound = ports.network.bind_ports(params.server_id, params.source, params.networks)
     spec = guest_spec(server, image, tuple(port.interface for port in bound))
     ports.compute.order(host, PrepareLive(head=head(run, standing), spec=spec, token=params.token))

@@ -121,6 +121,7 @@ def guest_spec(
         keys=keys,
         availability_zone=server.availability_zone or "nova",
         admin_pass=admin_pass,
+        flat=server.flat_disk,
         launch_index=server.launch_index,
         reservation_id=server.reservation_id,
     )
@@ -134,9 +135,14 @@ def image_for(ports: Ports, image_id: ImageId, host: HostName) -> ImageSource:
         raise StepFailed(f"The image cannot be used any more: {error.message}", code=error.status) from error
 
 
+def image_under(ports: Ports, server: Server, host: HostName) -> ImageSource | None:
+    """Give a host the ticket for the image that a server's disk lies on; None: it lies on none. Raises: as `image_for`."""
+    return None if server.image_id is None or server.flat_disk else image_for(ports, server.image_id, host)
+
+
 def spec_now(ports: Ports, server: Server, host: HostName, *, admin_pass: str | None = None) -> GuestSpec:
     """Say what the guest of a settled server is made of now, with the ports that it has. Raises: as `image_for`."""
-    image = None if server.image_id is None else image_for(ports, server.image_id, host)
+    image = image_under(ports, server, host)
     interfaces = tuple(port.interface for port in ports.network.bound_ports(server.id))
     return guest_spec(server, image, interfaces, admin_pass=admin_pass)
 

@@ -77,7 +77,7 @@ def write_record(run: Run[RebuildParams]) -> Done:
     """Have the record say what the server is from now on."""
     changes = run.params.changes
     if changes is not None:
-        records.update(run.tx, run.params.server_id, **{name: getattr(changes, name) for name in CHANGED})
+        records.update(run.tx, run.params.server_id, flat_disk=False, **{name: getattr(changes, name) for name in CHANGED})
     return Done()
 
 

@@ -18,6 +18,7 @@ from nova_lite.durable.workflow import Done, Outside, Record, Run, StepFailed, W
 from nova_lite.inventory import claims, hosts
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.guest import GuestSpec, PowerState
+from nova_lite.model.hardware import reading
 from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId
 from nova_lite.model.migration import MigrationStatus, MigrationType
 from nova_lite.model.placement import Hints, PlacementRequest
@@ -28,12 +29,11 @@ from nova_lite.servers import groups, moves, records
 from nova_lite.workflows import books, delete, placing
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
 from nova_lite.workflows.desk import Desk
-from nova_lite.workflows.orders import guest_spec, insisted, notice_of, obeyed, removed_for_certain
+from nova_lite.workflows.orders import guest_spec, image_under, insisted, notice_of, obeyed, removed_for_certain
 from nova_lite.workflows.placing import CHOOSE_S, Claimed
 from nova_lite.workflows.ports import Ports
 from nova_lite.workflows.power import GRACEFUL_S
 
-TICKET_S = 3600.0  # how long the target may take to have the image that the disk lies on
 TOKEN_BYTES = 32
 CommandOfSpec = Callable[[CommandHead, GuestSpec], Command]
 
@@ -73,7 +73,8 @@ def request_of(run: Run[MoveParams]) -> PlacementRequest:
     return PlacementRequest(
         server_id=params.server_id,
         project_id=run.project_id,
-        asked=params.new_flavor.resources(),
+        asked=reading.needs(params.new_flavor, params.image_properties),
+        hardware=reading.understood(params.new_flavor, params.image_properties),
         zone=params.zone,
         host=params.dest,
         avoid=run.hosts_tried,
@@ -223,12 +224,7 @@ def _with_spec(run: Run[MoveParams], command: CommandOfSpec) -> Done | Wait:
         return Done()
     with ports.database.read() as tx:
         server = records.get(tx, run.params.server_id)
-    image = None
-    if server.image_id is not None:
-        try:
-            image = ports.images.source_for(server.image_id, host, valid_s=TICKET_S)
-        except (errors.NotFound, errors.Conflict) as error:
-            raise StepFailed(f"The image under the disk cannot be had any more: {error.message}", code=409) from error
+    image = image_under(ports, server, host)
     bound = ports.network.bind_ports(run.params.server_id, _ports_at(run), run.params.networks)
     moved = dataclasses.replace(server, flavor=run.params.new_flavor)
     spec = guest_spec(moved, image, tuple(port.interface for port in bound))

@@ -11,6 +11,8 @@ from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable.workflow import Back, Done, Outside, Record, Run, StepFailed, Wait, Workflow, minutes, seconds
 from nova_lite.model.guest import GuestInterface, PowerState
+from nova_lite.model.hardware import reading
+from nova_lite.model.hardware.guest import PLAIN, GuestHardware
 from nova_lite.model.ids import HostName, ImageId, ServerId
 from nova_lite.model.placement import Hints, PlacementRequest
 from nova_lite.model.resources import Resources
@@ -44,6 +46,7 @@ class UnshelveParams:
     server_id: ServerId
     asked: Resources
     image_id: ImageId
+    hardware: GuestHardware = PLAIN
     zone: str | None = None
     host: HostName | None = None
     image_properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -112,6 +115,7 @@ def _request(run: Run[UnshelveParams]) -> PlacementRequest:
         server_id=params.server_id,
         project_id=run.project_id,
         asked=params.asked,
+        hardware=params.hardware,
         zone=params.zone,
         host=params.host,
         avoid=run.hosts_tried,
@@ -154,7 +158,8 @@ def start_guest(run: Run[UnshelveParams]) -> Done | Wait:
         image = ports.images.source_for(params.image_id, host, valid_s=TICKET_S)
     except (errors.NotFound, errors.Conflict) as error:
         raise StepFailed(f"The server's shelved image cannot be used: {error.message}", code=error.status) from error
-    spec = guest_spec(server, image, run.out(PortsBound).interfaces)
+    # Its image is deleted afterwards, so the disk must not lie on it.
+    spec = dataclasses.replace(guest_spec(server, image, run.out(PortsBound).interfaces), flat=True)
     ports.compute.order(host, EnsureGuest(head=head(run, standing), spec=spec))
     run.sent(host, "ensure_guest")
     return Wait(REPEAT_S, host)
@@ -167,7 +172,7 @@ def remove_guest(run: Run[UnshelveParams]) -> Done | Wait:
 
 def mark_active(run: Run[UnshelveParams]) -> Done:
     """Settle the server as ACTIVE on its host, and delete the image that it was kept in."""
-    _settle(run, {"host": run.out(Claimed).host, "addresses": run.out(PortsBound).addresses})
+    _settle(run, {"host": run.out(Claimed).host, "flat_disk": True, "addresses": run.out(PortsBound).addresses})
     return Done()
 
 
@@ -253,7 +258,8 @@ def _params(server: Server, place: Place) -> UnshelveParams:
     group = server.scheduler_hints.get("group")
     return UnshelveParams(
         server_id=server.id,
-        asked=server.flavor.resources(),
+        asked=reading.needs(server.flavor, server.image_properties),
+        hardware=reading.understood(server.flavor, server.image_properties),
         image_id=server.shelved_image_id,
         zone=place.zone if place.pins else server.requested_zone,
         host=place.host,

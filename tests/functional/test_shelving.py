@@ -66,6 +66,20 @@ def test_a_server_leaves_its_host_keeps_its_address_and_comes_back(cloud, server
     come_to(cloud, server_id, "ACTIVE")
 
 
+def test_a_server_that_came_back_moves_though_its_shelved_image_is_gone(cloud, server_id):
+    act(cloud, server_id, "shelve")
+    come_to(cloud, server_id, "SHELVED_OFFLOADED")
+    act(cloud, server_id, "unshelve")
+    come_to(cloud, server_id, "ACTIVE")
+    image = cloud.server(server_id)["image"]["id"]
+    assert cloud.client.simulate_delete(f"/image/v2/images/{image}", headers=cloud.log_in("demo")).status_code == 204
+
+    act(cloud, server_id, "migrate", user="admin")
+    come_to(cloud, server_id, "VERIFY_RESIZE")
+    act(cloud, server_id, "confirmResize", status=204)
+    come_to(cloud, server_id, "ACTIVE")
+
+
 def test_a_delete_clears_the_image_in_each_state(patient):
     image = patient.image()
     on_host, nowhere = patient.boot(image, "a"), patient.boot(image, "b")

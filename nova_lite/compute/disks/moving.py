@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from nova_lite.compute.disks.root import GIB, GuestDisks, blanks_of
+from nova_lite.compute.disks.root import COPY_S, GIB, ROOT, GuestDisks, blanks_of
 from nova_lite.compute.disks.tool import DiskError, run
 from nova_lite.compute.moving.door import Offer
 from nova_lite.model.guest import SWAP, GuestSpec
@@ -16,8 +16,6 @@ from nova_lite.model.ids import ServerId
 from nova_lite.rpc.files import write_secret
 
 TOOL_S = 300.0
-COPY_S = 14400.0
-ROOT = "root.qcow2"
 MOVED = (".qcow2", ".raw", ".iso", ".fd")
 OFFER = "offer"  # the hash of the token that opens what is set aside; it outlives the daemon beside the disks
 Fetch = Callable[[Path], None]
@@ -79,9 +77,10 @@ class MovingDisks:
         root = folder / ROOT
         if not root.exists():
             raise DiskError("The server's disk did not come.", code="no_disk")
-        # The disk may lie on the image in another folder now. Its bytes are the same, so only the name changes.
-        rebase = ["qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-b", str(base.path), "-F", base.format, str(root)]
-        run(rebase, timeout_s=TOOL_S, stop=stop)
+        if base is not None:
+            # The disk may lie on the image in another folder now. Its bytes are the same, so only the name changes.
+            rebase = ["qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-b", str(base.path), "-F", base.format, str(root)]
+            run(rebase, timeout_s=TOOL_S, stop=stop)
         if spec.root_gib:
             _require_room(spec)
             run(["qemu-img", "resize", "-q", "-f", "qcow2", str(root), str(spec.root_gib * GIB)], timeout_s=TOOL_S, stop=stop)

@@ -19,6 +19,8 @@ from nova_lite.model.image import ImageSource
 GIB = 1024**3
 MIB = 1024**2
 MAKE_S = 120.0
+COPY_S = 14400.0
+ROOT = "root.qcow2"
 USED_FOR_S = 60.0
 
 
@@ -121,8 +123,10 @@ class GuestDisks:
         """Give where a guest's disks are while they are set aside."""
         return self._folder / f"{server_id}.held"
 
-    def base_of(self, spec: GuestSpec, stop: threading.Event) -> BaseImage:
-        """Have the image that a guest's root disk lies on. Raises: DiskError, Stopped."""
+    def base_of(self, spec: GuestSpec, stop: threading.Event) -> BaseImage | None:
+        """Have the image that a guest's root disk lies on; None: it lies on none. Raises: DiskError, Stopped."""
+        if spec.flat:
+            return None
         if spec.image is None:
             raise _no_image()
         return self._cache.ensure(spec.image, stop)
@@ -153,6 +157,12 @@ class GuestDisks:
         return self._folder / server_id
 
     def _ensure_root(self, spec: GuestSpec, folder: Path, stop: threading.Event) -> Disk:
+        path = folder / ROOT
+        if spec.flat and path.exists():
+            return Disk(path=path, format="qcow2")
+        if spec.image is None and spec.flat and spec.root_gib:  # another host fills it
+            _make_empty(path, spec.root_gib * GIB, stop)
+            return Disk(path=path, format="qcow2")
         if spec.image is None:
             raise _no_image()
         size = spec.root_gib * GIB or spec.image.virtual_size_bytes
@@ -163,10 +173,31 @@ class GuestDisks:
                 host_at_fault=False,
             )
         base = self._cache.ensure(spec.image, stop)
-        path = folder / "root.qcow2"
+        if spec.flat:
+            _copy_of(path, base, size, stop)
+            return Disk(path=path, format="qcow2")
         if not path.exists():
             _lay_over(path, base.path, base.format, size, stop)
         return Disk(path=path, format="qcow2", base=base.path, base_format=base.format)
+
+
+def _make_empty(path: Path, size_bytes: int, stop: threading.Event) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    run(["qemu-img", "create", "-q", "-f", "qcow2", str(fresh), str(size_bytes)], timeout_s=MAKE_S, stop=stop)
+    fresh.chmod(0o600)
+    fresh.rename(path)
+
+
+def _copy_of(path: Path, base: BaseImage, size_bytes: int, stop: threading.Event) -> None:
+    """Make a disk that begins as an image and does not need it any more."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    command = ["qemu-img", "convert", "-q", "-f", base.format, "-O", "qcow2", str(base.path), str(fresh)]
+    run(command, timeout_s=COPY_S, stop=stop)
+    run(["qemu-img", "resize", "-q", "-f", "qcow2", str(fresh), str(-(-size_bytes // 512) * 512)], timeout_s=MAKE_S, stop=stop)
+    fresh.chmod(0o600)
+    fresh.rename(path)
 
 
 def _lay_over(path: Path, base: Path, base_format: str, size_bytes: int, stop: threading.Event) -> None:

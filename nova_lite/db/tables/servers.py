@@ -53,6 +53,7 @@ servers = sa.Table(
     epoch("terminated_at"),
     epoch("shelved_at"),
     uuid_column("shelved_image_id"),  # has the disk of a server that is shelved
+    sa.Column("flat_disk", sa.Boolean, nullable=False, default=False, server_default=sa.false()),
     epoch("touched_at"),  # the journal's clock at the last change; NULL: never changed, or only by the first release
     # What lists sort by: newest first, the id breaking ties, within a project and over all.
     sa.Index("ix_servers_project_page", "project_id", "created_at", "id"),

@@ -82,9 +82,11 @@ def _drop_maintenance() -> None:
 def _add_shelving() -> None:
     op.add_column("servers", sa.Column("shelved_at", sa.Double(), nullable=True))
     op.add_column("servers", sa.Column("shelved_image_id", sa.String(length=36), nullable=True))
+    op.add_column("servers", sa.Column("flat_disk", sa.Boolean(), nullable=False, server_default=sa.false()))
 
 
 def _drop_shelving() -> None:
+    op.drop_column("servers", "flat_disk")
     op.drop_column("servers", "shelved_image_id")
     op.drop_column("servers", "shelved_at")
 
