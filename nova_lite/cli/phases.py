@@ -23,7 +23,7 @@ from nova_lite.db import migrate
 from nova_lite.identity import bootstrap as identity_bootstrap
 from nova_lite.identity import outside
 from nova_lite.identity.service import ensure_all_keys
-from nova_lite.image import tickets
+from nova_lite.image import catalogue, tickets
 from nova_lite.inventory import hosts
 from nova_lite.network import bootstrap as network_bootstrap
 from nova_lite.rpc import broker, join, signing
@@ -105,7 +105,7 @@ class Bringing:
         note.say(f"version {after}" if before == after else f"{before or 'empty'} to version {after}")
 
     def bootstrap(self, note: Note) -> None:
-        """Make the first users, flavors and the network."""
+        """Make the first users, flavors, metadata definitions and the network."""
         installation = self.installation
         if installation.identity.keystone is None:
             passwords = keeping.passwords(installation.keys_dir)
@@ -117,6 +117,7 @@ class Bringing:
                 public_url=installation.public_url,
             )
         flavors.bootstrap(installation.database)
+        catalogue.bootstrap(installation.database)
         network_bootstrap.bootstrap(installation.database, network_conf.read(installation.conf))
 
     def look_at_identity(self, note: Note) -> None:

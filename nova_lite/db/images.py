@@ -19,7 +19,8 @@ from nova_lite.db.tables.images import image_members, image_tags, images
 
 Row = sa.RowMapping
 
-# What lists may sort by. NULLs are made the lowest value, so that a marker can be compared with them.
+# What lists may sort by. NULLs are made the lowest value, so that a marker can be compared with them; truth values are made
+# numbers, since they are not compared by < and >.
 SORT_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
     "created_at": images.c.created_at,
     "updated_at": images.c.updated_at,
@@ -34,8 +35,8 @@ SORT_KEYS: Mapping[str, sa.ColumnElement[Any]] = {
     "virtual_size_bytes": sa.func.coalesce(images.c.virtual_size_bytes, -1),
     "min_disk_gib": images.c.min_disk_gib,
     "min_ram_mib": images.c.min_ram_mib,
-    "protected": images.c.protected,
-    "hidden": images.c.hidden,
+    "protected": sa.case((images.c.protected, 1), else_=0),
+    "hidden": sa.case((images.c.hidden, 1), else_=0),
 }
 
 

@@ -12,6 +12,7 @@ from nova_lite.db.tables import (
     inventory,
     journal,
     limits,
+    metadefs,
     moves,
     networks,
     outbox,
@@ -21,7 +22,21 @@ from nova_lite.db.tables import (
 )
 from nova_lite.db.types import METADATA
 
-MODULES = (delegation, identity, images, inventory, journal, limits, moves, networks, outbox, placement, quota, servers)
+MODULES = (
+    delegation,
+    identity,
+    images,
+    inventory,
+    journal,
+    limits,
+    metadefs,
+    moves,
+    networks,
+    outbox,
+    placement,
+    quota,
+    servers,
+)
 
 
 def metadata() -> sa.MetaData:

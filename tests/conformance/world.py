@@ -327,11 +327,26 @@ class Settling:
         ids["public_image"] = self._ask("POST /image/v2/images", image)["id"]
         self._upload(ids["public_image"], "admin")
         ids["member_id"] = ids["admin_project"]
+        self._metadefs()
         ids["network_id"] = self._ask("GET /network/v2.0/networks")["networks"][0]["id"]
         ids["subnet_id"] = self._ask("GET /network/v2.0/subnets")["subnets"][0]["id"]
         port = {"port": {"network_id": ids["network_id"], "name": "plug"}}
         ids["port_id"] = self._ask("POST /network/v2.0/ports", port, "member")["port"]["id"]
         ids |= {"key": "color", "tag": "tag", "network": "private", "name": "key", "request_id": REQUEST}
+
+    def _metadefs(self) -> None:
+        definition = {"title": "Bus", "type": "string"}
+        body = {
+            "namespace": "Lab",
+            "visibility": "public",
+            "resource_type_associations": [{"name": "Box", "prefix": "x_"}],
+            "objects": [{"name": "disk", "properties": {"bus": definition}}],
+            "properties": {"bus": definition},
+            "tags": [{"name": "round"}],
+        }
+        self._ask("POST /image/v2/metadefs/namespaces", body)
+        self.world.ids |= {"namespace": "Lab", "resource_type": "Box"}
+        self.world.ids |= {"object_name": "disk", "property_name": "bus", "tag_name": "round"}
 
     def _upload(self, image_id: str, who: str) -> None:
         headers = {"X-Auth-Token": self.world.tokens[who], "Content-Type": "application/octet-stream"}

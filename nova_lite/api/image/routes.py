@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nova_lite.api.image import data, images, info, members, patch
+from nova_lite.api.image.routes_of_metadefs import METADEFS
 from nova_lite.api.image.schemas import images as schemas
 from nova_lite.api.image.schemas import members as member_schemas
 from nova_lite.api.route import Route
@@ -45,4 +46,4 @@ INFO = (
     Route("GET", "/info/stores", info.show_stores),
 )
 
-ROUTES: tuple[Route, ...] = (*IMAGES, *DATA, *MEMBERS, *INFO)
+ROUTES: tuple[Route, ...] = (*IMAGES, *DATA, *MEMBERS, *INFO, *METADEFS)

@@ -248,3 +248,37 @@ def test_import_tells_when_keystone_does_not_answer(call, monkeypatch):
     assert answer.exit_code == 1
     assert "http://127.0.0.1:9/v3 does not answer: no connection can be made." in answer.output
     assert "secret-word" not in answer.output
+
+
+def test_metadefs_are_loaded_once_and_replaced_when_asked(call, tmp_path):
+    file = tmp_path / "own.json"
+    file.write_text(json.dumps({"namespace": "Lab", "tags": [{"name": "round"}]}))
+    call("db", "upgrade")
+
+    first = call("metadefs", "load")
+    again = call("metadefs", "load", "--json")
+    own = call("metadefs", "load", str(file))
+    replaced = call("metadefs", "load", str(tmp_path), "--replace")
+
+    assert first.exit_code == 0
+    assert "added    OS::Compute::Quota" in first.output
+    assert json.loads(again.output)["added"] == []
+    assert "OS::Compute::Quota" in json.loads(again.output)["kept"]
+    assert own.output.split() == ["added", "Lab"]
+    assert replaced.output.split() == ["replaced", "Lab"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{", "is no JSON"), ("{}", "namespace"), ('{"namespace": "n", "colour": "red"}', "colour"), ("[]", "object")],
+)
+def test_metadefs_of_a_wrong_file_are_refused_by_name(call, tmp_path, text, words):
+    file = tmp_path / "own.json"
+    file.write_text(text)
+    call("db", "upgrade")
+
+    answer = call("metadefs", "load", str(file))
+
+    assert answer.exit_code == 2
+    assert "own.json" in answer.output
+    assert words in answer.output

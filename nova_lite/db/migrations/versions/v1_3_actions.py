@@ -20,11 +20,13 @@ def upgrade() -> None:
     _add_console_tokens()
     _add_amounts()
     _add_shelving()
+    _add_metadefs()
 
 
 def downgrade() -> None:
     """Take it back."""
     _drop_maintenance()
+    _drop_metadefs()
     _drop_shelving()
     _drop_amounts()
     op.drop_table("console_tokens")
@@ -124,3 +126,65 @@ def _drop_amounts() -> None:
         op.drop_column("claims", name)
         for column in (f"{name}_used", f"{name}_limit"):
             op.drop_column("hosts", column)
+
+
+# -- metadata definitions of the Image API -----------------------------------------------------------------------------------
+
+
+def _add_metadefs() -> None:
+    op.create_table(
+        "metadef_namespaces",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("namespace", sa.String(length=80), nullable=False),
+        sa.Column("display_name", sa.String(length=80), nullable=True),
+        sa.Column("description", sa.String(length=500), nullable=True),
+        sa.Column("visibility", sa.String(length=16), nullable=False),
+        sa.Column("protected", sa.Boolean(), nullable=False),
+        sa.Column("owner", sa.String(length=255), nullable=True),
+        *_times(),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_metadef_namespaces")),
+        sa.UniqueConstraint("namespace", name=op.f("uq_metadef_namespaces_namespace")),
+    )
+    op.create_table(
+        "metadef_entries",
+        sa.Column("namespace_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("content", Json(), nullable=False),
+        *_times(),
+        _of_namespace("metadef_entries"),
+        sa.PrimaryKeyConstraint("namespace_id", "kind", "name", name=op.f("pk_metadef_entries")),
+    )
+    op.create_table(
+        "metadef_resource_types",
+        sa.Column("name", sa.String(length=80), nullable=False),
+        *_times(),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_metadef_resource_types")),
+    )
+    op.create_table(
+        "metadef_associations",
+        sa.Column("namespace_id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("prefix", sa.String(length=80), nullable=True),
+        sa.Column("properties_target", sa.String(length=80), nullable=True),
+        *_times(),
+        _of_namespace("metadef_associations"),
+        sa.ForeignKeyConstraint(
+            ["name"], ["metadef_resource_types.name"], name=op.f("fk_metadef_associations_name_metadef_resource_types")
+        ),
+        sa.PrimaryKeyConstraint("namespace_id", "name", name=op.f("pk_metadef_associations")),
+    )
+
+
+def _times() -> tuple[sa.Column[float], sa.Column[float]]:
+    return sa.Column("created_at", sa.Double(), nullable=False), sa.Column("updated_at", sa.Double(), nullable=False)
+
+
+def _of_namespace(table: str) -> sa.ForeignKeyConstraint:
+    name = op.f(f"fk_{table}_namespace_id_metadef_namespaces")
+    return sa.ForeignKeyConstraint(["namespace_id"], ["metadef_namespaces.id"], name=name, ondelete="CASCADE")
+
+
+def _drop_metadefs() -> None:
+    for table in ("metadef_associations", "metadef_resource_types", "metadef_entries", "metadef_namespaces"):
+        op.drop_table(table)
