@@ -89,7 +89,17 @@ def living_hosts(installation: Installation) -> Iterator[Finding]:
         if not host.up:
             age = "ever" if host.last_seen_age_s is None else f"for {host.last_seen_age_s:.0f} s"
             problem = f"Host {host.name} gave no sign of life {age}; {host.running} servers are there."
-            yield Finding(check="hosts", subject=host.name, problem=problem, help="look at nova-lite-compute there")
+            yield Finding(
+                check="hosts",
+                subject=host.name,
+                problem=problem,
+                help="look at nova-lite-compute and its log there: is it running, does its hypervisor answer?",
+            )
+        if host.up and host.facts.short_of:
+            problem = f"Host {host.name} is short of {host.facts.short_of} and takes no new servers."
+            yield Finding(
+                check="hosts", subject=host.name, problem=problem, help="make room on its file system of guests' disks"
+            )
         if host.why_aside:
             remedy = f"mend what failed there, then: nova-lite host enable {host.name}"
             yield Finding(check="hosts", subject=host.name, problem=f"Host {host.name}: {host.why_aside}.", help=remedy)

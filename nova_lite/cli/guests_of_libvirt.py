@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import libvirt
 
@@ -13,6 +16,9 @@ from nova_lite.cli.machine_services import libvirt_runs
 from nova_lite.compute.virt.libvirt import domains
 from nova_lite.conf import compute as compute_conf
 from nova_lite.model.ids import ServerId
+
+T = TypeVar("T")
+ANSWER_S = 10.0
 
 
 @contextlib.contextmanager
@@ -39,9 +45,38 @@ def remove_all(installation: Installation) -> list[ServerId]:
 
 
 def list_ours(installation: Installation) -> list[ServerId]:
-    """List the servers that have a guest here."""
-    with _connected(compute_conf.read(installation.conf).libvirt_uri) as connection:
-        return [server_id for server_id, _ in _ours(installation, connection)]
+    """List the servers that have a guest here. Raises: Unavailable, also when libvirt hangs."""
+
+    def look() -> list[ServerId]:
+        with _connected(compute_conf.read(installation.conf).libvirt_uri) as connection:
+            return [server_id for server_id, _ in _ours(installation, connection)]
+
+    return within(ANSWER_S, look)
+
+
+def within(timeout_s: float, look: Callable[[], T]) -> T:
+    """Do what may hang in libvirt's library, where it cannot be interrupted; its thread is left behind then.
+
+    Raises: Unavailable.
+    """
+    results: queue.SimpleQueue[T | errors.Unavailable] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            results.put(look())
+        except errors.Unavailable as error:
+            results.put(error)
+
+    threading.Thread(target=work, name="libvirt-look", daemon=True).start()
+    try:
+        found = results.get(timeout=timeout_s)
+    except queue.Empty:
+        raise errors.Unavailable(
+            f"libvirt on this machine does not answer within {timeout_s:.0f} s; its host takes no new servers meanwhile"
+        ) from None
+    if isinstance(found, errors.Unavailable):
+        raise found
+    return found
 
 
 def _ours(installation: Installation, connection: libvirt.virConnect) -> list[tuple[ServerId, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from nova_lite.cli.host_drain import condition, drain, show, undrain
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.show import json_option, show_json, show_table
 from nova_lite.model.host import Host
@@ -16,7 +17,11 @@ from nova_lite.model.resources import AMOUNTS
 
 @click.group()
 def command() -> None:
-    """Compute hosts: add, list, remove, enable, disable."""
+    """Compute hosts: add, list, show, drain, undrain, enable, disable, remove."""
+
+
+for one in (drain, undrain, show):
+    command.add_command(one)
 
 
 @command.command()
@@ -51,21 +56,12 @@ def list_hosts(files: tuple[Path, ...], as_json: bool) -> None:
     columns = ("Name", "Zone", "State", "Type", "Servers", "VCPUs", "RAM MiB", "Disk GiB")
     rows = [
         (
-            *(host.name, host.facts.zone, _state(host), host.facts.hypervisor_type, host.running),
+            *(host.name, host.facts.zone, condition(host), host.facts.hypervisor_type, host.running),
             *(f"{used}/{limit}" for used, limit in _amounts(host).values()),
         )
         for host in found
     ]
     show_table("Hosts", columns, rows)
-
-
-def _state(host: Host) -> str:
-    """Say in a word or two whether a host works, takes servers and owes removals."""
-    words = ["up" if host.up else "down"]
-    words += [] if host.enabled else ["disabled"]
-    words += [f"set aside ({host.why_aside})"] if host.why_aside else []
-    words += [f"owes {host.tombstones}"] if host.tombstones else []
-    return ", ".join(words)
 
 
 def _amounts(host: Host) -> dict[str, tuple[int, int]]:
@@ -84,6 +80,8 @@ def _plain(host: Host) -> dict[str, Any]:
         "up": host.up,
         "enabled": host.enabled,
         "disabled_reason": host.disabled_reason,
+        "maintenance": host.maintenance_since is not None,
+        "short_of": host.facts.short_of or None,
         "set_aside": host.why_aside,
         "type": host.facts.hypervisor_type,
         "servers": host.running,

@@ -20,7 +20,7 @@ COMMANDS = {
     "identity": ("nova_lite.cli.identity", "Users and projects: rotate-keys, register in a Keystone, import from one."),
     "db": ("nova_lite.cli.db", "The database: upgrade, version, check."),
     "metadefs": ("nova_lite.cli.metadefs", "Metadata definitions of properties: load."),
-    "host": ("nova_lite.cli.host", "Compute hosts: add, list, remove, enable, disable."),
+    "host": ("nova_lite.cli.host", "Compute hosts: add, list, show, drain, undrain, enable, disable, remove."),
     "broker": ("nova_lite.cli.broker", "The message broker: setup, status."),
     "operation": ("nova_lite.cli.operation", "Long operations: list, show, cancel."),
     "story": ("nova_lite.cli.story", "Tell what happened to a request, a server or an operation."),

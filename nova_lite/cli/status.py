@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from nova_lite import errors
+from nova_lite.cli.host_drain import condition
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.keepers import keeper_of
 from nova_lite.cli.show import coloured, json_option, show_json, show_table
@@ -74,6 +75,8 @@ def _host(host: Any) -> dict[str, Any]:
         "name": host.name,
         "up": host.up,
         "enabled": host.enabled,
+        "state": condition(host),
+        "disabled_reason": host.disabled_reason,
         "set_aside": host.why_aside,
         "type": host.facts.hypervisor_type,
         "zone": host.facts.zone,
@@ -125,7 +128,7 @@ def _show(found: dict[str, Any], console: Console) -> None:
         return
     rows = [
         (
-            *(host["name"], _colour("up" if host["up"] else "down"), host["type"], host["zone"], host["servers"]),
+            *(host["name"], _colour(host["state"]), host["type"], host["zone"], host["servers"]),
             *(f"{used}/{limit}" for used, limit in (host["vcpus"], host["ram_mib"], host["disk_gib"])),
         )
         for host in found["hosts"]
@@ -134,13 +137,15 @@ def _show(found: dict[str, Any], console: Console) -> None:
     for host in found["hosts"]:
         if host["set_aside"]:
             console.print(f"[yellow]{host['name']}:[/yellow] {escape(host['set_aside'])}")
+        if host["disabled_reason"]:
+            console.print(f"[yellow]{host['name']}:[/yellow] {escape(host['disabled_reason'])}")
     counts = ", ".join(f"{count} {state}" for state, count in found["servers"].items()) or "none"
     console.print(f"Servers: {counts}. Operations in hand: {found['operations']}.")
 
 
 def _colour(state: str) -> Text:
     colours = {"running": "green", "up": "green", "starting": "yellow"}
-    return coloured(state, colours.get(state, "red"))
+    return coloured(state, colours.get(state, "yellow" if state.startswith("up,") else "red"))
 
 
 def _age(seconds: float | None) -> str | None:

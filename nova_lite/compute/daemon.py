@@ -16,6 +16,7 @@ from oslo_config import cfg
 from nova_lite import errors
 from nova_lite.clock import SystemClock
 from nova_lite.compute.address import own_address
+from nova_lite.compute.boots import Boots
 from nova_lite.compute.host import ComputeHost, Doors
 from nova_lite.compute.moving.door import Door
 from nova_lite.compute.moving.fetch import Fetching
@@ -105,6 +106,7 @@ def _build_host(conf: cfg.ConfigOpts, joined: join.JoinFile, door: Door) -> Comp
             driver=_driver(conf, folder, joined),
             clock=SystemClock(),
             door=door,
+            boots=Boots(folder, SystemClock().boot_id) if compute_conf.read(conf).resume_guests_state_on_host_boot else None,
             relay=Relay(own_address(joined.broker_url), console_conf.read(conf).host_port),
         )
     )

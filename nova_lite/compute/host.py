@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from nova_lite.clock import Clock
+from nova_lite.compute.boots import Boots
 from nova_lite.compute.caching import ImageFetcher
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.ledger import Ledger
@@ -36,6 +37,7 @@ class Doors:
     driver: VirtDriver
     clock: Clock
     door: Door | None = None  # None: nothing moves from here to other hosts
+    boots: Boots | None = None  # None: a boot of the machine starts no guests
     relay: Relay = dataclasses.field(default_factory=Relay)
 
 
@@ -59,6 +61,7 @@ class ComputeHost:
                 crew=self.crew,
                 clock=doors.clock,
                 door=doors.door.open if doors.door is not None else None,
+                boots=doors.boots,
             )
         )
         if doors.door is not None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from nova_lite import errors
 from nova_lite.clock import Clock
+from nova_lite.compute.boots import Boots
 from nova_lite.compute.crew import Crew
 from nova_lite.compute.hearing import TEST_S, Hearing
 from nova_lite.compute.registration import Registrations, Verdict
@@ -45,6 +46,7 @@ class MonitorParts:
     crew: Crew
     clock: Clock
     door: Callable[[], MoveDoor] | None = None  # opens the host's door, and says where
+    boots: Boots | None = None  # None: a boot of the machine starts no guests
 
 
 @dataclasses.dataclass
@@ -148,6 +150,8 @@ class Monitor:
         if verdict is Verdict.AGAIN:
             self.hurry("register")
         if verdict is Verdict.TAKEN:
+            if self._parts.boots is not None:
+                self._parts.boots.note()
             self.hurry("beat")  # the guests of the registration may be those of a look before others
         return verdict is Verdict.TAKEN
 
@@ -208,8 +212,9 @@ class Monitor:
             self._prepare = None
         guests = self._look()
         facts = _facts_of(self._parts)
+        booted = self._parts.boots is not None and self._parts.boots.is_new()
         self._parts.conductor.register(
-            Registration(host=self._parts.host, nonce=nonce, facts=facts, guests=guests, counts_looks=True)
+            Registration(host=self._parts.host, nonce=nonce, facts=facts, guests=guests, booted=booted, counts_looks=True)
         )
         self._facts = facts
         self._last_contact = self._parts.clock.monotonic()

@@ -17,6 +17,7 @@ from nova_lite.clock import Clock
 from nova_lite.compute import uptime
 from nova_lite.compute.consoles import Consoles
 from nova_lite.compute.crew import Act, Crew, Work
+from nova_lite.compute.disks.tool import FULL, FULL_CODE, FULL_SAID
 from nova_lite.compute.effort import Effort
 from nova_lite.compute.ledger import TOMBSTONE, Kind, Ledger, Notice, Outcome, Task, task_of
 from nova_lite.compute.monitor import Monitor
@@ -338,6 +339,8 @@ def _fault_of(error: BaseException | None) -> Fault | None:
         return Fault(code=error.code, message=error.message, host_at_fault=error.host_at_fault)
     if isinstance(error, Stopped):
         return Fault(code="timeout", message="The host did not finish in time.", host_at_fault=True)
+    if isinstance(error, OSError) and error.errno in FULL:
+        return Fault(code=FULL_CODE, message=FULL_SAID, host_at_fault=True)
     if isinstance(error, OSError):
         reason = error.strerror or type(error).__name__
         return Fault(code="os", message=f"The host's system refused: {reason}.", host_at_fault=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nova_lite import errors, metrics
+from nova_lite.conductor import resuming
 from nova_lite.conductor.reconcilers.power_states import PowerStates
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.db.engine import Database, Tx
@@ -29,6 +30,7 @@ from nova_lite.rpc.conductor import (
     TombstoneDone,
 )
 from nova_lite.servers import moves, passwords
+from nova_lite.workflows.desk import Desk
 
 LOG = logging.getLogger(__name__)
 FIRST_LOOK = 1  # of an incarnation: the host has just started
@@ -66,6 +68,9 @@ class ConductorService:
         except errors.NotFound:
             LOG.warning("A host that nobody added wants to register.", extra={"host": message.host})
             return
+        if message.booted:
+            desk = Desk(database=self._parts.database, ring=self._parts.ring)
+            resuming.resume_guests(desk, message.host, message.guests)
         welcome = Welcome(nonce=message.nonce, incarnation=incarnation, tombstones=owed)
         self._send(lambda: self._parts.compute.welcome(message.host, welcome))
         if not message.counts_looks:

@@ -18,6 +18,20 @@ OPTIONS = (
     cfg.IntOpt(
         "reserved_ram_mib", default=512, min=0, max=1048576, help="Memory in MiB that guests do not get: the machine's own."
     ),
+    cfg.IntOpt(
+        "reserved_disk_gib",
+        default=1,
+        min=0,
+        max=1048576,
+        help="Room in GiB on the file system of guests' disks that they do not get. While less than that is free, the host "
+        "takes no new servers: guests of a full disk stand still.",
+    ),
+    cfg.BoolOpt(
+        "resume_guests_state_on_host_boot",
+        default=False,
+        help="After a boot of the machine, start the guests of servers that were active. Without it they are shown as SHUTOFF, "
+        "to be started by whoever wants them.",
+    ),
 )
 
 
@@ -28,9 +42,11 @@ class ComputeOptions:
     driver: str = "libvirt"
     libvirt_uri: str = "qemu:///system"
     reserved_ram_mib: int = 512
+    reserved_disk_gib: int = 1
+    resume_guests_state_on_host_boot: bool = False
 
 
 def read(conf: cfg.ConfigOpts) -> ComputeOptions:
     """Take the values out of a parsed configuration."""
     group = conf[GROUP]
-    return ComputeOptions(driver=group.driver, libvirt_uri=group.libvirt_uri, reserved_ram_mib=group.reserved_ram_mib)
+    return ComputeOptions(**{field.name: getattr(group, field.name) for field in dataclasses.fields(ComputeOptions)})

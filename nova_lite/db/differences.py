@@ -222,12 +222,18 @@ def replace_strangers(tx: Tx, host: str, gone: Collection[str], fresh: Collectio
 def missing_guests(tx: Tx) -> Sequence[Row]:
     """Read servers whose host says that it has no such guest: id, host."""
     query = sa.select(servers.c.id, servers.c.host).where(
-        servers.c.state.in_(("active", "stopped", "paused")),
+        servers.c.state.in_(("active", "stopped", "paused", "suspended", "rescued", "resized")),
         servers.c.power_state == 0,
         servers.c.host.is_not(None),
         ~_busy(servers.c.id),
     )
     return _rows(tx, query.order_by(servers.c.id))
+
+
+def crashed_guests(tx: Tx) -> Sequence[Row]:
+    """Read servers that are off because their guests crashed: id, host."""
+    crashed = (servers.c.state == "stopped", servers.c.power_state == 6)
+    return _rows(tx, sa.select(servers.c.id, servers.c.host).where(*crashed, ~_busy(servers.c.id)).order_by(servers.c.id))
 
 
 def ownerless(tx: Tx) -> Sequence[Row]:

@@ -109,6 +109,7 @@ def _host(row: Row, overdue_s: float) -> Host:
         incarnation=row["incarnation"],
         enabled=row["enabled"],
         disabled_reason=row["disabled_reason"],
+        maintenance_since=row["maintenance_since"],
         forced_down=row["forced_down"],
         up=not row["forced_down"] and age is not None and age <= overdue_s,
         tombstones=int(row["owed"]),
@@ -374,6 +375,13 @@ def servers_on(tx: Tx, host: HostName) -> Sequence[Row]:
         .where(servers.c.host == host, servers.c.state != "deleted", subjects.c.live_operation.is_(None))
     )
     return tx.execute(query).mappings().all()
+
+
+def servers_holding(tx: Tx, host: HostName) -> tuple[ServerId, ...]:
+    """List the servers, not deleted, that are on a host or hold room there."""
+    held = sa.select(claims.c.server_id).where(claims.c.host == host)
+    query = sa.select(servers.c.id).where(servers.c.state != "deleted", sa.or_(servers.c.host == host, servers.c.id.in_(held)))
+    return tuple(ServerId(one) for one in tx.execute(query.order_by(servers.c.id)).scalars())
 
 
 def beat_service(tx: Tx, binary: str, host: str, wall: float) -> None:

@@ -66,8 +66,8 @@ def find_migration(tx: Tx, *, number: int | None = None, uuid: str | None = None
     return tx.execute(sa.select(migrations).where(named)).mappings().one_or_none()
 
 
-def waiting_since(tx: Tx, before: float, limit: int) -> Sequence[str]:
-    """List the servers that wait to have a resize confirmed since before that wall time."""
+def waiting_since(tx: Tx, before: float, limit: int, user_id: str | None = None) -> Sequence[str]:
+    """List the servers that wait to have a resize confirmed since before that wall time, begun by one user or anybody."""
     query = (
         sa.select(migrations.c.server_id)
         .join(servers, servers.c.id == migrations.c.server_id)
@@ -75,6 +75,8 @@ def waiting_since(tx: Tx, before: float, limit: int) -> Sequence[str]:
         .order_by(migrations.c.updated_at)
         .limit(limit)
     )
+    if user_id is not None:
+        query = query.where(migrations.c.user_id == user_id)
     return [str(found) for found in tx.execute(query).scalars()]
 
 

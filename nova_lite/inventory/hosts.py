@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import logging
 import secrets
+from typing import Any
 
 from nova_lite import errors, metrics
 from nova_lite.conf.scheduler import SchedulerOptions
@@ -21,6 +22,8 @@ from nova_lite.rpc.compute import Tombstone
 
 LOG = logging.getLogger(__name__)
 REASON_CHARS = 500
+DISABLED_CHARS = 255  # of the reason that lists of services show
+MAINTENANCE = "maintenance"  # how that reason begins while a host is in maintenance
 
 
 class Age(enum.Enum):
@@ -168,10 +171,20 @@ def change_facts(tx: Tx, name: HostName, facts: HostFacts, ratios: SchedulerOpti
 
 def set_enabled(tx: Tx, name: HostName, *, enabled: bool, reason: str | None = None) -> None:
     """Let a host take new servers, or not; one that was set aside counts anew when enabled. Raises: NotFound."""
-    if not queries.update_host(tx, name, enabled=enabled, disabled_reason=None if enabled else reason):
+    values: dict[str, Any] = {"maintenance_since": None, "disabled_reason": None} if enabled else {"disabled_reason": reason}
+    if not queries.update_host(tx, name, enabled=enabled, **values):
         raise errors.NotFound(f"There is no host {name}.")
     if enabled:
         queries.forget_failures(tx, name)
+
+
+def begin_maintenance(tx: Tx, name: HostName, reason: str | None = None) -> None:
+    """Let a host take no new servers because it is to be worked on. May be repeated: since when stays. Raises: NotFound."""
+    host = get_host(tx, name)
+    said = f"{MAINTENANCE}: {reason}" if reason else host.disabled_reason if host.maintenance_since else MAINTENANCE
+    since = host.maintenance_since or tx.database.clock.wall()
+    cut = (said or MAINTENANCE)[:DISABLED_CHARS]
+    queries.update_host(tx, name, enabled=False, disabled_reason=cut, maintenance_since=since)
 
 
 def build_failed(tx: Tx, name: HostName, why: str) -> None:

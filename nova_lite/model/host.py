@@ -38,6 +38,7 @@ class HostFacts:
     zone: str = "nova"
     traits: tuple[str, ...] = ()  # what it can do, by the names of os-traits
     moves: MoveDoor | None = None  # None: nothing moves from here to other hosts
+    short_of: str = ""  # what it has too little of to take new servers just now, in words; "": of nothing
     hardware: str = ""  # JSON text of what guests can be built of (model/hardware/host.py); "" from an earlier release
 
 
@@ -71,6 +72,7 @@ class Host:
     failed_in_row: int = 0  # builds that failed here and then worked elsewhere, since the last good one
     set_aside_s: float | None = None  # gets no new servers for so long, because too many failed; None: it is not set aside
     last_failure: str | None = None
+    maintenance_since: float | None = None  # wall clock: it is being emptied for work on it, or is empty
     # keys of the metadata of its aggregates, sorted, each with all its values; read for choices only
     aggregate_metadata: tuple[tuple[str, frozenset[str]], ...] = ()
 

@@ -40,6 +40,7 @@ class MigrationStatus(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
+DRAIN = UserId("nova-lite-host-drain")  # who began a move that emptied a host; such a one is confirmed by itself
 ENDED: tuple[str, ...] = tuple(
     status.value
     for status in (

@@ -34,6 +34,7 @@ class Registration:
     nonce: str
     facts: HostFacts
     guests: tuple[GuestState, ...] = ()
+    booted: bool = False  # the machine was booted since, and its guests that were to run are to be started
     counts_looks: bool = False  # then the guests count in its first heartbeat only: a registration may be an old one
 
 

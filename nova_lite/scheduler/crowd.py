@@ -19,7 +19,7 @@ from nova_lite.model.resources import Resources
 
 # What tells one host from another and is no reason for a choice. A field that is not named here splits groups.
 OWN = frozenset({"name", "uuid", "generation", "incarnation", "facts", "last_seen_age_s"})
-OWN_FACTS = frozenset({"hypervisor_hostname", "host_ip"})
+OWN_FACTS = frozenset({"hypervisor_hostname", "host_ip", "moves"})
 # Fields of a request whose rules are known to keep to that. With any other in use, each host is looked at by itself.
 UNDERSTOOD = frozenset(
     {

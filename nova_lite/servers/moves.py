@@ -91,9 +91,9 @@ def find(tx: Tx, *, number: int | None = None, uuid: str | None = None) -> Migra
     return None if row is None else of_row(row)
 
 
-def waiting_since(tx: Tx, before: float, limit: int = 100) -> tuple[ServerId, ...]:
-    """List the servers whose resize waits for an answer since before that wall time."""
-    return tuple(ServerId(one) for one in queries.waiting_since(tx, before, limit))
+def waiting_since(tx: Tx, before: float, limit: int = 100, *, user_id: str | None = None) -> tuple[ServerId, ...]:
+    """List the servers whose resize, begun by one user or anybody, waits for an answer since before that wall time."""
+    return tuple(ServerId(one) for one in queries.waiting_since(tx, before, limit, user_id))
 
 
 def of_row(row: Row) -> Migration:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable.workflow import Done, Outside, Record, Run, Wait, Workflow, minutes, seconds
@@ -120,6 +121,19 @@ RESUME = _workflow("resume", "resume_guest", power_on, ACTIVE, TaskState.RESUMIN
 def accept_start(desk: Desk, context: Context, server_id: ServerId) -> None:
     """Accept a start. Raises: NotFound; Conflict when its state or a running operation does not allow it."""
     desk.database.transact(lambda tx: _accept(desk, tx, context, (START, "start", False), server_id))
+
+
+def accept_start_again(desk: Desk, context: Context, server_id: ServerId) -> None:
+    """Accept the start of a server that is active, whose guest its host's boot has turned off. Raises: NotFound; Conflict."""
+
+    def work(tx: Tx) -> None:
+        server = records.get(tx, server_id)
+        if server.state is not ServerState.ACTIVE:
+            raise errors.Conflict("Only an active server is started again.")
+        params = PowerParams(server_id=server_id, host=host_of(server))
+        begin(desk, tx, context, Beginning(server=server, workflow=START, params=params, event=EVENTS["start"]))
+
+    desk.database.transact(work)
 
 
 def accept_stop(desk: Desk, context: Context, server_id: ServerId) -> None:

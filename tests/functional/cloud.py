@@ -146,7 +146,7 @@ class Cloud:
             )
         )
 
-    def make_host(self, name: str) -> ComputeHost:
+    def make_host(self, name: str, **more: Any) -> ComputeHost:
         folder = self.folder / "compute" / name
         folder.mkdir(parents=True, exist_ok=True)
         driver = FakeDriver(folder, HostName(name))
@@ -159,6 +159,7 @@ class Cloud:
                 driver=driver,
                 clock=self._clock_of(name),
                 door=self._door,
+                **more,
             )
         )
 

@@ -165,6 +165,11 @@ def missing_guest(cloud, server_id):
     write(cloud, servers.update().where(servers.c.id == server_id).values(state="stopped", power_state=0))
 
 
+@crafted("guests", repaired=False)
+def crashed_guest(cloud, server_id):
+    write(cloud, servers.update().where(servers.c.id == server_id).values(state="stopped", power_state=6))
+
+
 @crafted("operations", repaired=False)
 def unserved(cloud, server_id):
     write(cloud, operation_of(server_id, workflow="delete", wake_at=0.001))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import queue
 import shutil
 import signal
 import subprocess
@@ -278,6 +279,36 @@ def test_a_qemu_that_dies_shows_as_a_guest_that_is_off(hypervisor):
     assert came.wait(15)
     assert powers(hypervisor.driver)[ONE] in (PowerState.SHUTDOWN, PowerState.CRASHED)
     assert hypervisor.driver.power_on(ONE) is PowerState.RUNNING
+
+
+def test_a_guest_that_somebody_pauses_and_undefines_in_libvirt_is_told_as_it_is(hypervisor):
+    told = queue.SimpleQueue()
+    hypervisor.driver.ensure_guest(hypervisor.spec(ONE), go())
+    hypervisor.driver.listen(lambda server_id, power: told.put((server_id, power)))
+
+    hypervisor.domain(ONE).suspend()
+    paused = told.get(timeout=15)
+    seen = powers(hypervisor.driver)
+    hypervisor.domain(ONE).destroy()
+    off = told.get(timeout=15)
+    hypervisor.domain(ONE).undefine()
+
+    assert (paused, seen) == ((ONE, PowerState.PAUSED), {ONE: PowerState.PAUSED})
+    assert off == (ONE, PowerState.SHUTDOWN)
+    assert powers(hypervisor.driver) == {}
+
+
+def test_a_libvirt_host_says_what_it_keeps_of_its_disk(hypervisor):
+    place = hypervisor.driver._parts.place
+    free = hypervisor.driver.facts()
+    hypervisor.driver._parts = dataclasses.replace(
+        hypervisor.driver._parts, place=dataclasses.replace(place, reserved_disk_gib=1 << 19)
+    )
+
+    full = hypervisor.driver.facts()
+
+    assert (free.short_of, full.short_of) == ("", "disk")
+    assert full.reserved.disk_gib == full.total.disk_gib
 
 
 def test_a_guest_that_libvirt_forgot_is_made_anew_over_its_disks(hypervisor):

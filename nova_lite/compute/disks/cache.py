@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from nova_lite import errors
-from nova_lite.compute.disks.tool import DiskError, run
+from nova_lite.compute.disks.tool import DiskError, free_bytes, run
 from nova_lite.compute.effort import count_image
 from nova_lite.image.client import ImageDamaged, Stopped, download
 from nova_lite.model.image import ImageSource
@@ -129,7 +129,7 @@ class ImageCache:
         LOG.info("An image was downloaded.", extra=extra)
 
     def _make_room(self, bytes_wanted: int) -> None:
-        missing = bytes_wanted + MARGIN_BYTES - _free(self._folder)
+        missing = bytes_wanted + MARGIN_BYTES - free_bytes(self._folder)
         if missing > 0 and self.remove_unused(missing) < missing:
             raise DiskError("The host's disk has no room for the image.", code="insufficient_storage")
 
@@ -196,11 +196,6 @@ def _remove_image(sheet: Path) -> int:
     sheet.unlink(missing_ok=True)
     LOG.info("An unused image was removed.", extra={"bytes": freed})
     return freed
-
-
-def _free(folder: Path) -> int:
-    status = os.statvfs(folder)
-    return status.f_bavail * status.f_frsize
 
 
 def _hash(path: Path, stop: threading.Event) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nova_lite.compute.disks import configdrive
 from nova_lite.compute.disks.cache import BaseImage, ImageCache
-from nova_lite.compute.disks.tool import DiskError, run
+from nova_lite.compute.disks.tool import DiskError, run, saying_when_full
 from nova_lite.model.guest import SWAP, BlankDisk, GuestSpec, Rescue
 from nova_lite.model.ids import ServerId
 from nova_lite.model.image import ImageSource
@@ -52,6 +52,10 @@ class GuestDisks:
     def ensure(self, spec: GuestSpec, stop: threading.Event) -> tuple[Disk, ...]:
         """Have all disks of a guest; those that are there stay as they are. Raises: DiskError, Stopped, OSError."""
         folder = self.folder_of(spec.server_id)
+        with saying_when_full(self._folder):
+            return self._ensure(spec, folder, stop)
+
+    def _ensure(self, spec: GuestSpec, folder: Path, stop: threading.Event) -> tuple[Disk, ...]:
         folder.mkdir(exist_ok=True)
         folder.chmod(0o711)
         disks = [self._ensure_root(spec, folder, stop)]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
+import os
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from nova_lite.image.client import Stopped
 
 LOG = logging.getLogger(__name__)
 LOOK_S = 0.1
+FULL_SAID = "The host's disk is full."
+FULL_CODE = "insufficient_storage"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+LEAST_BYTES = 4 * 1024**2  # with less free than that, a program that failed to make a disk failed of it
 
 
 class DiskError(Exception):
@@ -52,3 +61,24 @@ def _wait(process: subprocess.Popen[bytes], until: float, stop: threading.Event)
                 raise Stopped from None
             if time.monotonic() > until:
                 raise DiskError("The host took too long to make a disk.") from None
+
+
+@contextlib.contextmanager
+def saying_when_full(folder: Path) -> Iterator[None]:
+    """Tell a disk that is full from what else goes wrong while files are made in a folder. Raises: DiskError that says so."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise DiskError(FULL_SAID, code=FULL_CODE) from error
+    except DiskError as error:
+        if free_bytes(folder) >= LEAST_BYTES:
+            raise
+        raise DiskError(FULL_SAID, code=FULL_CODE) from error
+
+
+def free_bytes(folder: Path) -> int:
+    """Give what of a folder's file system is free for guests."""
+    status = os.statvfs(folder)
+    return status.f_bavail * status.f_frsize

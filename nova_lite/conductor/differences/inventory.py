@@ -136,6 +136,13 @@ def _missing_guests(tx: Tx) -> Iterator[Difference]:
             yield Difference(check="guests", subject=row["id"], problem=problem, help=help_)
 
 
+def _crashed_guests(tx: Tx) -> Iterator[Difference]:
+    for row in queries.crashed_guests(tx):
+        problem = f"The guest of server {row['id']} crashed on host {row['host']}; it is shown as off."
+        help_ = "read its console's log there, or `openstack console log show`; whoever wants it starts it"
+        yield Difference(check="guests", subject=row["id"], problem=problem, help=help_)
+
+
 KINDS = (
     Kind(name="orphan_claim", meaning="room on a host that no server owns", find=_orphan_claims, repair="give it back"),
     Kind(
@@ -163,4 +170,5 @@ KINDS = (
     Kind(name="tombstone", meaning="a host that owes removals", find=_tombstones, repair=None),
     Kind(name="stranger", meaning="a guest that belongs to no server of its host", find=_strangers, repair=None),
     Kind(name="missing_guest", meaning="a server whose host has no such guest", find=_missing_guests, repair=None),
+    Kind(name="crashed_guest", meaning="a server that is off because its guest crashed", find=_crashed_guests, repair=None),
 )

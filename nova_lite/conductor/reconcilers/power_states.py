@@ -119,12 +119,13 @@ def _mend(tx: Tx, host: HostName, server_id: ServerId, power: PowerState, rest_s
     row = next((row for row in queries.servers_on(tx, host) if row["id"] == server_id), None)
     if row is None or row["power_state"] == power:
         return False
-    resumed = row["state"] == ServerState.SUSPENDED and power is PowerState.RUNNING  # its memory is used up
-    if row["state"] not in MENDED and not resumed:
-        return False
     if row["rests_s"] is not None and 0 <= row["rests_s"] < rest_s:
         return False
     state = SETTLED.get(power)
+    resumed = row["state"] == ServerState.SUSPENDED and power is PowerState.RUNNING  # its memory is used up
+    if row["state"] not in MENDED and not resumed:
+        records.update(tx, server_id, power_state=power)  # rescued, in error...: such a state is not of the guest's making
+        return True
     if state is None:
         return False
     records.update(tx, server_id, state=state, power_state=power)

@@ -34,6 +34,7 @@ hosts = sa.Table(
     sa.Column("look_number", sa.BigInteger),  # incarnation: conductors of release 1.0 do not begin anew with each
     sa.Column("enabled", sa.Boolean, nullable=False, default=True),
     sa.Column("disabled_reason", sa.String(255)),
+    epoch("maintenance_since"),  # wall clock: it is being emptied for work on it, or is empty
     sa.Column("forced_down", sa.Boolean, nullable=False, default=False),
     epoch("last_seen_at"),  # journal clock
     sa.Column("seen_boot_id", sa.String(36)),

@@ -55,7 +55,7 @@ class Line:
 
 
 class Rig:
-    def __init__(self, folder):
+    def __init__(self, folder, **more):
         self.clock = SimulatedClock()
         self.line = Line()
         self.driver = FakeDriver(folder, HOST)
@@ -70,6 +70,7 @@ class Rig:
                 outbox=Outbox(ledger, self.line, self.clock),
                 crew=self.crew,
                 clock=self.clock,
+                **more,
             )
         )
         self.line.monitor = self.monitor

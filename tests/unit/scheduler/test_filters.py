@@ -281,3 +281,19 @@ def test_a_host_on_trial_is_not_pushed_back(make_host):
     full = dataclasses.replace(make_host("full"), used=Resources(vcpus=60, ram_mib=60000, disk_gib=900))
 
     assert pick(request(), [tried, full]).hosts == (HostName("tried"), HostName("full"))
+
+
+def test_a_host_in_maintenance_says_so_and_what_ends_it(host):
+    drained = dataclasses.replace(host, enabled=False, disabled_reason="maintenance: its fan", maintenance_since=1.0)
+
+    (refusal,) = pick(request(), [drained]).refusals
+
+    assert (refusal.reason, refusal.detail) == ("is in maintenance", "maintenance: its fan")
+    assert "nova-lite host undrain a" in refusal.remedy
+
+
+def test_a_host_that_is_short_of_something_says_what(host):
+    full = dataclasses.replace(host, facts=dataclasses.replace(host.facts, short_of="disk"))
+
+    assert reason(request(), full) == "is short of disk"
+    assert pick(request(), [full, dataclasses.replace(full, name=HostName("b"))]).sentence == "of 2 hosts 2 are short of disk"

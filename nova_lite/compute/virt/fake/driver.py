@@ -71,6 +71,7 @@ class FakeDriver:
             total=total,
             zone=self._zone,
             traits=tuple(given.get("traits", TRAITS)),
+            short_of=str(given.get("short_of", "")),
             hardware=hardware.offered(given, total),
         )
 

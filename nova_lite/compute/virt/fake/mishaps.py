@@ -1,7 +1,7 @@
 """What `behaviour.json` wants to happen to the fake driver: read anew whenever it changes.
 
     {"ensure_guest": {"delay_s": 2.5, "fail": {"message": "no luck", "host_at_fault": false, "times": 3}},
-     "facts": {"vcpus": 4, "ram_mib": 4096, "disk_gib": 100, "traits": ["CUSTOM_GPU"]}}
+     "facts": {"vcpus": 4, "ram_mib": 4096, "disk_gib": 100, "traits": ["CUSTOM_GPU"], "short_of": "disk"}}
 
 Without `times` it fails always; a method may have either or both. A `delay_s` ends early when the work is stopped.
 """

@@ -38,6 +38,7 @@ def build(options: ComputeOptions, folder: Path, joined: JoinFile, fetcher: Fetc
         folder=folder,
         kvm=probe.kvm_works(),
         reserved_ram_mib=options.reserved_ram_mib,
+        reserved_disk_gib=options.reserved_disk_gib,
         nic_limits=limits.are_possible(),
         dedicated=seats.isolated(),
     )

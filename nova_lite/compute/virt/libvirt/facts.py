@@ -11,6 +11,7 @@ from typing import Any
 
 import libvirt
 
+from nova_lite.compute.disks.tool import free_bytes
 from nova_lite.compute.virt.libvirt import offered, traits
 from nova_lite.model.hardware import host as host_hardware
 from nova_lite.model.hardware.host import HostNode
@@ -31,6 +32,7 @@ class Place:
     folder: Path
     kvm: bool
     reserved_ram_mib: int
+    reserved_disk_gib: int = 0
     nic_limits: bool = False  # its kernel can bound what guests' network cards carry
     dedicated: tuple[int, ...] = ()  # processors that are kept for guests with dedicated CPUs
 
@@ -40,6 +42,7 @@ def read(connection: libvirt.virConnect, place: Place, guests_bytes: int) -> Hos
     _model, nodes_mib, cpus, *_rest = connection.getInfo()
     ram_mib = max(nodes_mib, _memory_mib())
     total_gib, others_gib = _disk(place.folder, guests_bytes)
+    kept_gib = place.reserved_disk_gib
     capabilities = ET.fromstring(connection.getCapabilities())  # noqa: S314 - libvirt wrote it
     cpu = _cpu(capabilities)
     pages_2m, pages_1g = offered.huge_pages(capabilities, offered.mounts())
@@ -60,9 +63,12 @@ def read(connection: libvirt.virConnect, place: Place, guests_bytes: int) -> Hos
             pages_2m=pages_2m,
             pages_1g=pages_1g,
         ),
-        reserved=Resources(ram_mib=min(place.reserved_ram_mib + paged_mib, ram_mib), disk_gib=others_gib),
+        reserved=Resources(
+            ram_mib=min(place.reserved_ram_mib + paged_mib, ram_mib), disk_gib=min(others_gib + kept_gib, total_gib)
+        ),
         host_ip=place.host_ip,
         zone=place.zone,
+        short_of="disk" if free_bytes(place.folder) < kept_gib * GIB else "",
         traits=traits.of_host(
             cpu["arch"],
             tuple(cpu.get("features", ())),

@@ -16,6 +16,7 @@ depends_on = None
 def upgrade() -> None:
     """Bring the database to this version."""
     _add_moves()
+    _add_maintenance()
     _add_console_tokens()
     _add_amounts()
     _add_shelving()
@@ -25,6 +26,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Take it back."""
+    _drop_maintenance()
     _drop_metadefs()
     op.drop_column("images", "staged")
     _drop_shelving()
@@ -65,6 +67,17 @@ def _add_moves() -> None:
 
 def _drop_moves() -> None:
     op.drop_table("migrations")
+
+
+# -- hosts in maintenance ---------------------------------------------------------------------------------------------------
+
+
+def _add_maintenance() -> None:
+    op.add_column("hosts", sa.Column("maintenance_since", sa.Double(), nullable=True))
+
+
+def _drop_maintenance() -> None:
+    op.drop_column("hosts", "maintenance_since")
 
 
 # -- shelved servers --------------------------------------------------------------------------------------------------------

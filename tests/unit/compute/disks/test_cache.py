@@ -183,7 +183,7 @@ def test_the_longest_unused_images_go_first_and_those_in_use_stay(cache, store, 
 
 
 def test_a_full_disk_is_the_hosts_fault(cache, monkeypatch):
-    monkeypatch.setattr(module, "_free", lambda folder: 0)
+    monkeypatch.setattr(module, "free_bytes", lambda folder: 0)
 
     with pytest.raises(DiskError) as refusal:
         cache.ensure(source(), go())
