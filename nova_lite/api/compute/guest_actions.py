@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from nova_lite import errors
-from nova_lite.api.compute.later_actions import ready_server
+from nova_lite.api.compute.lookup import ready_server
 from nova_lite.api.route import Answer, Handler, Request
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.compute.later_actions import not_yet, ready_server
-from nova_lite.api.compute.lookup import server_of
+from nova_lite.api.compute.later_actions import not_yet
+from nova_lite.api.compute.lookup import ready_server, server_of
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request
 from nova_lite.model.network import Port

@@ -3,21 +3,8 @@
 from __future__ import annotations
 
 from nova_lite import errors
-from nova_lite.api.compute.lookup import server_of
+from nova_lite.api.compute.lookup import ready_server
 from nova_lite.api.route import Answer, Handler, Request
-from nova_lite.db.engine import Tx
-from nova_lite.model.server import Server
-from nova_lite.servers import rules
-
-
-def ready_server(request: Request, tx: Tx, action: str) -> Server:
-    """Read the server that an action is asked of. Raises: NotFound; Forbidden; Conflict when it cannot be done to it now."""
-    server = server_of(request, tx)
-    rules.require_unlocked(server, request.context)
-    rules.require(server, action)
-    if server.live is not None:
-        raise errors.Conflict(f"Cannot '{action}' server {server.id} while its operation '{server.live.workflow}' runs.")
-    return server
 
 
 def not_yet(action: str) -> errors.NotImplementedHere:

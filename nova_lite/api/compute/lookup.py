@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 
+from nova_lite import errors
 from nova_lite.api.route import Request
 from nova_lite.db.engine import Tx
 from nova_lite.model.server import Server
-from nova_lite.servers import records
+from nova_lite.servers import records, rules
 
 
 def project_seen(request: Request) -> str | None:
@@ -40,3 +41,13 @@ def is_uuid(text: str) -> bool:
         return str(uuid.UUID(text)) == text.lower()
     except ValueError:
         return False
+
+
+def ready_server(request: Request, tx: Tx, action: str) -> Server:
+    """Read the server that an action is asked of. Raises: NotFound; Forbidden; Conflict when it cannot be done to it now."""
+    server = server_of(request, tx)
+    rules.require_unlocked(server, request.context)
+    rules.require(server, action)
+    if server.live is not None:
+        raise errors.Conflict(f"Cannot '{action}' server {server.id} while its operation '{server.live.workflow}' runs.")
+    return server

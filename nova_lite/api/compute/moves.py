@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from nova_lite import errors
 from nova_lite.api.compute import flags
-from nova_lite.api.compute.later_actions import ready_server
-from nova_lite.api.compute.lookup import project_seen, server_of
+from nova_lite.api.compute.lookup import project_seen, ready_server, server_of
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx

@@ -8,7 +8,7 @@ from typing import Any
 
 from nova_lite import errors
 from nova_lite.api.compute import access_addresses, flags, injected_files
-from nova_lite.api.compute.later_actions import ready_server
+from nova_lite.api.compute.lookup import ready_server
 from nova_lite.api.compute.server_create import bootable_image, check_metadata, read_user_data
 from nova_lite.api.compute.servers import group_of, host_statuses
 from nova_lite.api.compute.views import servers as views
