@@ -67,8 +67,8 @@ class NetworkPort(Protocol):
     def mark_active(self, server_id: ServerId) -> None:
         """Show the server's ports as ACTIVE. May be repeated."""
 
-    def bound_ports(self, server_id: ServerId) -> tuple[BoundPort, ...]:
-        """Give a server's ports as its guest has them, in the order of the guest. Raises: Unavailable."""
+    def bound_ports(self, server_id: ServerId, requested: tuple[RequestedNetwork, ...] = ()) -> tuple[BoundPort, ...]:
+        """Give a server's ports as its guest has them, in the order in which they were asked. Raises: Unavailable."""
 
     def ports_of(self, server_id: ServerId) -> tuple[Port, ...]:
         """List a server's ports, oldest first. Raises: Unavailable when the service does not answer."""

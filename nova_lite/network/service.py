@@ -147,12 +147,13 @@ class Networks:
         """Show the server's ports as ACTIVE. May be repeated."""
         self.database.transact(lambda tx: queries.update_server_ports(tx, server_id, {"status": "ACTIVE"}))
 
-    def bound_ports(self, server_id: ServerId) -> tuple[BoundPort, ...]:
-        """Give a server's ports as its guest has them, oldest first."""
+    def bound_ports(self, server_id: ServerId, requested: tuple[RequestedNetwork, ...] = ()) -> tuple[BoundPort, ...]:
+        """Give a server's ports as its guest has them, in the order in which they were asked; nothing is changed."""
         with self.database.read() as tx:
             subnets = {row["network_id"]: row for row in queries.select_with_subnets(tx)}
             there = records.list_ports(tx, PortFilter(server_id=server_id))
-        return tuple(_bound(port, subnets[port.network_id], None) for port in there)
+        placed = sorted(there, key=lambda port: _place(port, requested))
+        return tuple(_bound(port, subnets[port.network_id], _tag(port, requested)) for port in placed)
 
     def ports_of(self, server_id: ServerId) -> tuple[Port, ...]:
         """List a server's ports, oldest first; one statement."""

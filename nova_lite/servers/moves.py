@@ -14,6 +14,8 @@ from nova_lite.model.ids import HostName, OperationId, ServerId
 from nova_lite.model.migration import ENDED, Migration, MigrationStatus, MigrationType, Progress
 from nova_lite.model.server import Server, ServerState
 
+ANSWERABLE = tuple(one.value for one in (MigrationStatus.FINISHED, MigrationStatus.CONFIRMING, MigrationStatus.REVERTING))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Move:
@@ -57,6 +59,15 @@ def mark(tx: Tx, migration_id: int, status: MigrationStatus, *, dest: HostName |
     queries.update_migration(tx, migration_id, values | ({"dest": dest} if dest is not None else {}), unless=ENDED)
 
 
+def mark_under_way(tx: Tx, migration_id: int, status: MigrationStatus) -> None:
+    """Say how far a move is, from a step that acts outside; nothing once it waits for an answer, or has ended.
+
+    A runner that was asleep while another went on with the operation says it late.
+    """
+    values = {"status": status.value, "updated_at": tx.database.clock.wall()}
+    queries.update_migration(tx, migration_id, values, unless=(*ENDED, *ANSWERABLE))
+
+
 def note_progress(tx: Tx, migration_id: int, progress: Progress) -> None:
     """Say how much of a move is done; nothing once it has ended."""
     values = {"progress": wire.to_plain(progress), "updated_at": tx.database.clock.wall()}
@@ -65,8 +76,7 @@ def note_progress(tx: Tx, migration_id: int, progress: Progress) -> None:
 
 def waiting_for_answer(tx: Tx, server_id: ServerId) -> Migration | None:
     """Give the move of a server that waits to be confirmed or reverted, or is just being so."""
-    statuses = tuple(one.value for one in (MigrationStatus.FINISHED, MigrationStatus.CONFIRMING, MigrationStatus.REVERTING))
-    rows = queries.select_migrations(tx, MigrationFilter(server_id=server_id, statuses=statuses), limit=1)
+    rows = queries.select_migrations(tx, MigrationFilter(server_id=server_id, statuses=ANSWERABLE), limit=1)
     return of_row(rows[0]) if rows else None
 
 

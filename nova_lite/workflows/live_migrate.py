@@ -146,7 +146,7 @@ def prepare_target(run: Run[LiveParams]) -> Done | Wait:
     with ports.database.read() as tx:
         server = records.get(tx, params.server_id)
     image = image_under(ports, server, host)
-    bound = ports.network.bind_ports(params.server_id, params.source, params.networks)
+    bound = ports.network.bound_ports(params.server_id, params.networks)
     spec = guest_spec(server, image, tuple(port.interface for port in bound))
     ports.compute.order(host, PrepareLive(head=head(run, standing), spec=spec, token=params.token))
     run.sent(host, run.step)
@@ -255,7 +255,7 @@ def _mark_outside(run: Run[LiveParams], status: MigrationStatus) -> None:
     def work(tx: Tx) -> None:
         found = _record(tx, run)
         if found is not None and found.status is not status:
-            moves.mark(tx, found.id, status)
+            moves.mark_under_way(tx, found.id, status)
 
     ports: Ports = run.ports
     ports.database.transact(work)

@@ -143,7 +143,7 @@ def image_under(ports: Ports, server: Server, host: HostName) -> ImageSource | N
 def spec_now(ports: Ports, server: Server, host: HostName, *, admin_pass: str | None = None) -> GuestSpec:
     """Say what the guest of a settled server is made of now, with the ports that it has. Raises: as `image_for`."""
     image = image_under(ports, server, host)
-    interfaces = tuple(port.interface for port in ports.network.bound_ports(server.id))
+    interfaces = tuple(port.interface for port in ports.network.bound_ports(server.id, server.requested_networks))
     return guest_spec(server, image, interfaces, admin_pass=admin_pass)
 
 

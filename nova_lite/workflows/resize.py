@@ -188,7 +188,7 @@ def mark_outside(run: Run[MoveParams], status: MigrationStatus) -> None:
     def work(tx: Tx) -> None:
         found = moves.of_operation(tx, run.params.server_id, run.operation_id)
         if found is not None:
-            moves.mark(tx, found.id, status)
+            moves.mark_under_way(tx, found.id, status)
 
     ports.database.transact(work)
 
@@ -225,15 +225,10 @@ def _with_spec(run: Run[MoveParams], command: CommandOfSpec) -> Done | Wait:
     with ports.database.read() as tx:
         server = records.get(tx, run.params.server_id)
     image = image_under(ports, server, host)
-    bound = ports.network.bind_ports(run.params.server_id, _ports_at(run), run.params.networks)
+    bound = ports.network.bound_ports(run.params.server_id, run.params.networks)
     moved = dataclasses.replace(server, flavor=run.params.new_flavor)
     spec = guest_spec(moved, image, tuple(port.interface for port in bound))
     return obeyed(run, host, lambda head: command(head, spec))
-
-
-def _ports_at(run: Run[MoveParams]) -> HostName:
-    """Say which host the ports belong to at this step."""
-    return run.params.source if run.step == "bring_disks" else run.out(Claimed).host
 
 
 def workflow_of(name: str) -> Workflow[MoveParams]:
