@@ -124,9 +124,9 @@ def test_what_is_asked_for_starts(hypervisor, specs, properties, path, expected)
 
 
 def test_dedicated_cpus_are_pinned_and_given_to_one_guest_only(hypervisor):
-    hypervisor.driver._parts = dataclasses.replace(
-        hypervisor.driver._parts, place=dataclasses.replace(hypervisor.driver._parts.place, dedicated=(1, 4095))
-    )
+    driver = hypervisor.driver
+    place = dataclasses.replace(driver._parts.place, dedicated=(1, 4095))
+    driver._parts = driver._making._parts = dataclasses.replace(driver._parts, place=place)
     specs = {"hw:cpu_policy": "mixed", "hw:cpu_dedicated_mask": "1"}
 
     total = hypervisor.driver.facts().total
