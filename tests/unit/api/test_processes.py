@@ -125,7 +125,7 @@ def test_what_a_kept_connection_is_sending_when_the_daemon_ends_is_served(api):
         connection.request("GET", "/identity/v3")
         assert connection.getresponse().read()
         api.process.terminate()
-        time.sleep(0.5)
+        time.sleep(0.1)
 
         connection.auto_open = 0
         connection.request("GET", "/identity/v3")
