@@ -272,7 +272,7 @@ class Cloud:
     def act(self, server_id: str, action: Any) -> bool | None:
         """Ask for an action; give whether it was taken, or None when that cannot be told because an answer was lost."""
         answer, lost = self.send("POST", f"/compute/v2.1/servers/{server_id}/action", action)
-        if answer.status_code in (200, 202):
+        if answer.status_code in (200, 202, 204):
             return True
         assert answer.status_code in (404, 409), f"{action}: {answer.status_code} {answer.text[:500]}"
         return None if lost else False

@@ -201,7 +201,7 @@ class Meter:
         assert answer.status_code == 200, answer.text
         return answer
 
-    def _act(self, server_id: str, body: Any, *, user: str = "demo") -> None:
+    def _act(self, server_id: str, body: Any, user: str = "demo") -> None:
         answer = self._cloud.ask("POST", f"/servers/{server_id}/action", body, version="2.17", user=user)
         assert answer.status_code in (200, 202, 204), answer.text
 
