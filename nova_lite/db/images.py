@@ -150,9 +150,13 @@ def usage(tx: Tx, owner: str) -> Usage:
     """Count what a project's images take."""
     on_the_way = sa.case((images.c.status.in_(("saving", "uploading", "importing")), 1), else_=0)
     kept = sa.case((images.c.location.is_not(None), images.c.size_bytes), else_=0)
-    query = sa.select(sa.func.coalesce(sa.func.sum(kept), 0), sa.func.count(), sa.func.coalesce(sa.func.sum(on_the_way), 0))
-    size, count, uploading = tx.execute(query.where(images.c.owner == owner)).one()
-    return Usage(size_bytes=int(size), images=int(count), uploading=int(uploading))
+    query = sa.select(
+        sa.func.coalesce(sa.func.sum(kept), 0).label("size"),
+        sa.func.count().label("images"),
+        sa.func.coalesce(sa.func.sum(on_the_way), 0).label("uploading"),
+    )
+    row = tx.execute(query.where(images.c.owner == owner)).mappings().one()
+    return Usage(size_bytes=int(row["size"]), images=int(row["images"]), uploading=int(row["uploading"]))
 
 
 def tags_of(tx: Tx, image_ids: Collection[str]) -> dict[str, list[str]]:

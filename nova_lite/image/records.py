@@ -182,7 +182,7 @@ def no_image(image_id: str) -> errors.NotFound:
     return errors.NotFound(f"No image found with ID {image_id[:64]}")
 
 
-def of_row(row: Mapping[str, Any], tags: Iterable[str]) -> Image:
+def of_row(row: db.Row | Mapping[str, Any], tags: Iterable[str]) -> Image:
     """Build an image from its row. The dictionary is filled at once: lists are long, and a frozen dataclass is slow."""
     fields = dict(row)
     del fields["upload_id"], fields["staged"]

@@ -17,7 +17,6 @@ from nova_lite.durable.workflow import Done, Outside, Record, Run, StepFailed, W
 from nova_lite.inventory import claims, death, hosts
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.guest import PowerState
-from nova_lite.model.hardware import reading
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.migration import MigrationStatus, MigrationType
 from nova_lite.model.placement import Hints, PlacementRequest
@@ -68,21 +67,7 @@ def choose_hosts(run: Run[EvacuateParams]) -> Done | Wait:
 
 
 def _request(run: Run[EvacuateParams]) -> PlacementRequest:
-    params = run.params
-    return PlacementRequest(
-        server_id=params.server_id,
-        project_id=run.project_id,
-        asked=reading.needs(params.flavor, params.image_properties),
-        hardware=reading.understood(params.flavor, params.image_properties),
-        zone=params.zone,
-        host=params.dest,
-        avoid=run.hosts_tried,
-        leaves=params.source,
-        image_properties=params.image_properties,
-        extra_specs=params.flavor.extra_specs,
-        flavor_name=params.flavor.name,
-        hints=params.hints,
-    )
+    return placing.request_to_move(run, run.params.flavor, leaves=run.params.source)
 
 
 def claim_host(run: Run[EvacuateParams]) -> Done:

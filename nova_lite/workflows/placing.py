@@ -13,6 +13,8 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.durable.workflow import Back, Done, Run, StepFailed, Wait
 from nova_lite.inventory import claims, hosts
+from nova_lite.model.flavor import Flavor
+from nova_lite.model.hardware import reading
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.placement import PlacementRequest, Ranking, Refusal
 from nova_lite.model.resources import ClaimRole
@@ -65,6 +67,29 @@ def choose(run: Run[Any], request: PlacementRequest) -> Done | Wait:
             hosts_seen=ranking.hosts_seen,
             on_trial=ranking.on_trial,
         )
+    )
+
+
+def request_to_move(run: Run[Any], flavor: Flavor, *, leaves: HostName | None) -> PlacementRequest:
+    """Say what a server needs of the host it moves to, being of a flavor there; `leaves` is out of the question.
+
+    The operation's parameters have `server_id`, `dest` (a host that was named), `zone`, `image_properties` and `hints`.
+    """
+    params = run.params
+    hardware = reading.understood(flavor, params.image_properties)
+    return PlacementRequest(
+        server_id=params.server_id,
+        project_id=run.project_id,
+        asked=hardware.needs(flavor.resources(), flavor.ram_mib),
+        hardware=hardware,
+        zone=params.zone,
+        host=params.dest,
+        avoid=run.hosts_tried,
+        leaves=leaves,
+        image_properties=params.image_properties,
+        extra_specs=flavor.extra_specs,
+        flavor_name=flavor.name,
+        hints=params.hints,
     )
 
 

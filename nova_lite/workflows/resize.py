@@ -18,7 +18,6 @@ from nova_lite.durable.workflow import Done, Outside, Record, Run, StepFailed, W
 from nova_lite.inventory import claims, hosts
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.guest import GuestSpec, PowerState
-from nova_lite.model.hardware import reading
 from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId
 from nova_lite.model.migration import MigrationStatus, MigrationType
 from nova_lite.model.placement import Hints, PlacementRequest
@@ -70,20 +69,7 @@ def request_of(run: Run[MoveParams]) -> PlacementRequest:
     """Say what the server needs of its next host."""
     params, ports = run.params, run.ports
     stays = params.may_stay and ports.moves.allow_resize_to_same_host
-    return PlacementRequest(
-        server_id=params.server_id,
-        project_id=run.project_id,
-        asked=reading.needs(params.new_flavor, params.image_properties),
-        hardware=reading.understood(params.new_flavor, params.image_properties),
-        zone=params.zone,
-        host=params.dest,
-        avoid=run.hosts_tried,
-        leaves=None if stays else params.source,
-        image_properties=params.image_properties,
-        extra_specs=params.new_flavor.extra_specs,
-        flavor_name=params.new_flavor.name,
-        hints=params.hints,
-    )
+    return placing.request_to_move(run, params.new_flavor, leaves=None if stays else params.source)
 
 
 def claim_host(run: Run[MoveParams]) -> Done:

@@ -256,10 +256,11 @@ def _params(server: Server, place: Place) -> UnshelveParams:
     if server.shelved_image_id is None:
         raise errors.Conflict(f"Server {server.id} has no image that it was shelved in.")
     group = server.scheduler_hints.get("group")
+    hardware = reading.understood(server.flavor, server.image_properties)
     return UnshelveParams(
         server_id=server.id,
-        asked=reading.needs(server.flavor, server.image_properties),
-        hardware=reading.understood(server.flavor, server.image_properties),
+        asked=hardware.needs(server.flavor.resources(), server.flavor.ram_mib),
+        hardware=hardware,
         image_id=server.shelved_image_id,
         zone=place.zone if place.pins else server.requested_zone,
         host=place.host,

@@ -37,17 +37,19 @@ class Watcher:
         self.left = wanted
         self.done = threading.Event()
         self._seen: set[str] = set()
+        self._lock = threading.Lock()  # the listener has several threads, and their lines must not run into one another
 
     def info(self, _context: object, _publisher: str, event: str, payload: dict, metadata: dict) -> None:
         """Print one; a repetition of what was seen has the same message id."""
-        if metadata["message_id"] in self._seen:
-            return
-        self._seen.add(metadata["message_id"])
-        server = payload["nova_object.data"]
-        print(f"{metadata['timestamp']} {event} {server['uuid']} {server['state']} on {server['host']}", flush=True)
-        self.left -= 1
-        if self.left == 0:
-            self.done.set()
+        with self._lock:
+            if metadata["message_id"] in self._seen:
+                return
+            self._seen.add(metadata["message_id"])
+            server = payload["nova_object.data"]
+            print(f"{metadata['timestamp']} {event} {server['uuid']} {server['state']} on {server['host']}", flush=True)
+            self.left -= 1
+            if self.left == 0:
+                self.done.set()
 
     error = info
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import logging
-from collections.abc import Callable
 
-from nova_lite import errors
+from nova_lite.conductor.reconcilers.beginning import Ring, begin_each
 from nova_lite.db import servers as queries
 from nova_lite.db.engine import Database, Tx
 from nova_lite.model.ids import OperationId
@@ -22,7 +19,7 @@ AT_ONCE = 100
 class Reclaim:
     """Begins the delete of each server whose time is over. Doing it twice, or on two conductors at once, does no harm."""
 
-    def __init__(self, database: Database, reclaim_s: int, ring: Callable[[OperationId], None]) -> None:
+    def __init__(self, database: Database, reclaim_s: int, ring: Ring) -> None:
         """`reclaim_s`: how long they are kept; 0: none are, and those that were kept before stay until they are deleted."""
         self._database = database
         self._reclaim_s = reclaim_s
@@ -35,14 +32,7 @@ class Reclaim:
         before = self._database.clock.wall() - self._reclaim_s
         with self._database.read() as tx:
             due = queries.soft_deleted_before(tx, before, AT_ONCE)
-        begun = 0
-        for server_id in due:
-            with contextlib.suppress(errors.Conflict, errors.NotFound):  # restored, or deleted, meanwhile
-                operation_id = self._database.transact(functools.partial(_begin, server_id=server_id))
-                if operation_id is not None:
-                    begun += 1
-                    self._ring(operation_id)
-        return begun
+        return begin_each(self._database, due, _begin, self._ring)
 
 
 def _begin(tx: Tx, server_id: str) -> OperationId | None:

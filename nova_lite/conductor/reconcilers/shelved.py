@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import logging
-from collections.abc import Callable
 
-from nova_lite import errors
+from nova_lite.conductor.reconcilers.beginning import Ring, begin_each
 from nova_lite.db import servers as queries
 from nova_lite.db.engine import Database, Tx
 from nova_lite.model.ids import OperationId
@@ -21,7 +18,7 @@ AT_ONCE = 100
 class Offloading:
     """Begins the offload of each server whose time is over. Doing it twice, or on two conductors at once, does no harm."""
 
-    def __init__(self, database: Database, offload_s: int, ring: Callable[[OperationId], None]) -> None:
+    def __init__(self, database: Database, offload_s: int, ring: Ring) -> None:
         """`offload_s` as `ShelvingOptions` has it."""
         self._database = database
         self._offload_s = offload_s
@@ -34,14 +31,7 @@ class Offloading:
         before = self._database.clock.wall() - self._offload_s
         with self._database.read() as tx:
             due = queries.shelved_before(tx, before, AT_ONCE)
-        begun = 0
-        for server_id in due:
-            with contextlib.suppress(errors.Conflict, errors.NotFound):  # unshelved, or deleted, meanwhile
-                operation_id = self._database.transact(functools.partial(_begin, server_id=server_id))
-                if operation_id is not None:
-                    begun += 1
-                    self._ring(operation_id)
-        return begun
+        return begin_each(self._database, due, _begin, self._ring)
 
 
 def _begin(tx: Tx, server_id: str) -> OperationId | None:

@@ -17,16 +17,14 @@ from typing import Any
 import libvirt
 
 from nova_lite.compute import effort
-from nova_lite.compute.disks.tool import DiskError
 from nova_lite.compute.moving import tunnel
 from nova_lite.compute.moving.door import LiveOffer
 from nova_lite.compute.moving.fetch import FetchError
 from nova_lite.compute.virt.driver import Stopped, VirtError
 from nova_lite.compute.virt.libvirt import domains, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
-from nova_lite.compute.virt.libvirt.making import Making
+from nova_lite.compute.virt.libvirt.making import Making, disk_errors
 from nova_lite.compute.virt.libvirt.parts import LibvirtParts
-from nova_lite.image.client import Stopped as DownloadStopped
 from nova_lite.model.guest import GuestSpec, PowerState
 from nova_lite.model.ids import ServerId
 from nova_lite.model.migration import Progress
@@ -60,12 +58,8 @@ class LibvirtLive:
     def prepare(self, spec: GuestSpec, token: str, stop: threading.Event) -> None:
         """Have empty disks over the same image, and taps. Raises: VirtError; Stopped."""
         self._parts.specs.save(spec)
-        try:
+        with disk_errors():
             disks = self._parts.disks.ensure(spec, stop)
-        except DiskError as error:
-            raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
-        except DownloadStopped as error:
-            raise Stopped from error
         plugs = self._making.wire(spec)
         facts = {
             "host": self._host,

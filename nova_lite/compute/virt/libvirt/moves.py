@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
 from typing import Protocol
 
-from nova_lite.compute.disks.moving import ROOT, MovingDisks
-from nova_lite.compute.disks.tool import DiskError
+from nova_lite.compute.disks.moving import MovingDisks
+from nova_lite.compute.disks.root import ROOT
 from nova_lite.compute.moving.door import Offer
-from nova_lite.compute.virt.driver import Stopped, VirtError
-from nova_lite.compute.virt.libvirt.making import Making
+from nova_lite.compute.virt.driver import VirtError
+from nova_lite.compute.virt.libvirt.making import Making, disk_errors
 from nova_lite.compute.virt.libvirt.parts import LibvirtParts
-from nova_lite.image.client import Stopped as DownloadStopped
 from nova_lite.model.guest import GuestSpec, PowerState
 from nova_lite.model.ids import ServerId
 from nova_lite.rpc.commands import MoveSource
@@ -61,7 +58,7 @@ class LibvirtMoves:
     def bring(self, spec: GuestSpec, source: MoveSource | None, stop: threading.Event) -> None:
         """Have the disks here. Raises: VirtError, Stopped."""
         fetch = None if source is None else lambda folder: self._parts.fetch(source, spec.server_id, folder, stop)
-        with _as_of_driver():
+        with disk_errors():
             self._disks.bring(spec, fetch, stop)
 
     def finish(self, spec: GuestSpec, *, running: bool, stop: threading.Event) -> PowerState:
@@ -93,14 +90,3 @@ class LibvirtMoves:
         """Forget what is set aside. Raises: OSError."""
         self._disks.drop(server_id)
         self._parts.specs.drop_held(server_id)
-
-
-@contextlib.contextmanager
-def _as_of_driver() -> Iterator[None]:
-    """Turn what disks raise into the driver's errors."""
-    try:
-        yield
-    except DiskError as error:
-        raise VirtError(error.message, code=error.code, host_at_fault=error.host_at_fault) from error
-    except DownloadStopped as error:
-        raise Stopped from error

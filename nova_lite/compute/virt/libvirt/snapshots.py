@@ -19,7 +19,7 @@ import libvirt
 
 from nova_lite import errors
 from nova_lite.compute.disks import nbd, qcow2
-from nova_lite.compute.disks.root import GuestDisks
+from nova_lite.compute.disks.root import ROOT, GuestDisks
 from nova_lite.compute.disks.tool import DiskError
 from nova_lite.compute.virt.driver import Stopped, VirtError
 from nova_lite.compute.virt.libvirt import domains
@@ -33,7 +33,6 @@ LOG = logging.getLogger(__name__)
 EXPORT = "root"
 SOCKET = "nova-lite-snapshot.sock"
 SCRATCH = "snapshot.scratch"
-ROOT = "root.qcow2"
 LIBVIRT_FOLDER = Path("/var/lib/libvirt")  # as libvirt sees it; QEMU may make sockets in its guest's own folder below
 NAME_LENGTH = 20  # of a guest's name in the name of that folder
 HOLD_S = 120.0  # freezing, the beginning of the backup, thawing
