@@ -65,7 +65,7 @@ LISTENER_S = 2.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Doors:
-    """Everything a conductor reaches; `name` is the machine's, `store` that of images where it is on this machine."""
+    """Everything a conductor reaches. `name` is the machine's, `store` that of images; `alone`: no other takes uploads."""
 
     database: Database
     transport: Transport
@@ -75,6 +75,7 @@ class Doors:
     ratios: SchedulerOptions
     name: str
     store: Store | None = None
+    alone: bool = True
     shelved_offload_s: int = 0  # how long shelved servers stay on their hosts
     reclaim_s: int = 0  # how long deleted servers are kept
     moves: MoveOptions = dataclasses.field(default_factory=MoveOptions)
@@ -114,7 +115,7 @@ class Conductor:
         lost = LostHosts(database, book.remember)
         self._offloading = Offloading(database, doors.shelved_offload_s, self._runner.ring)
         confirmations = Confirmations(Desk(database=database, ring=self._runner.ring), doors.moves.resize_confirm_window)
-        differences = Differences(database, library.all_kinds(doors.store), doors.name)
+        differences = Differences(database, library.all_kinds(doors.store, alone=doors.alone), doors.name)
         self._housekeeping = Housekeeping(
             (
                 Chore(name="beat", every_s=15.0, act=self._beat),
@@ -203,8 +204,9 @@ def build(conf: cfg.ConfigOpts) -> Conductor:
             moves=moves_conf.read(conf),
             name=socket.gethostname(),
             shelved_offload_s=shelving_conf.read(conf).offload_s,
+            store=images.store,
             # With SQLite all is on one machine. Elsewhere the lock that shows a living upload may be another machine's.
-            store=images.store if database.dialect == "sqlite" else None,
+            alone=database.dialect == "sqlite",
             notifier=RabbitNotifier(broker.url, ca_file=broker.ca_file) if broker.notifications else None,
         )
     )

@@ -356,6 +356,25 @@ def test_a_conductor_mends_what_it_sees_for_half_a_minute_and_says_so(cloud, ser
     database.dispose()
 
 
+def test_beside_other_machines_only_bytes_without_a_name_are_removed(cloud, server_id):
+    cloud.conductor.stop()
+    nameless_file(cloud, server_id)
+    write(cloud, images.update().values(status="saving", upload_id=stranger_id()))
+    store = make_store((cloud.folder / "images").as_uri())
+    clock = SimulatedClock()
+    database = Database(cloud.url, clock)
+    conductor = Differences(database, library.all_kinds(store, alone=False), "c1")
+
+    conductor.reconcile()
+    clock.sleep(31)
+
+    assert conductor.reconcile() == 1
+    with database.read() as tx:
+        assert [row["check_name"] for row in differences.select_repairs(tx, 10)] == ["nameless_file"]
+        assert set(tx.execute(sa.select(images.c.status)).scalars()) == {"saving"}
+    database.dispose()
+
+
 def test_repairs_and_kept_answers_are_purged_with_the_history(cloud):
     old = time.time() - 31 * 86400
     repair = {"check_name": "quota", "subject": "p", "problem": "wrong", "done": "right", "repaired_by": "c1"}

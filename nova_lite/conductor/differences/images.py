@@ -15,8 +15,11 @@ from nova_lite.image.stores.base import Store, key_of
 REPAIRS = {"cut_upload": "queue the image again", "nameless_file": "remove it", "lost_file": None}
 
 
-def kinds(store: Store) -> tuple[Kind, ...]:
-    """Give the kinds for a store that this process reaches."""
+def kinds(store: Store, *, alone: bool = True) -> tuple[Kind, ...]:
+    """Give the kinds for a store that this process reaches.
+
+    Only a process whose machine takes all uploads (`alone`) can tell a dead one from another machine's.
+    """
 
     def cut_uploads(tx: Tx) -> Iterator[Difference]:
         for image_id, upload_id in records.saving(tx):
@@ -48,13 +51,9 @@ def kinds(store: Store) -> tuple[Kind, ...]:
                     check="images", subject=location, problem=problem, help="bring the file back, or delete the image"
                 )
 
+    cut = Kind(name="cut_upload", meaning="an image whose upload died", find=cut_uploads, repair=REPAIRS["cut_upload"])
     return (
-        Kind(
-            name="cut_upload",
-            meaning="an image whose upload died",
-            find=cut_uploads,
-            repair=REPAIRS["cut_upload"],
-        ),
+        *((cut,) if alone else ()),
         Kind(
             name="nameless_file",
             meaning="bytes in the image store that no image names",

@@ -13,13 +13,14 @@ from nova_lite.image.stores.base import Store
 LOG = logging.getLogger(__name__)
 
 
-def all_kinds(store: Store | None, *, projects_here: bool = True) -> tuple[Kind, ...]:
+def all_kinds(store: Store | None, *, alone: bool = True, projects_here: bool = True) -> tuple[Kind, ...]:
     """Give every kind, in the order in which they are mended; without a store none of images.
 
+    Where other machines take uploads too (not `alone`), nobody here knows which of those are dead.
     Where projects are an outside Keystone's (not `projects_here`), nobody here knows which are gone.
     """
     of_owners = owners.KINDS if projects_here else ()
-    return (*operations.KINDS, *inventory.KINDS, *of_owners, *(images.kinds(store) if store is not None else ()))
+    return (*operations.KINDS, *inventory.KINDS, *of_owners, *(images.kinds(store, alone=alone) if store is not None else ()))
 
 
 def find(database: Database, kinds: tuple[Kind, ...]) -> list[tuple[Kind, Difference]]:
