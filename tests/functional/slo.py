@@ -22,7 +22,7 @@ from nova_lite.inventory import hosts
 from nova_lite.model.ids import HostName
 
 TOP = Path(__file__).resolve().parents[2]
-BACKGROUND = {"heartbeat", "self_test", "register", "welcome"}
+BACKGROUND = {"heartbeat", "probe", "self_test", "register", "welcome"}
 IDLE_S = 2.5
 COUNTED = 3
 QUIET_S = 0.25  # the last acknowledgement
