@@ -15,6 +15,7 @@ from nova_lite.api.route import Request
 from nova_lite.db.images import Comparison, ImageFilter
 from nova_lite.image.access import viewer_of
 from nova_lite.image.members import STATUSES
+from nova_lite.image.protections import OPEN, READ, Guard
 
 PAGE = 25  # how many are shown when no limit is asked
 LONGEST_VALUE = 65535
@@ -40,14 +41,19 @@ SORTABLE: Mapping[str, str] = {
 DOWN = {"asc": False, "desc": True}
 
 
-def read_filter(request: Request) -> ImageFilter:
-    """Read the filters; names that are none of ours are properties of the user's. Raises: BadRequest."""
+def read_filter(request: Request, guard: Guard = OPEN) -> ImageFilter:
+    """Read the filters; names that are none of ours are properties of the user's. Raises: BadRequest.
+
+    What the caller may not read of images it cannot ask for either: no image has it.
+    """
     query = request.query
     viewer = viewer_of(request.context)
     read: dict[str, Any] = {"among": {}, "equal": {"hidden": False}, "bounds": [], "properties": {}}
     for name, values in query.items():
         if name not in NO_FILTERS:
             _read(name, values[-1], read)
+    if any(not guard.allows(READ, name) for name in read["properties"]):
+        read["among"]["id"] = ()
     algorithm = request.first("os_hash_algo")
     if algorithm is not None and algorithm != HASH:
         read["among"]["sha512"] = ()
