@@ -9,17 +9,12 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.db import journal as queries
 from nova_lite.db.engine import Tx
+from nova_lite.db.image_tasks import FROM_IMAGES, FROM_TASKS, WORKFLOW, TaskPage, list_tasks
 
-WORKFLOW = "import_image"
 SUBJECT = "image"
 KEPT_S = 30 * 86400.0  # as the history of operations
-STATUSES: Mapping[str, Mapping[str, Any]] = {
-    "pending": {"living": True, "lease_number": 0},
-    "processing": {"living": True, "begun": True},
-    "success": {"outcome": "done"},
-    "failure": {"outcome": ("failed", "cancelled")},
-}
-TYPES = ("import", "api_image_import")
+STATUSES = ("pending", "processing", "success", "failure")
+TYPES = (FROM_TASKS, FROM_IMAGES)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,11 +40,9 @@ def get(tx: Tx, task_id: str) -> Task:
     return _of_row(_row(tx, task_id))
 
 
-def list_page(tx: Tx, *, status: str | None, kind: str | None, marker: str | None, limit: int) -> list[Task]:
-    """Read a page of tasks, newest first. Raises: NotFound when the marker is none."""
-    after = None if marker is None else _row(tx, marker)
-    found = queries.of_workflow(tx, WORKFLOW, STATUSES[status] if status else {}, after, limit)
-    return [task for task in map(_of_row, found) if kind in (None, task.type)]
+def list_page(tx: Tx, page: TaskPage) -> list[Task]:
+    """Read a page of tasks. Raises: NotFound when the marker is none."""
+    return [_of_row(row) for row in list_tasks(tx, page)]
 
 
 def of_image(tx: Tx, image_id: str) -> list[Task]:
