@@ -10,6 +10,7 @@ from nova_lite import errors
 from nova_lite.db import journal as queries
 from nova_lite.db.engine import Tx
 from nova_lite.db.image_tasks import FROM_IMAGES, FROM_TASKS, WORKFLOW, TaskPage, list_tasks
+from nova_lite.image import notices
 
 SUBJECT = "image"
 KEPT_S = 30 * 86400.0  # as the history of operations
@@ -48,6 +49,22 @@ def list_page(tx: Tx, page: TaskPage) -> list[Task]:
 def of_image(tx: Tx, image_id: str) -> list[Task]:
     """List the tasks of an image, newest first."""
     return [_of_row(row) for row in queries.history(tx, SUBJECT, image_id) if row["workflow"] == WORKFLOW]
+
+
+def announce(tx: Tx, task_id: str, *events: str, status: str) -> None:
+    """Tell other services what became of a task: `create`, `run`, `success`, `failure`. Of its input nothing is told."""
+    row = queries.operation(tx, task_id) if tx.database.announces else None
+    if row is None:
+        return
+    task = _of_row(row)
+    payload = {
+        **{"id": task.id, "type": task.type, "status": status, "result": None, "owner": task.owner, "message": None},
+        "expires_at": notices.time(task.expires_at),
+        "created_at": notices.time(task.created_at),
+        "updated_at": notices.time(tx.database.clock.wall()),
+        **notices.LIVES,
+    }
+    notices.write_all(tx, [(f"task.{event}", payload) for event in events])
 
 
 def _row(tx: Tx, task_id: str) -> queries.Row:
