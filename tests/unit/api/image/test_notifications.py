@@ -189,3 +189,20 @@ def test_nothing_is_written_where_nobody_listens(told):
 )
 def test_each_event_goes_where_the_original_sends_it(event_type, place):
     assert place_of(event_type) == place
+
+
+def test_what_a_client_downloads_is_counted_shown_and_told(told):
+    image = create(told)
+    told.simulate_put(f"/image/v2/images/{image}/file", body=b"hello", headers=BYTES)
+    got = told.simulate_get(f"/image/v2/images/{image}/file")
+    part = told.simulate_get(f"/image/v2/images/{image}/file", headers={"Range": "bytes=0-1"})
+    told.simulate_head(f"/image/v2/images/{image}/file")
+    told.simulate_get(f"/image/v2/images/{image}/file", headers={"Range": "bytes=9-"})
+    told.parts.images.usage.flush()
+
+    assert (got.content, part.content) == (b"hello", b"he")
+    usage = told.simulate_get("/image/v2/info/usage").json["usage"]
+    assert usage["image_count_downloads"] == {"limit": -1, "usage": 1}
+    assert usage["image_sent_total"] == {"limit": -1, "usage": 1}
+    sends = [row["payload"] for row in rows(told) if row["event_type"] == "image.send"]
+    assert [(one["bytes_sent"], one["receiver_user_id"]) for one in sends] == [(5, "u"), (2, "u")]
