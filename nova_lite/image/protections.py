@@ -159,7 +159,10 @@ class Protections:
 
 def read(folder: Path) -> Protected | None:
     """Read the file of a folder; None where there is none. Raises: ConfigError naming file and section."""
-    found = [(folder / name, name == POLICIES) for name in (ROLES, POLICIES) if (folder / name).exists()]
+    try:
+        found = [(folder / name, name == POLICIES) for name in (ROLES, POLICIES) if (folder / name).exists()]
+    except OSError as error:
+        raise errors.ConfigError(f"The folder {folder} cannot be read.") from error
     if len(found) > 1:
         raise errors.ConfigError(f"{folder} has both {ROLES} and {POLICIES}; only one of them can hold.")
     for file, by_policies in found:
