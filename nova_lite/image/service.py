@@ -18,6 +18,7 @@ from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_store
 from nova_lite.image.tickets import Moment, Tickets, Use
 from nova_lite.image.upload import Order, Uploads
+from nova_lite.image.usage import Usage
 from nova_lite.image.web import open_web
 from nova_lite.model.ids import HostName, ImageId, ProjectId
 from nova_lite.model.image import Image, ImageSource, ImageStatus, ImageTarget
@@ -37,6 +38,7 @@ class Images:
         self._public_url = public_url.rstrip("/")
         self._uploads = Uploads(database, store)
         self.web = web
+        self.usage = Usage(database)
         self.imports = Imports(database, store, lambda url: open_web(url, web))
 
     def start(self) -> None:

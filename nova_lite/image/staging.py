@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from nova_lite.db import images as db
 from nova_lite.db.engine import Tx
+from nova_lite.image import records
 from nova_lite.image.records import Contents
 from nova_lite.model.image import ImageStatus
 
@@ -42,7 +43,10 @@ def begin_import(tx: Tx, image_id: str, *, staged: bool) -> bool:
     properties = {name: value for name, value in row["properties"].items() if name != FAILED}
     values = {"status": ImageStatus.IMPORTING, "properties": properties, "updated_at": tx.database.clock.wall()}
     before = ImageStatus.UPLOADING if staged else ImageStatus.QUEUED
-    return db.update_image(tx, image_id, values, status=before)
+    begun = db.update_image(tx, image_id, values, status=before)
+    if begun:
+        records.announce(tx, image_id, "update", "prepare")
+    return begun
 
 
 def begin_fetch(tx: Tx, image_id: str, upload_id: str, before: str | None) -> bool:
@@ -71,7 +75,10 @@ def adopt(tx: Tx, image_id: str) -> bool:
     if contents is None:
         return False
     values = {"status": ImageStatus.ACTIVE, "staged": None, "upload_id": None, "updated_at": tx.database.clock.wall()}
-    return db.update_image(tx, image_id, vars(contents) | values, status=ImageStatus.IMPORTING)
+    adopted = db.update_image(tx, image_id, vars(contents) | values, status=ImageStatus.IMPORTING)
+    if adopted:
+        records.announce(tx, image_id, "upload", "activate", "update")
+    return adopted
 
 
 def give_up_import(tx: Tx, image_id: str, store: str) -> bool:
@@ -82,4 +89,7 @@ def give_up_import(tx: Tx, image_id: str, store: str) -> bool:
     status = ImageStatus.UPLOADING if row["staged"] else ImageStatus.QUEUED
     values = {"status": status, "upload_id": None, "updated_at": tx.database.clock.wall()}
     properties = {**row["properties"], FAILED: store}
-    return db.update_image(tx, image_id, {**values, "properties": properties}, status=ImageStatus.IMPORTING)
+    given_up = db.update_image(tx, image_id, {**values, "properties": properties}, status=ImageStatus.IMPORTING)
+    if given_up:
+        records.announce_failure(tx, image_id)
+    return given_up
