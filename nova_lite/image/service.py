@@ -65,7 +65,7 @@ class Images:
         image, moment = self._look(image_id)
         if image.status is not ImageStatus.ACTIVE:
             raise errors.Conflict(f"Image {image_id} is {image.status}, not active.")
-        if image.virtual_size_bytes is None or image.size_bytes is None:
+        if not image.is_disk or image.size_bytes is None or image.virtual_size_bytes is None:
             raise errors.Conflict(f"Image {image_id} is in a container of {image.container_format}: no server boots from it.")
         return ImageSource(
             image_id=image_id,
