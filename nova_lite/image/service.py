@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from nova_lite.db.engine import Database, Tx
 from nova_lite.db.images import ImageFilter, ImagePage
 from nova_lite.image import records, staging, tickets
 from nova_lite.image.access import ANYTHING, Viewer
+from nova_lite.image.convert import FOLDER, Converter
 from nova_lite.image.imports import Imports
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_store
@@ -23,21 +25,41 @@ from nova_lite.model.ids import HostName, ImageId, ProjectId
 from nova_lite.model.image import Image, ImageSource, ImageStatus, ImageTarget
 
 WEB_RULES = WebRules()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What imported disks are made into, one of `convert.TARGETS` or None, and by whom."""
+
+    target: str | None = None
+    converter: Converter | None = None
+
+
+NO_CONVERSION = Conversion()
 LOG = logging.getLogger(__name__)
 
 
 class Images:
     """What the Image API and the workflows need; fulfils `ImagePort`."""
 
-    def __init__(self, database: Database, store: Store, tickets: Tickets, public_url: str, web: WebRules = WEB_RULES) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        tickets: Tickets,
+        public_url: str,
+        web: WebRules = WEB_RULES,
+        conversion: Conversion = NO_CONVERSION,
+    ) -> None:
         """`public_url` is where hosts reach the APIs, such as `http://192.0.2.1:8774`. Nothing connects yet."""
+        self.convert_to = conversion.target
         self.store = store
         self._database = database
         self._tickets = tickets
         self._public_url = public_url.rstrip("/")
         self._uploads = Uploads(database, store)
         self.web = web
-        self.imports = Imports(database, store, lambda url: open_web(url, web))
+        self.imports = Imports(database, store, lambda url: open_web(url, web), converter=conversion.converter)
 
     def start(self) -> None:
         """Mend what processes that died left behind: images in `saving`, half and nameless bytes. May be repeated."""
@@ -149,9 +171,8 @@ class Images:
 
     def delete(self, tx: Tx, image: Image) -> None:
         """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
-        staged = staging.contents_of(tx, image.id)
+        places = [image.location, *staging.locations_of(tx, image.id)]
         records.delete(tx, image)
-        places = (image.location, staged.location if staged is not None else None)
         tx.after_commit(lambda: self._discard(image, [place for place in places if place is not None]))
 
     def _discard(self, image: Image, locations: list[str]) -> None:
@@ -167,7 +188,8 @@ def make_images(database: Database, state_dir: Path, options: ImageOptions, publ
     """Build the service; the key of tickets is made when missing. Raises: ConfigError."""
     path = tickets.key_file(state_dir)
     tickets.ensure_key(path)
-    return Images(database, make_store(options.store), Tickets(path), public_url, options.web)
+    conversion = Conversion(target=options.convert_to, converter=Converter(state_dir / FOLDER))
+    return Images(database, make_store(options.store), Tickets(path), public_url, options.web, conversion)
 
 
 def _location(image: Image) -> str:

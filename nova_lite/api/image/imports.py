@@ -10,6 +10,7 @@ from nova_lite.api.route import Answer, Request
 from nova_lite.conf.image import WebRules
 from nova_lite.db.engine import Tx
 from nova_lite.image import quotas, records, staging
+from nova_lite.image.convert import is_converted
 from nova_lite.image.web import check_url
 from nova_lite.model.image import Image, ImageStatus
 from nova_lite.workflows import import_image as workflow
@@ -39,12 +40,22 @@ def import_image(request: Request) -> Answer:
         staged = staging.contents_of(tx, image.id)
         quotas.require(tx, image.owner, {quotas.SIZE: quotas.mebibytes(staged.size_bytes if staged is not None else 1)})
         params = ImportParams(
-            image_id=image.id, store=request.parts.images.store.name, method=method["name"], url=method.get("uri")
+            image_id=image.id,
+            store=request.parts.images.store.name,
+            method=method["name"],
+            url=method.get("uri"),
+            convert_to=target_format(request, image),
         )
         workflow.accept(request.parts.desk, tx, request.context, image, params)
 
     request.parts.database.transact(work)
     return Answer(status=202)
+
+
+def target_format(request: Request, image: Image) -> str | None:
+    """Tell what an import makes of an image; None where it stays as it is."""
+    target: str | None = request.parts.images.convert_to
+    return target if is_converted(image.disk_format, image.container_format, target) else None
 
 
 def _check_method(request: Request, method: dict[str, Any]) -> None:
