@@ -11,19 +11,19 @@ import contextlib
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from nova_lite import errors
 from nova_lite.db.engine import Database, Tx
 from nova_lite.durable import journal
-from nova_lite.image import quotas, records, staging
+from nova_lite.image import quotas, records, remote, staging
 from nova_lite.image.access import ANYTHING
-from nova_lite.image.convert import TARGETS, Converter, Source
+from nova_lite.image.convert import TARGETS, Converter, Source, is_converted
 from nova_lite.image.ova import Archive, ArchiveRefused
 from nova_lite.image.port import FETCH_FAILED, FetchOrder
 from nova_lite.image.records import Contents
-from nova_lite.image.staging import CONVERTED_CONTAINER, Converted
+from nova_lite.image.staging import CONVERTED_CONTAINER, Converted, Remote
 from nova_lite.image.stores.base import Bytes, Store, key_of
 from nova_lite.image.upload import PIECE, Order, Uploads, Way
 from nova_lite.model.image import Image
@@ -49,12 +49,21 @@ class Incoming(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Job:
-    """Bytes to be brought to an image. `image` says the formats that they must have."""
+    """Bytes to be brought to an image; `prepare` is called where it may take its time."""
+
+    image_id: str
+    order: FetchOrder
+    prepare: Callable[[], _Bringing]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Bringing:
+    """Bytes that can be read. `image` says the formats that they must have; digests: what they must hash to."""
 
     image: Image
-    order: FetchOrder
-    open: Callable[[], Incoming]
+    file: Incoming
     way: Way
+    digests: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Imports:
@@ -68,8 +77,13 @@ class Imports:
         *,
         spawn: Callable[[Callable[[], None]], None] | None = None,
         converter: Converter | None = None,
+        tokens: Callable[[str], str] | None = None,
     ) -> None:
-        """`open_url` opens a file elsewhere; `spawn` runs a fetch: by default in a thread. Nothing connects yet."""
+        """Take what it works with; nothing connects yet.
+
+        open_url: opens a file elsewhere; spawn: runs a fetch, by default in a thread; tokens: opens a sealed token
+        """
+        self._tokens = tokens
         self._converter = converter
         self._database = database
         self._store = store
@@ -91,9 +105,22 @@ class Imports:
                 return True
         if order.url is None:
             raise errors.Conflict("The staged data are gone.")
-        url = order.url
-        self._begin(_Job(image=image, order=order, open=lambda: self._open_url(url), way=_way(owner)), owner)
+        self._begin(_Job(image_id=image.id, order=order, prepare=lambda: self._open(image, order, owner)), owner)
         return False
+
+    def _open(self, image: Image, order: FetchOrder, owner: str | None) -> _Bringing:
+        """Open a web server's file, or an image of another region, of which it is asked first what it is."""
+        url = order.url or ""
+        if order.token is None or self._tokens is None:
+            return _Bringing(image=image, file=self._open_url(url), way=_way(owner))
+        token = self._tokens(order.token)
+        said = remote.describe(url, token)
+        image = dataclasses.replace(image, disk_format=said.disk_format, container_format=said.container_format)
+        with self._database.read() as tx:
+            quotas.require(tx, image.owner, {quotas.SIZE: quotas.mebibytes(said.size_bytes)})
+        becomes = Remote(disk_format=said.disk_format, container_format=said.container_format, properties=said.properties)
+        file = remote.RemoteFile(url, token, said.size_bytes)
+        return _Bringing(image=image, file=file, way=_way_of_remote(owner, becomes), digests=said.digests)
 
     def ensure_converted(self, order: FetchOrder) -> bool:
         """Have what the order's `convert_to` asks for made of the contents, and tell whether it is.
@@ -104,14 +131,23 @@ class Imports:
             image = records.get(tx, order.image_id, ANYTHING)
             owner = records.upload_of(tx, order.image_id)
             contents = staging.contents_of(tx, order.image_id)
+            becomes = staging.remote_of(tx, order.image_id)
             if staging.converted_of(tx, order.image_id) is not None:
                 return True
         if contents is None:
             raise errors.Conflict("The data to be converted are gone.")
+        if becomes is not None:
+            image = dataclasses.replace(image, disk_format=becomes.disk_format, container_format=becomes.container_format)
+        if not is_converted(image.disk_format, image.container_format, order.convert_to):
+            return True
         target = order.convert_to or ""
         wanted = dataclasses.replace(image, disk_format=TARGETS[target], container_format=CONVERTED_CONTAINER)
         way = _way_of_conversion(owner, TARGETS[target])
-        self._begin(_Job(image=wanted, order=order, open=lambda: self._convert(image, contents, target), way=way), owner)
+
+        def prepare() -> _Bringing:
+            return _Bringing(image=wanted, file=self._convert(image, contents, target), way=way)
+
+        self._begin(_Job(image_id=image.id, order=order, prepare=prepare), owner)
         return False
 
     def drop_converted(self, image_id: str) -> None:
@@ -177,7 +213,7 @@ class Imports:
 
     def _begin(self, job: _Job, owner: str | None) -> None:
         """Bring the bytes, unless somebody does."""
-        image_id = job.image.id
+        image_id = job.image_id
         alive = owner is not None and self._store.is_alive(key_of(image_id, owner))
         if not alive and self._enter(image_id):
             self._spawn(lambda: self._fetch(job))
@@ -196,18 +232,20 @@ class Imports:
             news = self._bring(job)
         finally:
             with self._lock:
-                self._running.discard(job.image.id)
+                self._running.discard(job.image_id)
             if news is not None:
                 self._tell(news)
 
     def _bring(self, job: _Job) -> Callable[[Tx], object] | None:
         """Take the bytes in; give what the operation is to be told."""
-        image, order = job.image, job.order
+        image_id, order = job.image_id, job.order
         try:
-            with contextlib.closing(job.open()) as file:
-                self._uploads.take(image, Order(image_id=image.id, read=file.read, length=file.length), job.way)
+            bringing = job.prepare()
+            with contextlib.closing(bringing.file) as file:
+                coming = Order(image_id=image_id, read=file.read, length=file.length, digests=bringing.digests)
+                self._uploads.take(bringing.image, coming, bringing.way)
         except (errors.Gone, errors.Conflict):
-            LOG.info("A fetch ended: its image is not its own any more.", extra={"action": "import", "image_id": image.id})
+            LOG.info("A fetch ended: its image is not its own any more.", extra={"action": "import", "image_id": image_id})
             return None
         except errors.NovaLiteError as error:
             return _failure(order, error)
@@ -231,6 +269,13 @@ def _way(before: str | None) -> Way:
         own=lambda tx, image_id, upload_id: staging.begin_fetch(tx, image_id, upload_id, before),
         finish=staging.finish,
         give_up=staging.end_fetch,
+    )
+
+
+def _way_of_remote(before: str | None, becomes: Remote) -> Way:
+    return dataclasses.replace(
+        _way(before),
+        finish=lambda tx, image_id, upload_id, contents: staging.finish_remote(tx, image_id, upload_id, contents, becomes),
     )
 
 

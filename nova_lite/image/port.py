@@ -53,6 +53,7 @@ class FetchOrder:
     """Whose bytes are to be there, for which operation and turn; `url` is None where they were staged.
 
     convert_to: what they are to be made into, one of `convert.TARGETS`
+    token: sealed; with it `url` is another region's Image service, which is asked with it
     """
 
     image_id: ImageId
@@ -60,6 +61,7 @@ class FetchOrder:
     turn: int
     url: str | None = None
     convert_to: str | None = None
+    token: str | None = None
 
 
 class ImportPort(Protocol):

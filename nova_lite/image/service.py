@@ -59,7 +59,9 @@ class Images:
         self._public_url = public_url.rstrip("/")
         self._uploads = Uploads(database, store)
         self.web = web
-        self.imports = Imports(database, store, lambda url: open_web(url, web), converter=conversion.converter)
+        self.imports = Imports(
+            database, store, lambda url: open_web(url, web), converter=conversion.converter, tokens=tickets.unseal
+        )
 
     def start(self) -> None:
         """Mend what processes that died left behind: images in `saving`, half and nameless bytes. May be repeated."""
@@ -116,6 +118,10 @@ class Images:
         host = self._tickets.check(ticket, image_id, moment, Use.UPLOAD)
         LOG.info("A host uploads an image.", extra={"action": "upload", "image_id": image_id, "host": host})
         return image
+
+    def seal(self, token: str) -> str:
+        """Seal a user's token, for an import that needs it later. Raises: ConfigError."""
+        return self._tickets.seal(token)
 
     def find(self, tx: Tx, image_id: ImageId) -> Image | None:
         """Read an image's record, whoever may see it."""

@@ -13,6 +13,7 @@ imports convert, what was made of them lies beside them until it is adopted in t
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from nova_lite.db import images as db
@@ -23,6 +24,7 @@ from nova_lite.model.image import ImageStatus
 FAILED = "os_glance_failed_import"  # names the store where the last import failed, as in Glance
 CONVERTED = "converted"  # among the staged contents: those that were made of them
 CONVERTED_CONTAINER = "bare"
+REMOTE = "remote"  # among them: what another region's service says of the image
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,27 @@ class Converted:
     disk_format: str
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Remote:
+    """What an image becomes that was taken from another region: formats, and properties added to its own."""
+
+    disk_format: str
+    container_format: str
+    properties: Mapping[str, str]
+
+
 def contents_of(tx: Tx, image_id: str, *, lock: bool = False) -> Contents | None:
     """Give the contents that wait for their import; None where there are none, or no image."""
     staged = _staged(tx, image_id, lock=lock)
-    staged.pop(CONVERTED, None)
+    for name in (CONVERTED, REMOTE):
+        staged.pop(name, None)
     return Contents(**staged) if staged else None
+
+
+def remote_of(tx: Tx, image_id: str) -> Remote | None:
+    """Give what an image becomes that was taken from another region."""
+    found = _staged(tx, image_id).get(REMOTE)
+    return None if found is None else Remote(**found)
 
 
 def converted_of(tx: Tx, image_id: str) -> Converted | None:
@@ -63,6 +81,13 @@ def finish(tx: Tx, image_id: str, upload_id: str, contents: Contents) -> bool:
         db.update_image(tx, image_id, values, status=status, upload_id=upload_id)
         for status in (ImageStatus.UPLOADING, ImageStatus.IMPORTING)
     )
+
+
+def finish_remote(tx: Tx, image_id: str, upload_id: str, contents: Contents, remote: Remote) -> bool:
+    """Keep what was fetched from another region; False when the image does not belong to the fetch any more."""
+    said = {**vars(remote), "properties": dict(remote.properties)}
+    values = {"staged": {**vars(contents), REMOTE: said}, "upload_id": None, "updated_at": tx.database.clock.wall()}
+    return db.update_image(tx, image_id, values, status=ImageStatus.IMPORTING, upload_id=upload_id)
 
 
 def begin_import(tx: Tx, image_id: str, *, staged: bool) -> bool:
@@ -140,8 +165,12 @@ def adopt(tx: Tx, image_id: str) -> bool:
     contents = contents_of(tx, image_id, lock=True)
     if contents is None:
         return False
-    made = converted_of(tx, image_id)
+    made, remote = converted_of(tx, image_id), remote_of(tx, image_id)
     values = vars(contents) | {"status": ImageStatus.ACTIVE, "staged": None, "upload_id": None}
+    if remote is not None:
+        row = db.find_image(tx, image_id)
+        own = row["properties"] if row is not None else {}
+        values |= {**vars(remote), "properties": own | remote.properties}
     if made is not None:
         values |= vars(made.contents) | {"disk_format": made.disk_format, "container_format": CONVERTED_CONTAINER}
     return db.update_image(tx, image_id, values | {"updated_at": tx.database.clock.wall()}, status=ImageStatus.IMPORTING)

@@ -30,6 +30,7 @@ class ImportParams:
     """Whose bytes, and whence: `url` is None where they were staged. `store` is named in what a failure leaves.
 
     convert_to: what the disk is made into, one of `convert.TARGETS`; None where it stays as it is
+    token: sealed, where `url` is another region's service; remote: which image that is, as it was asked
     """
 
     image_id: ImageId
@@ -37,6 +38,8 @@ class ImportParams:
     method: str
     url: str | None = None
     convert_to: str | None = None
+    token: str | None = None
+    remote: dict[str, str] = dataclasses.field(default_factory=dict)
     task: str = "api_image_import"  # the type that the tasks API shows
 
 
@@ -71,6 +74,7 @@ def _ensure(run: Run[ImportParams], there: Callable[[FetchOrder], bool]) -> Done
         turn=run.turn,
         url=params.url,
         convert_to=params.convert_to,
+        token=params.token,
     )
     try:
         return Done() if there(order) else Wait(LOOK_S)
