@@ -14,6 +14,7 @@ from nova_lite.db.engine import Database
 from nova_lite.identity.audit import Audit, Unheard
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.port import TokenChecker
+from nova_lite.image.protections import Protections
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class Parts:
     desk: workflows' Desk; identity: identity.service's Identity; images: the image room's service; network: the network room's
     service; compute: ComputeClient or None (no broker: what needs a host at once answers 503)
     auth_url: where users log in when that is not here
+    protections: who may see and change which properties of images
     audit: where what matters for security is written down
     admission: the share of the threads that each kind of request has; transfers: slots for moving image bytes
     """
@@ -35,6 +37,7 @@ class Parts:
     clock: Clock = dataclasses.field(default_factory=SystemClock)
     admission: Admission = dataclasses.field(default_factory=Admission)
     transfers: Transfers = dataclasses.field(default_factory=Transfers)
+    protections: Protections = dataclasses.field(default_factory=Protections)
     audit: Audit = dataclasses.field(default_factory=Unheard)
     identity: Any = None
     auth_url: str = ""

@@ -18,6 +18,7 @@ from typing import Any
 
 from nova_lite.db import images as db
 from nova_lite.db.engine import Tx
+from nova_lite.image import records
 from nova_lite.image.records import Contents
 from nova_lite.model.image import ImageStatus
 
@@ -98,7 +99,10 @@ def begin_import(tx: Tx, image_id: str, *, staged: bool) -> bool:
     properties = {name: value for name, value in row["properties"].items() if name != FAILED}
     values = {"status": ImageStatus.IMPORTING, "properties": properties, "updated_at": tx.database.clock.wall()}
     before = ImageStatus.UPLOADING if staged else ImageStatus.QUEUED
-    return db.update_image(tx, image_id, values, status=before)
+    begun = db.update_image(tx, image_id, values, status=before)
+    if begun:
+        records.announce(tx, image_id, "update", "prepare")
+    return begun
 
 
 def begin_fetch(tx: Tx, image_id: str, upload_id: str, before: str | None) -> bool:
@@ -173,7 +177,11 @@ def adopt(tx: Tx, image_id: str) -> bool:
         values |= {**vars(remote), "properties": own | remote.properties}
     if made is not None:
         values |= vars(made.contents) | {"disk_format": made.disk_format, "container_format": CONVERTED_CONTAINER}
-    return db.update_image(tx, image_id, values | {"updated_at": tx.database.clock.wall()}, status=ImageStatus.IMPORTING)
+    values["updated_at"] = tx.database.clock.wall()
+    adopted = db.update_image(tx, image_id, values, status=ImageStatus.IMPORTING)
+    if adopted:
+        records.announce(tx, image_id, "upload", "activate", "update")
+    return adopted
 
 
 def give_up_import(tx: Tx, image_id: str, store: str) -> bool:
@@ -184,4 +192,7 @@ def give_up_import(tx: Tx, image_id: str, store: str) -> bool:
     status = ImageStatus.UPLOADING if row["staged"] else ImageStatus.QUEUED
     values = {"status": status, "upload_id": None, "updated_at": tx.database.clock.wall()}
     properties = {**row["properties"], FAILED: store}
-    return db.update_image(tx, image_id, {**values, "properties": properties}, status=ImageStatus.IMPORTING)
+    given_up = db.update_image(tx, image_id, {**values, "properties": properties}, status=ImageStatus.IMPORTING)
+    if given_up:
+        records.announce_failure(tx, image_id)
+    return given_up

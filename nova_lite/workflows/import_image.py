@@ -13,7 +13,7 @@ from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
 from nova_lite.durable.workflow import Done, Outside, Record, Run, StepFailed, Transient, Wait, Workflow, seconds
-from nova_lite.image import staging
+from nova_lite.image import staging, tasks
 from nova_lite.image.port import FETCH_FAILED, FetchOrder
 from nova_lite.model.ids import ImageId, OperationId
 from nova_lite.model.image import Image
@@ -105,12 +105,14 @@ def activate(run: Run[ImportParams]) -> Done:
         raise StepFailed("The image was deleted while it was being imported.", code=404)
     if left is not None:
         run.tx.after_commit(lambda: ports.imports.discard(left))
+    tasks.announce(run.tx, run.operation_id, "success", status="success")
     return Done()
 
 
 def give_up(run: Run[ImportParams]) -> None:
     """Let the user try anew: the image is as it was before."""
     staging.give_up_import(run.tx, run.params.image_id, run.params.store)
+    tasks.announce(run.tx, run.operation_id, "failure", status="failure")
 
 
 BRING = Outside("bring_contents", bring_contents, drop_contents, None, FETCH_S)
@@ -151,6 +153,7 @@ def accept(desk: Desk, tx: Tx, context: Context, image: Image, params: ImportPar
             request_id=context.request_id,
         ),
     )
+    tasks.announce(tx, operation, "create", "run", status="pending")
     desk.ring_after(tx, operation)
     return operation
 
