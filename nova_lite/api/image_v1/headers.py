@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ NUMBERS = ("min_disk", "min_ram")
 TRUE, FALSE = ("true", "t", "1", "yes", "y", "on"), ("false", "f", "0", "no", "n", "off", "")
 CHECK = Schema(CREATE, what="attribute")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ESCAPED = re.compile(r"[A-Za-z0-9_.~/:-]*(%[0-9A-Fa-f]{2}[A-Za-z0-9_.~/:-]*)+")  # what a client that escapes sends
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
 
 
@@ -61,7 +63,7 @@ def read(request: Request) -> Asked:
         length=_number("size", meta["size"]) if "size" in meta else None,
         md5=md5 or None,
         store=meta.get("store"),
-        copy_from=request.headers.get(COPY_FROM),
+        copy_from=_text(request.headers.get(COPY_FROM, "")) or None,
     )
 
 
@@ -114,11 +116,18 @@ def _name(text: str) -> str:
 
 
 def _text(value: str) -> str:
-    """Read a header's value: its bytes, which WSGI gives as Latin-1, are UTF-8. Raises: BadRequest."""
+    """Read a header's value. Older clients send UTF-8, which WSGI gives as Latin-1; newer ones escape all but letters by %.
+
+    Raises: BadRequest.
+    """
     try:
-        return value.encode("latin-1").decode("utf-8")
+        text = value.encode("latin-1").decode("utf-8")
+        text = urllib.parse.unquote(text, errors="strict") if _ESCAPED.fullmatch(text) else text
     except UnicodeError as error:
         raise errors.BadRequest("The values of headers must be UTF-8.") from error
+    if "\0" in text:
+        raise errors.BadRequest("The values of headers must not contain NUL characters.")
+    return text
 
 
 def _number(name: str, text: str) -> int:

@@ -28,7 +28,7 @@ def show_head(request: Request) -> Answer:
     """HEAD /images/{image_id}: the fields alone, whatever the status."""
     with request.parts.database.read() as tx:
         image = get_image(tx, request)
-    return Answer(headers=_headers(request, image))
+    return Answer(headers=_headers(request, image), content_type="text/plain")  # old clients read JSON where it is said
 
 
 def download(request: Request) -> Answer:
@@ -97,7 +97,7 @@ def update_image(request: Request) -> Answer:
 def delete_image(request: Request) -> Answer:
     """DELETE /images/{image_id}; v1 answers 200."""
     newer.delete_image(request)
-    return Answer(status=200, body="")
+    return Answer(status=200, body="", content_type="text/plain")
 
 
 def _check_sources(request: Request, asked: headers.Asked) -> None:
