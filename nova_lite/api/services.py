@@ -41,6 +41,7 @@ def _compute() -> Service:
         documents=documents.compute_routes(show(kept.least), show(kept.most)),
         versions=kept,
         request_id_header="X-Compute-Request-Id",
+        old_root="/compute/v2",
     )
 
 
@@ -54,6 +55,7 @@ def _image(*, with_old: bool = False) -> Service:
         root="/image/v2",
         routes=ROUTES,
         documents=documents.image_routes(MINORS, OLD_MINORS if with_old else ()),
+        open_ended=False,
     )
 
 
@@ -61,7 +63,7 @@ def _image_v1() -> Service:
     """The old Image API: of the service image, so that its tokens, rules and errors are the same."""
     from nova_lite.api.image_v1.routes import ROUTES
 
-    return Service(name="image", prefix="/image/v1", root="/image/v1", routes=ROUTES)
+    return Service(name="image", prefix="/image/v1", root="/image/v1", routes=ROUTES, open_ended=False)
 
 
 def _network() -> Service:
