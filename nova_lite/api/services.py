@@ -63,7 +63,7 @@ def _image_v1() -> Service:
     """The old Image API: of the service image, so that its tokens, rules and errors are the same."""
     from nova_lite.api.image_v1.routes import ROUTES
 
-    return Service(name="image", prefix="/image/v1", root="/image/v1", routes=ROUTES, open_ended=False)
+    return Service(name="image", prefix="/image/v1", root="/image/v1", routes=ROUTES)
 
 
 def _network() -> Service:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.image.fields import to_columns
+from nova_lite.api.image.fields import require_free, to_columns
 from nova_lite.api.image.schemas.images import CREATE
 from nova_lite.api.route import Request
 from nova_lite.api.validate import Schema
@@ -46,12 +46,13 @@ class Asked:
 
 
 def read(request: Request) -> Asked:
-    """Read the headers of a request. Raises: BadRequest."""
+    """Read the headers of a request. Raises: BadRequest; Forbidden for a property with the name of a field."""
     said = {name.removeprefix(PREFIX): _text(value) for name, value in request.headers.items() if name.startswith(PREFIX)}
     properties = {_name(name.removeprefix(PROPERTY)): value for name, value in said.items() if name.startswith(PROPERTY)}
     meta = {_name(name): value for name, value in said.items() if not name.startswith(PROPERTY)}
     if meta.get("location"):
         raise errors.BadRequest("External sources are not supported: send the data, or say x-glance-api-copy-from.")
+    require_free(properties)
     fields = _fields(meta)
     CHECK.check({**properties, **fields})
     md5 = meta.get("checksum")

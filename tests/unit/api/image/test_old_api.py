@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+from types import SimpleNamespace
+
+import prometheus_client
 import pytest
 
 from nova_lite import errors
+from nova_lite.api.daemon import Door
 from nova_lite.api.image_v1.headers import written
 from nova_lite.api.services import load
+from nova_lite.conf.api import ApiOptions
 
 
 def test_the_old_image_api_is_served_only_where_it_is_named():
@@ -26,3 +32,13 @@ def test_headers_are_utf_8_without_control_characters():
     assert said["X-Image-Meta-name"].encode("latin-1").decode() == "ü  X: 1"
     assert said["X-Image-Meta-Property-k"].encode("latin-1").decode() == "雲"
     assert set(said) == {"X-Image-Meta-name", "X-Image-Meta-size", "X-Image-Meta-Property-k"}
+
+
+@pytest.mark.parametrize(("underscores", "kept"), [(True, "dangerous"), (False, "drop")])
+def test_headers_with_underscores_are_read_only_for_old_clients(underscores, kept):
+    built = SimpleNamespace(parts=SimpleNamespace(options=ApiOptions()))
+    with socket.socket() as listener:
+        door = Door(None, built, None, listener, underscores=underscores)
+        prometheus_client.REGISTRY.unregister(door.turned_away)
+
+    assert door.cfg.header_map == kept
