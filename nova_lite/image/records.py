@@ -175,7 +175,7 @@ def saving(tx: Tx) -> list[tuple[str, str]]:
 
 def locations(tx: Tx) -> set[str]:
     """Give where all images' bytes are, those too that wait for their import."""
-    return db.locations(tx) | {str(contents["location"]) for contents in db.staged(tx)}
+    return db.locations(tx) | {place for contents in db.staged(tx) for place in db.staged_locations(contents)}
 
 
 def set_active(tx: Tx, image: Image, *, active: bool) -> None:

@@ -77,7 +77,9 @@ def _row(tx: Tx, task_id: str) -> queries.Row:
 def _of_row(row: queries.Row) -> Task:
     params, ended = row["params"], row["ended_at"]
     asked = {"import_req": {"method": {"name": params["method"]}}, "image_id": params["image_id"], "backend": [params["store"]]}
-    if params.get("url"):
+    if params.get("remote"):
+        asked["import_req"]["method"] |= params["remote"]
+    elif params.get("url"):
         asked["import_req"]["method"]["uri"] = params["url"]
     return Task(
         id=row["id"],

@@ -106,7 +106,7 @@ def update_image(request: Request) -> Answer:
     def work(tx: Tx) -> Image:
         image = get_image(tx, request, lock=True)
         changed = patch.apply(image, changes, guard)
-        _check_change(request, image, changed)
+        check_change(request, image, changed)
         return records.update(tx, image, changed) if changes else image
 
     return Answer(body=_view(request, request.parts.database.transact(work), guard))
@@ -156,7 +156,7 @@ def _set_active(request: Request, *, active: bool) -> Answer:
     return Answer(status=204)
 
 
-def _check_change(request: Request, image: Image, changed: Image) -> None:
+def check_change(request: Request, image: Image, changed: Image) -> None:
     """See that the caller may make these changes now. Raises: Forbidden."""
     if changed.visibility is not image.visibility:
         _enforce_visibility(request, changed)

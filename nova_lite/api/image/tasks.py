@@ -8,6 +8,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.api.image.filters import read_images_page, read_task_sort
 from nova_lite.api.image.images import check_room, new_image
+from nova_lite.api.image.imports import target_format
 from nova_lite.api.image.lookup import get_image
 from nova_lite.api.image.schemas.images import CREATE
 from nova_lite.api.image.views import tasks as views
@@ -68,7 +69,12 @@ def create_task(request: Request) -> Answer:
     image = new_image(request, properties)
     records.require_formats(image)
     params = ImportParams(
-        image_id=image.id, store=request.parts.images.store.name, method="web-download", url=asked["import_from"], task="import"
+        image_id=image.id,
+        store=request.parts.images.store.name,
+        method="web-download",
+        url=asked["import_from"],
+        convert_to=target_format(request, image),
+        task="import",
     )
 
     def work(tx: Tx) -> tasks.Task:
