@@ -14,6 +14,7 @@ from nova_lite.db.images import ImageFilter, ImagePage
 from nova_lite.image import records, staging, tickets
 from nova_lite.image.access import ANYTHING, Viewer
 from nova_lite.image.imports import Imports
+from nova_lite.image.parts import Parts
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_store
 from nova_lite.image.tickets import Moment, Tickets, Use
@@ -36,6 +37,7 @@ class Images:
         self._tickets = tickets
         self._public_url = public_url.rstrip("/")
         self._uploads = Uploads(database, store)
+        self.parts = Parts(database, store, self._uploads)
         self.web = web
         self.imports = Imports(database, store, lambda url: open_web(url, web))
 
@@ -150,6 +152,7 @@ class Images:
     def delete(self, tx: Tx, image: Image) -> None:
         """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
         staged = staging.contents_of(tx, image.id)
+        self.parts.forget(tx, image)
         records.delete(tx, image)
         places = (image.location, staged.location if staged is not None else None)
         tx.after_commit(lambda: self._discard(image, [place for place in places if place is not None]))

@@ -7,6 +7,7 @@ import binascii
 import re
 
 from nova_lite import errors
+from nova_lite.api.image import parts
 from nova_lite.api.image.lookup import get_image
 from nova_lite.api.route import Answer, Request
 from nova_lite.identity.port import Call
@@ -31,6 +32,8 @@ def upload_data(request: Request) -> Answer:
     store = request.headers.get("X-IMAGE-META-STORE")
     if store is not None and store != request.parts.images.store.name:
         raise errors.BadRequest("There is no store of this name; see /v2/info/stores.")
+    if parts.is_asked(request):
+        return parts.answer(request, image, _digests(request), staged=False)
     order = Order(image_id=image.id, read=request.upload.read, length=_length(request), digests=_digests(request))
     with request.parts.transfers.slot():
         request.parts.images.upload(order)
@@ -44,6 +47,8 @@ def stage_data(request: Request) -> Answer:
     with request.parts.database.read() as tx:
         image = get_image(tx, request)
         quotas.require(tx, image.owner, {quotas.STAGE: _expected_mib(request), quotas.UPLOADING: 1})
+    if parts.is_asked(request):
+        return parts.answer(request, image, _digests(request), staged=True)
     order = Order(image_id=image.id, read=request.upload.read, length=_length(request), digests=_digests(request))
     with request.parts.transfers.slot():
         request.parts.images.stage(order)
