@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 
 from nova_lite import errors
+from nova_lite.api.image import representation
 from nova_lite.api.route import Answer, Request
 from nova_lite.db import image_parts
 from nova_lite.image import quotas
@@ -37,6 +38,8 @@ def answer(request: Request, image: Image, digests: Mapping[str, str], *, staged
     upload = request.upload
     if upload is None or upload.length is None:
         raise errors.LengthRequired("A part needs a Content-Length.")
+    if representation.coding_of(request) is not None:
+        raise errors.BadRequest("A part is sent as it is, without Content-Encoding.")
     sender = _sender(request)
     text = request.headers[HEADER].strip()
     images = request.parts.images
