@@ -20,6 +20,7 @@ COMMANDS = {
     "identity": ("nova_lite.cli.identity", "Users and projects: rotate-keys, register in a Keystone, import from one."),
     "db": ("nova_lite.cli.db", "The database: upgrade, version, check."),
     "metadefs": ("nova_lite.cli.metadefs", "Metadata definitions of properties: load."),
+    "image": ("nova_lite.cli.image", "Image data, over lines that break: upload, download."),
     "host": ("nova_lite.cli.host", "Compute hosts: add, list, show, drain, undrain, enable, disable, remove."),
     "broker": ("nova_lite.cli.broker", "The message broker: setup, status."),
     "operation": ("nova_lite.cli.operation", "Long operations: list, show, cancel."),

@@ -34,6 +34,11 @@ def delete(tx: Tx, image_id: str, upload_id: str) -> bool:
     return tx.execute(image_parts.delete().where(*where)).rowcount == 1
 
 
+def keys(tx: Tx) -> list[tuple[str, str]]:
+    """Give image and upload of each."""
+    return [(row.image_id, row.upload_id) for row in tx.execute(sa.select(image_parts.c.image_id, image_parts.c.upload_id))]
+
+
 def announced(tx: Tx, owner: str, but: str) -> tuple[int, int]:
     """Count the queued images of a project that have half an upload, without one of them, and what is announced for them."""
     query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(image_parts.c.total_bytes), 0))

@@ -31,7 +31,9 @@ from nova_lite.image.upload import LOOK_EVERY_S, TO_IMAGE, TO_STAGING, Uploads, 
 from nova_lite.model.image import Image, ImageStatus
 
 LOG = logging.getLogger(__name__)
-PIECE = 256 * 1024  # what is lost at most of what had come when a connection is reset
+# What is read at once, from the first time to the last; half a piece is lost when a connection is reset. So of a line that
+# is cut again and again half of what it brings stays, and a good line is read in few pieces.
+LEAST_PIECE, MOST_PIECE = 16 * 1024, 1 << 20
 EXAMINATIONS = 32  # of unfinished uploads that a process remembers, each 2 MiB at most
 NEAR = 64 << 20  # bytes that are read again at once, before the next part is taken in
 CUT = (errors.RequestTimeout, errors.BadRequest)  # what a body raises that ends early
@@ -144,30 +146,27 @@ class Parts:
             tx.after_commit(lambda: _drop(store, key))
 
     def _begin(self, part: Part) -> _Session:
-        """Make a new upload in the place of any other of the image."""
+        """Make a new upload in the place of any other of the image; its row comes first, so that no file is without one."""
+        store = self._part_store()
         image = self._uploads.startable(part.image_id)
         with self._database.read() as tx:
             before = image_parts.find(tx, image.id)
         upload_id = str(uuid.uuid4())
-        writing = self._part_store().take_up(key_of(image.id, upload_id), part.total, fresh=True)
-        if writing is None:
-            raise errors.Unavailable("The image store does not keep what it was given.", what="the image store")
         values = {
             "image_id": image.id, "upload_id": upload_id, "total_bytes": part.total, "staged": part.staged,
             "user_id": part.sender.user_id, "project_id": part.sender.project_id, "created_at": self._database.clock.wall(),
         }  # fmt: skip
-        session = _Session(image=image, upload_id=upload_id, way=_way(part.staged), writing=writing)
-        try:
-            self._database.transact(lambda tx: _replace(tx, before, values))
-        except errors.Unavailable:
-            writing.suspend()  # nobody knows whether it was recorded
-            raise
-        except errors.NovaLiteError:
-            writing.close()
-            raise
+        self._database.transact(lambda tx: _replace(tx, before, values))
         if before is not None:
-            _drop(self._part_store(), key_of(image.id, before["upload_id"]))
-        return session
+            _drop(store, key_of(image.id, before["upload_id"]))
+        try:
+            writing = store.take_up(key_of(image.id, upload_id), part.total, fresh=True)
+        except errors.InsufficientStorage:
+            self._database.transact(lambda tx: image_parts.delete(tx, image.id, upload_id))
+            raise
+        if writing is None:
+            raise errors.Unavailable("The image store does not keep what it was given.", what="the image store")
+        return _Session(image=image, upload_id=upload_id, way=_way(part.staged), writing=writing)
 
     def _go_on(self, part: Part) -> _Session:
         """Find the upload that a part belongs to."""
@@ -194,6 +193,8 @@ class Parts:
     def _own(self, session: _Session) -> None:
         """Show that bytes come. Raises: Conflict when the image is not queued, or the upload has ended."""
         if not self._database.transact(session.own):
+            if not session.writing.size:
+                session.writing.close()
             raise errors.Conflict(f"Image {session.image.id} is being uploaded already, or takes no data any more.")
 
     def _receive(self, session: _Session, part: Part) -> Progress:
@@ -215,10 +216,11 @@ class Parts:
 
     def _gather(self, session: _Session, part: Part, examination: Examination) -> None:
         """Write the part. Raises: _Cut; Gone."""
-        writing, looked, left = session.writing, time.monotonic(), part.end - part.start
+        writing, looked, left, size = session.writing, time.monotonic(), part.end - part.start, LEAST_PIECE
         if writing.size - examination.size <= NEAR:
             self._catch_up(session, examination)
-        while left and (data := _read(part, min(PIECE, left))):
+        while left and (data := _read(part, min(size, left))):
+            size = min(2 * size, MOST_PIECE)
             if examination.size == writing.size:
                 examination.feed(data)
             writing.append(data)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.db import image_parts
 from nova_lite.db import images as db
 from nova_lite.db.engine import Tx
 from nova_lite.db.images import ImageFilter, ImagePage
@@ -149,6 +150,11 @@ def saving(tx: Tx) -> list[tuple[str, str]]:
 def locations(tx: Tx) -> set[str]:
     """Give where all images' bytes are, those too that wait for their import."""
     return db.locations(tx) | {str(contents["location"]) for contents in db.staged(tx)}
+
+
+def kept(tx: Tx) -> set[str]:
+    """Give what a store keeps: where all images' bytes are, and the keys of half uploads that may go on."""
+    return locations(tx) | {f"{image_id}.{upload_id}" for image_id, upload_id in image_parts.keys(tx)}
 
 
 def set_active(tx: Tx, image: Image, *, active: bool) -> None:

@@ -46,7 +46,7 @@ class Images:
         try:
             mended = self._uploads.recover()
             with self._database.read() as tx:
-                kept = records.locations(tx)
+                kept = records.kept(tx)
             swept = self.store.sweep(kept)
         except errors.Unavailable as error:
             LOG.warning("Leftovers of uploads stay for now: %s", error.message, extra={"action": "sweep"})

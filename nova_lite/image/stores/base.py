@@ -97,14 +97,18 @@ class Store(Protocol):
         """Remove one of those that `list_strays` names, if it is still one; tell whether. Raises: Unavailable."""
 
     def sweep(self, kept: Collection[str]) -> Swept:
-        """Remove what dead processes left behind, and finished bytes that no location in `kept` names."""
+        """Remove what dead processes left behind, and finished bytes that no location in `kept` names.
+
+        `kept` has locations, and the keys of half uploads.
+        """
 
 
 @runtime_checkable
 class PartStore(Protocol):
     """A store that can keep half an upload; one that cannot takes uploads whole only.
 
-    `list_strays` and `sweep` take a half upload in when nothing was added to it for `PARTS_AGE_S`.
+    `list_strays` and `sweep` take a half upload whose key is not in `kept`, and others to which nothing was added for
+    `PARTS_AGE_S`.
     """
 
     def take_up(self, key: str, missing_bytes: int | None, *, fresh: bool) -> PartWriting | None:

@@ -93,7 +93,7 @@ class FilesystemStore:
     def sweep(self, kept: Collection[str]) -> Swept:
         """Remove files without a living writer: all in `incoming`, old ones in `partial`, and in `kept` without a record."""
         leftovers = sum(_remove_abandoned(path, 0.0) for path in self._files(INCOMING))
-        leftovers += sum(_remove_abandoned(path, PARTS_AGE_S) for path in self._files(PARTIAL))
+        leftovers += sum(_remove_abandoned(path, age_s) for path, age_s in self._halves(kept))
         orphans = sum(_remove_abandoned(path, ORPHAN_AGE_S) for path in self._unnamed(kept))
         return Swept(leftovers=leftovers, orphans=orphans)
 
@@ -108,8 +108,11 @@ class FilesystemStore:
 
     def _strays(self, kept: Collection[str]) -> list[tuple[Path, float]]:
         incoming = [(path, 0.0) for path in self._files(INCOMING)]
-        incoming += [(path, PARTS_AGE_S) for path in self._files(PARTIAL)]
-        return incoming + [(path, ORPHAN_AGE_S) for path in self._unnamed(kept)]
+        return incoming + self._halves(kept) + [(path, ORPHAN_AGE_S) for path in self._unnamed(kept)]
+
+    def _halves(self, kept: Collection[str]) -> list[tuple[Path, float]]:
+        """Give the half uploads, each with the age that makes it a stray."""
+        return [(path, PARTS_AGE_S if path.name in kept else ORPHAN_AGE_S) for path in self._files(PARTIAL)]
 
     def _unnamed(self, kept: Collection[str]) -> list[Path]:
         return [path for path in self._files(KEPT) if self._location(path.name) not in kept]

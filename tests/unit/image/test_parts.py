@@ -12,7 +12,7 @@ import time
 import pytest
 
 from nova_lite import errors
-from nova_lite.image import inspect
+from nova_lite.image import inspect, records
 from nova_lite.image.parts import Part, Parts, Progress, Sender
 from nova_lite.image.service import Images
 from nova_lite.image.stores import base, filesystem
@@ -249,8 +249,6 @@ def test_an_image_deleted_or_sent_anew_meanwhile_is_lost_to_the_part(make_image,
 
 
 def test_an_image_that_is_queued_by_a_sweep_while_a_part_comes_is_completed_all_the_same(make_image, images, database, look):
-    from nova_lite.image import records
-
     image = make_image()
 
     def read(size):
@@ -343,21 +341,41 @@ def test_what_does_not_fit_is_refused_before_it_comes(make_image, database, tmp_
         )
 
 
-def test_a_sweep_takes_half_an_upload_only_when_it_is_a_day_old(make_image, send, images, store, ask, files, monkeypatch):
+def test_a_sweep_takes_half_an_upload_only_when_it_is_a_day_old(
+    make_image, send, images, database, store, ask, files, monkeypatch
+):
     image = make_image()
     send(image, 0, 1000)
 
+    with database.read() as tx:
+        kept = records.kept(tx)
     images.start()
-    young = (store.list_strays(set()), ask(image).received)
+    young = (store.list_strays(kept), ask(image).received)
     late = time.time() + base.PARTS_AGE_S + 1
     monkeypatch.setattr(filesystem.time, "time", lambda: late)
-    strays = store.list_strays(set())
+    strays = store.list_strays(kept)
     images.start()
 
     assert young == ([], 1000)
     assert [name.partition("/")[0] for name in strays] == ["partial"]
     assert (files(), ask(image).received) == ([], 0)
     assert send(image, 0).complete
+
+
+def test_a_sweep_takes_half_an_upload_that_no_record_names_after_a_minute(
+    make_image, send, store, database, files, monkeypatch
+):
+    image = make_image()
+    send(image, 0, 1000)
+    with database.read() as tx:
+        kept = records.kept(tx)
+    late = time.time() + 61
+    monkeypatch.setattr(filesystem.time, "time", lambda: late)
+
+    named = store.sweep(kept).leftovers
+    nameless = store.sweep(set()).leftovers
+
+    assert (named, nameless, files()) == (0, 1, [])
 
 
 def killed_while_sending(tmp_path, image):
