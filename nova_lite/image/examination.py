@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping
+from concurrent import futures
 
 from nova_lite import errors
 from nova_lite.image.inspect import Finding, Inspection
 from nova_lite.image.records import Contents
 
+BESIDE = 256 * 1024  # from so many bytes on it pays to hash them by another thread at the same time
 LARGEST = 1 << 40  # no image is larger than 1 TiB; a body without end must end somewhere
 
 
@@ -27,8 +30,12 @@ class Examination:
         self.size += len(data)
         if self.size > LARGEST:
             raise errors.TooLarge(f"An image may have at most {LARGEST} bytes.")
-        for known in self._hashes.values():
-            known.update(data)
+        beside = _others().submit(self._hashes["md5"].update, data) if len(data) >= BESIDE else None
+        self._hashes["sha512"].update(data)
+        if beside is None:
+            self._hashes["md5"].update(data)
+        else:
+            beside.result()
         self._inspection.feed(data)
 
     def check(self, length: int | None, digests: Mapping[str, str]) -> Finding:
@@ -49,3 +56,9 @@ class Examination:
             md5=self._hashes["md5"].hexdigest(),
             sha512=self._hashes["sha512"].hexdigest(),
         )
+
+
+@functools.cache
+def _others() -> futures.ThreadPoolExecutor:
+    """Give the threads that hash beside those that take bytes in; made by the first upload, so after any fork."""
+    return futures.ThreadPoolExecutor(thread_name_prefix="hash")

@@ -38,9 +38,10 @@ BODY: dict[str, Any] = {
 class SmallApi:
     """The process, its folder, and a member's token."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make database, keys and users, and start."""
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        """Make database, keys and users, and start, with more of the daemon's environment."""
         self.folder = folder
+        self._settings = settings or {}
         self.port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = Database(f"sqlite:///{folder}/nova-lite.db")
@@ -63,7 +64,9 @@ class SmallApi:
         }
         command = [sys.executable, "-m", "nova_lite.api.daemon", "--services", "identity,image"]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, env=os.environ | settings, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, env=os.environ | settings | self._settings, stdout=log, stderr=log, start_new_session=True
+            )
         until = time.monotonic() + READY_S
         while time.monotonic() < until and self.process.poll() is None:
             with contextlib.suppress(requests.RequestException):
