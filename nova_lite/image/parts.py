@@ -244,6 +244,7 @@ class Parts:
     def _complete(self, session: _Session, part: Part, examination: Examination) -> None:
         self._catch_up(session, examination)
         finding = examination.check(part.total, part.digests)
+        self._look(session)  # else the bytes may be gone by now, which would look like a broken store
         contents = examination.contents(finding, session.writing.finalize())
         if not self._database.transact(lambda tx: session.finish(tx, contents)):
             self._store.delete(contents.location)
