@@ -157,6 +157,13 @@ def kept(tx: Tx) -> set[str]:
     return locations(tx) | {f"{image_id}.{upload_id}" for image_id, upload_id in image_parts.keys(tx)}
 
 
+def forget_halves(tx: Tx, strays: Iterable[str]) -> None:
+    """Forget the half uploads among what was swept from a store, so that they count against no quota any more."""
+    for name in strays:
+        image_id, _, upload_id = name.rpartition("/")[2].partition(".")
+        image_parts.delete(tx, image_id, upload_id)
+
+
 def set_active(tx: Tx, image: Image, *, active: bool) -> None:
     """Deactivate or reactivate an image; nothing happens when it is so already. Raises: Forbidden in other states."""
     wanted, other = ImageStatus.ACTIVE, ImageStatus.DEACTIVATED

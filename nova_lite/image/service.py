@@ -47,7 +47,10 @@ class Images:
             mended = self._uploads.recover()
             with self._database.read() as tx:
                 kept = records.kept(tx)
+            strays = self.store.list_strays(kept)
             swept = self.store.sweep(kept)
+            if strays:
+                self._database.transact(lambda tx: records.forget_halves(tx, strays))
         except errors.Unavailable as error:
             LOG.warning("Leftovers of uploads stay for now: %s", error.message, extra={"action": "sweep"})
             return

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from nova_lite import errors
+from nova_lite.db import image_parts
 from nova_lite.image import inspect, records
 from nova_lite.image.parts import Part, Parts, Progress, Sender
 from nova_lite.image.service import Images
@@ -351,6 +352,8 @@ def test_a_sweep_takes_half_an_upload_only_when_it_is_a_day_old(
         kept = records.kept(tx)
     images.start()
     young = (store.list_strays(kept), ask(image).received)
+    with database.read() as tx:
+        assert image_parts.announced(tx, "p", "") == (1, len(DATA))
     late = time.time() + base.PARTS_AGE_S + 1
     monkeypatch.setattr(filesystem.time, "time", lambda: late)
     strays = store.list_strays(kept)
@@ -359,6 +362,8 @@ def test_a_sweep_takes_half_an_upload_only_when_it_is_a_day_old(
     assert young == ([], 1000)
     assert [name.partition("/")[0] for name in strays] == ["partial"]
     assert (files(), ask(image).received) == ([], 0)
+    with database.read() as tx:
+        assert image_parts.announced(tx, "p", "") == (0, 0)
     assert send(image, 0).complete
 
 
