@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
-Figures = dict[str, tuple[Any, ...]]  # name -> (value, unit, aim), and Keystone's value where it was measured beside ours
+Figures = dict[str, tuple[Any, ...]]  # name -> (value, unit, aim), and the original's value where one was measured beside ours
 
 
 def load(path: Path) -> Any:
@@ -51,7 +51,7 @@ def main() -> int:
         Console(stderr=True).print(f"[dim]{name}: {time.monotonic() - started:.0f} s[/dim]")
     show(figures)
     if arguments.json:
-        names = ("value", "unit", "aim", "keystone")
+        names = ("value", "unit", "aim", "original")
         plain = {name: dict(zip(names, figure, strict=False)) for name, figure in figures.items()}
         arguments.json.write_text(json.dumps(plain, indent=2) + "\n")
     return 0
@@ -60,7 +60,7 @@ def main() -> int:
 def show(figures: Figures) -> None:
     """Print the table."""
     beside = any(len(figure) > 3 for figure in figures.values())
-    table = Table("figure", "value", "unit", *(("Keystone", "times") if beside else ()), "aim")
+    table = Table("figure", "value", "unit", *(("original", "times") if beside else ()), "aim")
     for name, (value, unit, aim, *other) in figures.items():
         row = [text_of(value), unit]
         if beside:

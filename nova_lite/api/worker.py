@@ -12,6 +12,8 @@ import contextlib
 import errno
 import functools
 import logging
+import os
+import select
 import selectors
 import socket
 import time
@@ -35,6 +37,7 @@ BODY_S = 10.0
 FLOOR = 16 * 1024
 SEND_S = 10.0
 PIECE = 256 * 1024  # of an answer: after each one the time is looked at
+SENDFILE_PIECE = 1 << 24  # at most; after whatever the kernel took at once the time is looked at
 DRAINED = 16 * 1024  # as much of a body that nobody read is taken in after the answer; gunicorn would take four times that
 LINGER_S = 1.0  # so long, and for so many bytes, a client may still send what nobody wants before it reads its answer
 LINGERED = 1 << 20
@@ -89,12 +92,32 @@ class PatientSocket(socket.socket):
         """Send `count` bytes of a file from `offset`, by the kernel where it can. Raises: as `sendall`."""
         done = 0
         while count is None or done < count:
-            size = PIECE if count is None else min(PIECE, count - done)
-            sent = self._timed(functools.partial(super().sendfile, file, offset=offset + done, count=size))
-            done += sent
-            if sent < size:
+            size = SENDFILE_PIECE if count is None else min(SENDFILE_PIECE, count - done)
+            sent = self._timed(functools.partial(self._send_of, file, offset + done, size))
+            if not sent:
                 break
+            done += sent
         return done
+
+    def _send_of(self, file: Any, offset: int, size: int) -> int:
+        """Send of a file what the kernel takes now, or as soon as it takes some; 0 at its end. Raises: TimeoutError.
+
+        The library's `sendfile` goes on until a piece is sent whole, so its pieces would have to be small for the time to be
+        looked at, and each goes through much Python.
+        """
+        try:
+            number = file.fileno()
+        except (AttributeError, OSError):
+            return super().sendfile(file, offset=offset, count=min(size, PIECE))
+        until = time.monotonic() + (self.gettimeout() or 0.0)
+        while True:
+            try:
+                return os.sendfile(self.fileno(), number, offset, size)
+            except BlockingIOError:
+                poll = select.poll()
+                poll.register(self, select.POLLOUT)
+                if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+                    raise TimeoutError from None
 
     def _timed(self, send: Callable[[], int]) -> int:
         """Send a piece within the time that is left."""

@@ -41,10 +41,15 @@ def _entry(auth_url: str, region: str, user: str, password: str) -> dict[str, An
 
 def auth_of(path: Path, name: str) -> dict[str, Any]:
     """Give the login of one entry. Raises: ConfigError when there is no such entry."""
+    return dict(entry_of(path, name)["auth"])
+
+
+def entry_of(path: Path, name: str) -> dict[str, Any]:
+    """Give one entry. Raises: ConfigError when there is no such entry."""
     entry = (_read(path).get("clouds") or {}).get(name)
     if not isinstance(entry, dict) or not isinstance(entry.get("auth"), dict):
         raise errors.ConfigError(f"{path} has no cloud {name}.")
-    return dict(entry["auth"])
+    return dict(entry)
 
 
 def merge(path: Path, wanted: dict[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.db import image_parts
 from nova_lite.db import images as db
 from nova_lite.db.engine import Tx
 from nova_lite.db.images import ImageFilter, ImagePage
@@ -176,6 +177,18 @@ def saving(tx: Tx) -> list[tuple[str, str]]:
 def locations(tx: Tx) -> set[str]:
     """Give where all images' bytes are, those too that wait for their import."""
     return db.locations(tx) | {place for contents in db.staged(tx) for place in db.staged_locations(contents)}
+
+
+def kept(tx: Tx) -> set[str]:
+    """Give what a store keeps: where all images' bytes are, and the keys of half uploads that may go on."""
+    return locations(tx) | {f"{image_id}.{upload_id}" for image_id, upload_id in image_parts.keys(tx)}
+
+
+def forget_halves(tx: Tx, strays: Iterable[str]) -> None:
+    """Forget the half uploads among what was swept from a store, so that they count against no quota any more."""
+    for name in strays:
+        image_id, _, upload_id = name.rpartition("/")[2].partition(".")
+        image_parts.delete(tx, image_id, upload_id)
 
 
 def set_active(tx: Tx, image: Image, *, active: bool) -> None:

@@ -16,6 +16,7 @@ from nova_lite.image import records, staging, tickets
 from nova_lite.image.access import ANYTHING, Viewer
 from nova_lite.image.convert import FOLDER, Converter
 from nova_lite.image.imports import Imports
+from nova_lite.image.parts import Parts
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_store
 from nova_lite.image.tickets import Moment, Tickets, Use
@@ -59,6 +60,7 @@ class Images:
         self._tickets = tickets
         self._public_url = public_url.rstrip("/")
         self._uploads = Uploads(database, store)
+        self.parts = Parts(database, store, self._uploads)
         self.web = web
         self.usage = Usage(database)
         self.imports = Imports(
@@ -70,8 +72,11 @@ class Images:
         try:
             mended = self._uploads.recover()
             with self._database.read() as tx:
-                kept = records.locations(tx)
+                kept = records.kept(tx)
+            strays = self.store.list_strays(kept)
             swept = self.store.sweep(kept)
+            if strays:
+                self._database.transact(lambda tx: records.forget_halves(tx, strays))
         except errors.Unavailable as error:
             LOG.warning("Leftovers of uploads stay for now: %s", error.message, extra={"action": "sweep"})
             return
@@ -180,6 +185,7 @@ class Images:
     def delete(self, tx: Tx, image: Image) -> None:
         """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
         places = [image.location, *staging.locations_of(tx, image.id)]
+        self.parts.forget(tx, image)
         records.delete(tx, image)
         tx.after_commit(lambda: self._discard(image, [place for place in places if place is not None]))
 

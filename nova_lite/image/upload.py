@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 
 from nova_lite import errors
+from nova_lite.db import image_parts
 from nova_lite.db.engine import Database, Tx
 from nova_lite.image import records, staging
 from nova_lite.image.access import ANYTHING
-from nova_lite.image.inspect import Finding, Inspection
+from nova_lite.image.examination import LARGEST, Examination
 from nova_lite.image.records import Contents
-from nova_lite.image.stores.base import Store, Writing, key_of
+from nova_lite.image.stores.base import PartStore, Store, Writing, key_of
 from nova_lite.model.image import Image, ImageStatus
 
 LOG = logging.getLogger(__name__)
 PIECE = 1 << 20
-LARGEST = 1 << 40  # no image is larger than 1 TiB; a body without end must end somewhere
 LOOK_EVERY_S = 5.0  # how long an upload goes on after its image was deleted
 
 
@@ -86,6 +85,7 @@ class Uploads:
         with contextlib.closing(self._store.begin(key_of(image.id, upload_id), order.length)) as writing:
             if not self._database.transact(lambda tx: way.own(tx, image.id, upload_id)):
                 raise errors.Conflict(f"Image {image.id} is being uploaded already, or is gone.")
+            self._end_parts(image.id)
             with self._given_up_on_failure(image, upload_id, way):
                 arrival = _Arrival(image, order, writing, lambda: self._require_own(image, upload_id))
                 contents = arrival.take()
@@ -97,6 +97,23 @@ class Uploads:
             saving = records.saving(tx)
         dead = [(image, upload) for image, upload in saving if not self._store.is_alive(key_of(image, upload))]
         return sum(self._give_up(image, upload, TO_IMAGE) for image, upload in dead)
+
+    def _end_parts(self, image_id: str) -> None:
+        """Remove what came of an image by parts: these bytes come from the beginning."""
+        with self._database.read() as tx:
+            parts = image_parts.find(tx, image_id)
+        if parts is None or not isinstance(self._store, PartStore):
+            return
+        upload_id = str(parts["upload_id"])
+        if self._database.transact(lambda tx: image_parts.delete(tx, image_id, upload_id)):
+            self._store.drop_parts(key_of(image_id, upload_id))
+
+    def startable(self, image_id: str) -> Image:
+        """Give an image to which bytes may come from the beginning; take it back from an upload that is dead.
+
+        Raises: NotFound; BadRequest; Conflict.
+        """
+        return self._startable(Order(image_id=image_id, read=lambda _size: b""))
 
     def _startable(self, order: Order) -> Image:
         """Give the image if bytes may come; take it back from an upload that is dead."""
@@ -160,43 +177,19 @@ class _Arrival:
         self._order = order
         self._writing = writing
         self._look = look
-        self._inspection = Inspection(image.disk_format or "", image.container_format or "")
-        self._hashes = {"md5": hashlib.md5(usedforsecurity=False), "sha512": hashlib.sha512()}
-        self._size = 0
+        self._examination = Examination(image.disk_format, image.container_format)
 
     def take(self) -> Contents:
         """Take all bytes, check them, and make them durable."""
         looked = time.monotonic()
         while data := self._order.read(PIECE):
-            self._add(data)
+            self._examination.feed(data)
+            self._writing.append(data)
             if time.monotonic() - looked > LOOK_EVERY_S:
                 self._look()
                 looked = time.monotonic()
-        finding = self._check()
-        return Contents(
-            location=self._writing.finalize(),
-            size_bytes=self._size,
-            virtual_size_bytes=finding.virtual_size_bytes,
-            md5=self._hashes["md5"].hexdigest(),
-            sha512=self._hashes["sha512"].hexdigest(),
-        )
-
-    def _add(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > LARGEST:
-            raise errors.TooLarge(f"An image may have at most {LARGEST} bytes.")
-        for known in self._hashes.values():
-            known.update(data)
-        self._inspection.feed(data)
-        self._writing.append(data)
-
-    def _check(self) -> Finding:
-        if self._order.length is not None and self._size != self._order.length:
-            raise errors.BadRequest(f"{self._order.length} bytes were announced, {self._size} came.")
-        for name, wanted in self._order.digests.items():
-            if self._hashes[name].hexdigest() != wanted.lower():
-                raise errors.BadRequest(f"The data do not have the {name} that was announced: they were damaged on the way.")
-        return self._inspection.finish()
+        finding = self._examination.check(self._order.length, self._order.digests)
+        return self._examination.contents(finding, self._writing.finalize())
 
 
 def _deleted(image: Image) -> errors.Gone:

@@ -13,6 +13,7 @@ from nova_lite import errors
 from nova_lite.db.images import Comparison, ImageFilter, ImagePage
 from nova_lite.image import members, records
 from nova_lite.image.access import ANYTHING, Viewer
+from nova_lite.image.parts import Part, Parts, Sender
 from nova_lite.image.stores.filesystem import FilesystemStore
 from nova_lite.image.upload import Order, Uploads
 from nova_lite.model.image import Image, ImageStatus, Visibility
@@ -164,3 +165,33 @@ def test_of_uploads_at_once_one_succeeds_and_a_delete_takes_all(database, tmp_pa
     database.transact(lambda tx: records.delete(tx, found))
     with database.read() as tx, pytest.raises(errors.NotFound):
         records.get(tx, found.id, ANYTHING)
+
+
+def test_parts_make_an_image_and_a_sender_who_was_overtaken_loses_it(database, tmp_path):
+    put(database, image(1))
+    store = FilesystemStore(tmp_path)
+    uploads = Uploads(database, store)
+    parts, me = Parts(database, store, uploads), Sender(user_id="me", project_id="p")
+    one = image(1)
+
+    def send(start, end, read):
+        return parts.take(Part(image_id=one.id, sender=me, start=start, end=end, total=1000, read=read))
+
+    def overtaken(size):
+        with database.read() as tx:
+            upload_id = records.upload_of(tx, one.id)
+        database.transact(lambda tx: records.give_up_upload(tx, one.id, upload_id))
+        uploads.run(Order(image_id=one.id, read=io.BytesIO(b"whole").read))
+        return bytes(size)
+
+    halves = send(0, 600, bytes), parts.ask(one.id, me, total=1000)
+    with pytest.raises(errors.Conflict):
+        send(500, 1000, bytes)
+    with pytest.raises(errors.Gone):
+        send(600, 1000, overtaken)
+
+    assert [half.received for half in halves] == [600, 600]
+    with database.read() as tx:
+        assert records.get(tx, one.id, ANYTHING).size_bytes == 5
+        assert records.kept(tx) == records.locations(tx)
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1

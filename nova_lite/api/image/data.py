@@ -7,10 +7,13 @@ import binascii
 import re
 
 from nova_lite import errors
+from nova_lite.api.body import Upload
+from nova_lite.api.image import parts, representation
 from nova_lite.api.image.lookup import get_image
 from nova_lite.api.route import Answer, Request
 from nova_lite.identity.port import Call
 from nova_lite.image import quotas
+from nova_lite.image.encodings import Decoded, Encoded
 from nova_lite.image.tickets import HEADER
 from nova_lite.image.upload import Order
 from nova_lite.image.usage import Counted, Download
@@ -19,7 +22,6 @@ from nova_lite.model.image import Image, ImageStatus
 
 BYTES = "application/octet-stream"
 TICKET = HEADER.upper()
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _CONTENT_DIGEST = re.compile(r"sha-512=:([A-Za-z0-9+/=]{80,100}):", re.ASCII)
 _MD5 = re.compile(r"[0-9a-fA-F]{32}", re.ASCII)
 
@@ -32,7 +34,9 @@ def upload_data(request: Request) -> Answer:
     store = request.headers.get("X-IMAGE-META-STORE")
     if store is not None and store != request.parts.images.store.name:
         raise errors.BadRequest("There is no store of this name; see /v2/info/stores.")
-    order = Order(image_id=image.id, read=request.upload.read, length=_length(request), digests=_digests(request))
+    if parts.is_asked(request):
+        return parts.answer(request, image, _digests(request), staged=False)
+    order = _order(request, image, request.upload)
     with request.parts.transfers.slot():
         request.parts.images.upload(order)
     return Answer(status=204)
@@ -45,10 +49,20 @@ def stage_data(request: Request) -> Answer:
     with request.parts.database.read() as tx:
         image = get_image(tx, request)
         quotas.require(tx, image.owner, {quotas.STAGE: _expected_mib(request), quotas.UPLOADING: 1})
-    order = Order(image_id=image.id, read=request.upload.read, length=_length(request), digests=_digests(request))
+    if parts.is_asked(request):
+        return parts.answer(request, image, _digests(request), staged=True)
+    order = _order(request, image, request.upload)
     with request.parts.transfers.slot():
         request.parts.images.stage(order)
     return Answer(status=204)
+
+
+def _order(request: Request, image: Image, upload: Upload) -> Order:
+    """Say what comes: digests are of the body as it is sent. Raises: BadRequest; UnsupportedMediaType."""
+    coding, length, digests = representation.coding_of(request), _length(request), _digests(request)
+    if coding is None:
+        return Order(image_id=image.id, read=upload.read, length=length, digests=digests)
+    return Order(image_id=image.id, read=Decoded(upload.read, coding, most=length, digests=digests).read, length=length)
 
 
 def _fillable(request: Request) -> Image:
@@ -83,15 +97,30 @@ def download_data(request: Request) -> Answer:
     image = _downloadable(request)
     if image.location is None or image.size_bytes is None:
         return Answer(status=204)
-    headers = {"Accept-Ranges": "bytes"}
-    start, end = 0, image.size_bytes
-    asked = _range(request, image.size_bytes)
-    if asked is not None:
-        start, end = asked
-        headers["Content-Range"] = f"bytes {start}-{end - 1}/{image.size_bytes}"
-    elif image.md5:
-        headers["Content-MD5"] = image.md5
-    status = 200 if asked is None else 206
+    tag = representation.etag(image)
+    headers = {"Accept-Ranges": "bytes", "Vary": "Accept-Encoding"} | ({"ETag": tag} if tag else {})
+    if representation.is_known(request, tag):
+        return Answer(status=304, headers=headers)
+    asked = representation.wanted_range(request, image.size_bytes, tag)
+    if asked is None:
+        return _whole(request, image, image.size_bytes, headers)
+    start, end = asked
+    headers["Content-Range"] = f"bytes {start}-{end - 1}/{image.size_bytes}"
+    return _plain(request, image, 206, asked, headers)
+
+
+def _whole(request: Request, image: Image, size: int, headers: dict[str, str]) -> Answer:
+    """Send everything, coded only for who says that it wants that."""
+    coding = representation.wanted_coding(request) if request.method == "GET" and "RANGE" not in request.headers else None
+    if coding is None:
+        return _plain(request, image, 200, (0, size), headers | ({"Content-MD5": image.md5} if image.md5 else {}))
+    file = _sent(request, image, 0, size)
+    coded = {"Content-Encoding": coding} | ({"ETag": f'{headers["ETag"][:-1]}-{coding}"'} if "ETag" in headers else {})
+    return Answer(headers=headers | coded, stream=Encoded(file, coding), content_type=BYTES)
+
+
+def _plain(request: Request, image: Image, status: int, span: tuple[int, int], headers: dict[str, str]) -> Answer:
+    start, end = span
     if request.method == "HEAD":
         return Answer(status=status, headers=headers | {"Content-Length": str(end - start)}, content_type=BYTES)
     file = _sent(request, image, start, end - start)
@@ -125,28 +154,9 @@ def _downloadable(request: Request) -> Image:
     return image
 
 
-def _range(request: Request, size: int) -> tuple[int, int] | None:
-    """Read the first byte and the one after the last; what is no single range of bytes asks for everything (RFC 9110).
-
-    Raises: RangeNotSatisfiable when nothing of it is in the data.
-    """
-    match = _RANGE.fullmatch(request.headers.get("RANGE", "").replace(" ", ""))
-    if match is None or not (match[1] or match[2]):
-        return None
-    if not match[1]:
-        start, end = max(0, size - int(match[2])), size
-    else:
-        start, end = int(match[1]), min(size, int(match[2]) + 1) if match[2] else size
-        if match[2] and int(match[2]) < start:
-            return None
-    if start >= end:
-        raise errors.RangeNotSatisfiable(f"The image has {size} bytes; the range is outside.")
-    return start, end
-
-
 def _length(request: Request) -> int | None:
-    """Give how many bytes are announced. Raises: BadRequest when two headers disagree."""
-    length = request.upload.length if request.upload else None
+    """Give how many bytes an image is announced to have. Raises: BadRequest when two headers disagree."""
+    length = request.upload.length if request.upload and representation.coding_of(request) is None else None
     text = request.headers.get("X-OPENSTACK-IMAGE-SIZE")
     if text is None:
         return length

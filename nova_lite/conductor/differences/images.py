@@ -33,11 +33,13 @@ def kinds(store: Store, *, alone: bool = True) -> tuple[Kind, ...]:
             yield _image("cut_upload", image_id, problem, mend)
 
     def nameless_files(tx: Tx) -> Iterator[Difference]:
-        for name in store.list_strays(records.locations(tx)):
+        for name in store.list_strays(records.kept(tx)):
 
             def mend(tx: Tx, name: str = name) -> str | None:
-                kept = records.locations(tx)
-                return "It was removed." if store.remove_stray(name, kept) else None
+                if not store.remove_stray(name, records.kept(tx)):
+                    return None
+                records.forget_halves(tx, [name])
+                return "It was removed."
 
             yield _image("nameless_file", name, f"The image store holds {name}, which no image names.", mend)
 

@@ -34,6 +34,21 @@ images = sa.Table(
     sa.Index("ix_images_owner", "owner", "created_at"),
 )
 
+# Uploads by parts that are not complete: one an image. Whoever's id is here may go on and finish; a row that is gone, or
+# names another, ends an upload (image.parts).
+image_parts = sa.Table(
+    "image_parts",
+    METADATA,
+    uuid_column("image_id", primary_key=True),
+    uuid_column("upload_id", nullable=False),
+    sa.Column("total_bytes", sa.BigInteger, nullable=False),
+    sa.Column("staged", sa.Boolean, nullable=False),  # the bytes are for an import to come
+    sa.Column("user_id", sa.String(64), nullable=False),  # who began it and alone goes on, in this project
+    sa.Column("project_id", sa.String(64)),
+    epoch("created_at", nullable=False),
+    sa.ForeignKeyConstraint(["image_id"], ["images.id"], ondelete="CASCADE"),
+)
+
 image_tags = sa.Table(
     "image_tags",
     METADATA,

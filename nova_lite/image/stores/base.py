@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection
-from typing import Protocol
+from collections.abc import Collection, Iterator
+from typing import Protocol, runtime_checkable
 
+PARTS_AGE_S = 24 * 3600.0  # a half upload waits a day for its client: over the night, not over the holidays
 KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -33,6 +34,18 @@ class Writing(Protocol):
 
     def close(self) -> None:
         """End: what was not finalized is gone and its space free. May be repeated."""
+
+
+class PartWriting(Writing, Protocol):
+    """Bytes that come by parts. `close` removes them; `suspend` leaves them for the next part. A killed writer suspends."""
+
+    size: int
+
+    def reread(self, start: int) -> Iterator[bytes]:
+        """Give the bytes from `start` on that are here already. Raises: Unavailable."""
+
+    def suspend(self) -> None:
+        """End this part and keep what came. May be repeated; nothing after `close` or `finalize`."""
 
 
 class Bytes(Protocol):
@@ -84,4 +97,26 @@ class Store(Protocol):
         """Remove one of those that `list_strays` names, if it is still one; tell whether. Raises: Unavailable."""
 
     def sweep(self, kept: Collection[str]) -> Swept:
-        """Remove what dead processes left behind, and finished bytes that no location in `kept` names."""
+        """Remove what dead processes left behind, and finished bytes that no location in `kept` names.
+
+        `kept` has locations, and the keys of half uploads.
+        """
+
+
+@runtime_checkable
+class PartStore(Protocol):
+    """A store that can keep half an upload; one that cannot takes uploads whole only.
+
+    `list_strays` and `sweep` take a half upload whose key is not in `kept`, and others to which nothing was added for
+    `PARTS_AGE_S`.
+    """
+
+    def take_up(self, key: str, missing_bytes: int | None, *, fresh: bool) -> PartWriting | None:
+        """Open a half upload for the next part, or with `fresh` a new one; None where there is none.
+
+        missing_bytes: as `expected_bytes` of `Store.begin`, beyond what is here.
+        Raises: Conflict while somebody else holds it; InsufficientStorage; Unavailable.
+        """
+
+    def drop_parts(self, key: str) -> None:
+        """Remove a half upload; whoever adds to it notices at the end. May be repeated. Raises: Unavailable."""

@@ -1,4 +1,4 @@
-"""Images as files: `kept/<key>` when finished, `incoming/<key>` before.
+"""Images as files: `kept/<key>` when finished, `incoming/<key>` before; `partial/<key>` while they come by parts.
 
 A writer holds a lock on its file (flock), which the kernel drops when the process dies: so leftovers are told from uploads
 that run in another process without any clock. The lock goes with the file when it is renamed, and is let go of by `close`.
@@ -16,11 +16,12 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from nova_lite import errors
-from nova_lite.image.stores.base import KEY, Swept
+from nova_lite.image.stores.base import KEY, PARTS_AGE_S, Swept
 
 LOG = logging.getLogger(__name__)
 SCHEME = "file"
-INCOMING, KEPT = "incoming", "kept"
+INCOMING, KEPT, PARTIAL = "incoming", "kept", "partial"
+REREAD = 1 << 20
 CHECK_EVERY = 64 << 20  # bytes between two looks at the free space
 RESERVE_AT_MOST = 1 << 30  # bytes left free for what else is on the file system; 5 % of small ones
 ORPHAN_AGE_S = 60.0  # the record follows a file's name at once; a commit that takes longer has failed
@@ -40,11 +41,28 @@ class FilesystemStore:
 
     def begin(self, key: str, expected_bytes: int | None) -> FileWriting:
         """Start an upload. Raises: InsufficientStorage when `expected_bytes` do not fit; Unavailable."""
-        with _translated():
-            for folder in (INCOMING, KEPT):
-                (self._root / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_folders(INCOMING, KEPT)
         self.require_room(expected_bytes or 0)
         return FileWriting(self, self._path(INCOMING, key), self._path(KEPT, key))
+
+    def take_up(self, key: str, missing_bytes: int | None, *, fresh: bool) -> PartFile | None:
+        """Open a half upload, or begin one. Raises: Conflict; InsufficientStorage; Unavailable."""
+        self._make_folders(PARTIAL, KEPT)
+        self.require_room(missing_bytes or 0)
+        try:
+            return PartFile(self, self._path(PARTIAL, key), self._path(KEPT, key), fresh=fresh)
+        except FileNotFoundError:
+            return None
+
+    def drop_parts(self, key: str) -> None:
+        """Remove a half upload. May be repeated. Raises: Unavailable."""
+        with _translated():
+            self._path(PARTIAL, key).unlink(missing_ok=True)
+
+    def _make_folders(self, *names: str) -> None:
+        with _translated():
+            for name in names:
+                (self._root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def require_room(self, needed: int) -> None:
         """Do nothing when `needed` bytes fit. Raises: InsufficientStorage; Unavailable."""
@@ -55,7 +73,7 @@ class FilesystemStore:
 
     def is_alive(self, key: str) -> bool:
         """Whether a process holds the lock of an upload."""
-        return any(_is_locked(self._path(folder, key)) for folder in (INCOMING, KEPT))
+        return any(_is_locked(self._path(folder, key)) for folder in (INCOMING, KEPT, PARTIAL))
 
     def open(self, location: str, start: int, length: int) -> FileRange:
         """Open a part of a file. Raises: NotFound; Unavailable."""
@@ -73,8 +91,9 @@ class FilesystemStore:
             self._locate(location).unlink(missing_ok=True)
 
     def sweep(self, kept: Collection[str]) -> Swept:
-        """Remove files without a living writer: every one in `incoming`, and old ones in `kept` that no record names."""
+        """Remove files without a living writer: all in `incoming`, old ones in `partial`, and in `kept` without a record."""
         leftovers = sum(_remove_abandoned(path, 0.0) for path in self._files(INCOMING))
+        leftovers += sum(_remove_abandoned(path, age_s) for path, age_s in self._halves(kept))
         orphans = sum(_remove_abandoned(path, ORPHAN_AGE_S) for path in self._unnamed(kept))
         return Swept(leftovers=leftovers, orphans=orphans)
 
@@ -89,7 +108,11 @@ class FilesystemStore:
 
     def _strays(self, kept: Collection[str]) -> list[tuple[Path, float]]:
         incoming = [(path, 0.0) for path in self._files(INCOMING)]
-        return incoming + [(path, ORPHAN_AGE_S) for path in self._unnamed(kept)]
+        return incoming + self._halves(kept) + [(path, ORPHAN_AGE_S) for path in self._unnamed(kept)]
+
+    def _halves(self, kept: Collection[str]) -> list[tuple[Path, float]]:
+        """Give the half uploads, each with the age that makes it a stray."""
+        return [(path, PARTS_AGE_S if path.name in kept else ORPHAN_AGE_S) for path in self._files(PARTIAL)]
 
     def _unnamed(self, kept: Collection[str]) -> list[Path]:
         return [path for path in self._files(KEPT) if self._location(path.name) not in kept]
@@ -123,9 +146,14 @@ class FileWriting:
         self._incoming, self._kept = incoming, kept
         self._finalized = False
         self._unchecked = 0
+        self._descriptor: int | None = self._lock_file()
+
+    def _lock_file(self) -> int:
+        """Make the file and take its lock; give its descriptor."""
         with _translated():
-            self._descriptor: int | None = os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            descriptor = os.open(self._incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
 
     def append(self, data: bytes) -> None:
         """Write bytes. Raises: InsufficientStorage, Unavailable."""
@@ -165,6 +193,63 @@ class FileWriting:
         if self._descriptor is None:
             raise ValueError("the upload has ended")
         return self._descriptor
+
+
+class PartFile(FileWriting):
+    """A file that grows by parts, each by another process perhaps."""
+
+    def __init__(self, store: FilesystemStore, partial: Path, kept: Path, *, fresh: bool) -> None:
+        """Made by `FilesystemStore.take_up` only. Raises: FileNotFoundError; Conflict; Unavailable."""
+        self._fresh = fresh
+        super().__init__(store, partial, kept)
+        with _translated():
+            self.size = os.lseek(self._open(), 0, os.SEEK_END)
+
+    def _lock_file(self) -> int:
+        """Open the file, which must be there unless it is new, and take its lock."""
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if self._fresh else 0)
+        try:
+            descriptor = os.open(self._incoming, flags, 0o600)
+        except FileNotFoundError:
+            if not self._fresh:
+                raise
+            raise errors.Unavailable("The image store's folder is gone.", what="the image store") from None
+        except OSError as error:
+            with _translated():
+                raise error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = os.stat(self._incoming).st_ino == os.fstat(descriptor).st_ino  # else it was removed before we had the lock
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise errors.Conflict("Another client sends this upload at the moment.") from error
+        except FileNotFoundError:
+            held = False
+        if not held:
+            os.close(descriptor)
+            raise FileNotFoundError
+        return descriptor
+
+    def append(self, data: bytes) -> None:
+        """Write bytes at the end. Raises: InsufficientStorage, Unavailable."""
+        super().append(data)
+        self.size += len(data)
+
+    def reread(self, start: int) -> Iterator[bytes]:
+        """Give what is in the file from `start` on. Raises: Unavailable."""
+        while start < self.size:
+            with _translated():
+                data = os.pread(self._open(), min(REREAD, self.size - start), start)
+            if not data:
+                raise errors.Unavailable("The image store lost bytes.", what="the image store")
+            start += len(data)
+            yield data
+
+    def suspend(self) -> None:
+        """Let go of the file and keep it. May be repeated."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
 
 
 class FileRange:

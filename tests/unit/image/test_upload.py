@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from nova_lite import errors
-from nova_lite.image import inspect
+from nova_lite.image import examination, inspect
 from nova_lite.image import upload as uploads
 from nova_lite.image.stores.filesystem import FilesystemStore
 from nova_lite.image.upload import Order, Uploads
@@ -99,7 +99,7 @@ def test_an_uploaded_image_is_active_with_size_and_hashes(make_image, upload, lo
     ("more", "failure"),
     [
         ({"length": len(DATA) + 1}, errors.BadRequest),
-        ({"length": uploads.LARGEST + 1}, errors.TooLarge),
+        ({"length": examination.LARGEST + 1}, errors.TooLarge),
         ({"digests": {"md5": "0" * 32}}, errors.BadRequest),
         ({"digests": {"sha512": "0" * 128}}, errors.BadRequest),
         ({"read": cut(5000)}, errors.RequestTimeout),
@@ -153,7 +153,7 @@ def test_a_store_that_fills_leaves_nothing(make_image, database, look, tmp_path,
 
 
 def test_a_body_without_end_is_ended(make_image, images, look, files, monkeypatch):
-    monkeypatch.setattr(uploads, "LARGEST", 5 << 20)
+    monkeypatch.setattr(examination, "LARGEST", 5 << 20)
     image = make_image()
 
     with pytest.raises(errors.TooLarge):

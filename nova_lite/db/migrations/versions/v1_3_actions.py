@@ -23,12 +23,14 @@ def upgrade() -> None:
     _add_metadefs()
     op.add_column("images", sa.Column("staged", Json(), nullable=True))
     _add_image_usage()
+    _add_image_parts()
 
 
 def downgrade() -> None:
     """Take it back."""
     op.drop_table("image_usage")
     _drop_maintenance()
+    op.drop_table("image_parts")
     _drop_metadefs()
     op.drop_column("images", "staged")
     _drop_shelving()
@@ -207,3 +209,21 @@ def _of_namespace(table: str) -> sa.ForeignKeyConstraint:
 def _drop_metadefs() -> None:
     for table in ("metadef_associations", "metadef_resource_types", "metadef_entries", "metadef_namespaces"):
         op.drop_table(table)
+
+
+# -- uploads of images by parts ----------------------------------------------------------------------------------------------
+
+
+def _add_image_parts() -> None:
+    op.create_table(
+        "image_parts",
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("upload_id", sa.String(length=36), nullable=False),
+        sa.Column("total_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("staged", sa.Boolean(), nullable=False),
+        sa.Column("user_id", sa.String(length=64), nullable=False),
+        sa.Column("project_id", sa.String(length=64), nullable=True),
+        sa.Column("created_at", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_image_parts_image_id_images"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("image_id", name=op.f("pk_image_parts")),
+    )
