@@ -89,14 +89,21 @@ class PatientSocket(socket.socket):
             rest = rest[self._timed(functools.partial(super().send, rest[:PIECE], flags)) :]
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send `count` bytes of a file from `offset`, by the kernel where it can. Raises: as `sendall`."""
+        """Send `count` bytes of a file from `offset`, by the kernel where it can. Raises: as `sendall`.
+
+        In any case the file is left behind the last byte that was sent, as by the library's own; who counts looks there.
+        """
         done = 0
-        while count is None or done < count:
-            size = SENDFILE_PIECE if count is None else min(SENDFILE_PIECE, count - done)
-            sent = self._timed(functools.partial(self._send_of, file, offset + done, size))
-            if not sent:
-                break
-            done += sent
+        try:
+            while count is None or done < count:
+                size = SENDFILE_PIECE if count is None else min(SENDFILE_PIECE, count - done)
+                sent = self._timed(functools.partial(self._send_of, file, offset + done, size))
+                if not sent:
+                    break
+                done += sent
+        finally:
+            if done and hasattr(file, "seek"):
+                file.seek(offset + done)
         return done
 
     def _send_of(self, file: Any, offset: int, size: int) -> int:
