@@ -13,6 +13,7 @@ from nova_lite.db.engine import Overtaken, Tx
 from nova_lite.db.tables.networks import addresses, networks, ports, subnets
 
 Row = sa.RowMapping
+FREE = {"server_id": None, "host": None, "device_owner": "", "status": "DOWN"}  # of a port that no server has
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -190,4 +191,16 @@ def delete_server_ports(tx: Tx, server_id: str, key: str | None) -> None:
 def free_server_ports(tx: Tx, server_id: str, wall: float) -> None:
     """Give the users' own ports of a server back to them."""
     change = ports.update().where(ports.c.server_id == server_id, ports.c.owned_by_operation.is_(None))
-    tx.execute(change.values(server_id=None, host=None, device_owner="", status="DOWN", updated_at=wall))
+    tx.execute(change.values(FREE | {"updated_at": wall}))
+
+
+def delete_made_port(tx: Tx, server_id: str, port_id: str) -> bool:
+    """Remove a port that was made for a server; False when it is a user's own, or not the server's."""
+    its = (ports.c.id == port_id, ports.c.server_id == server_id, ports.c.owned_by_operation.is_not(None))
+    return tx.execute(ports.delete().where(*its)).rowcount == 1
+
+
+def free_port(tx: Tx, server_id: str, port_id: str, wall: float) -> None:
+    """Give a user's own port back, if the server has it."""
+    change = ports.update().where(ports.c.id == port_id, ports.c.server_id == server_id)
+    tx.execute(change.values(FREE | {"updated_at": wall}))

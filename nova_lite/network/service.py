@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import uuid
 from collections.abc import Sequence
@@ -160,6 +161,36 @@ class Networks:
         with self.database.read() as tx:
             return records.list_ports(tx, PortFilter(server_id=server_id))
 
+    def take_port(self, tx: Tx, order: PortOrder) -> BoundPort:
+        """Give a living server one port more, named or made anew.
+
+        Raises: NotFound, Conflict, BadRequest.
+        """
+        usable = _usable(tx, order.project_id)
+        (one,) = order.requested or _just_one(usable)
+        if one.port_id is not None:
+            port = records.get_port(tx, one.port_id, project_id=order.project_id)
+            if port.server_id is not None:
+                raise errors.Conflict(f"Port {port.id} is in use by a server.", type="PortInUse")
+        elif all(row["network_id"] != one.network_id for row in usable):
+            raise errors.NotFound(f"Network {one.network_id} could not be found.")
+        try:
+            (bound,) = self._ensure(tx, dataclasses.replace(order, requested=(one,)))
+        except errors.Conflict as error:
+            if error.details.get("type") == addresses.NONE_FREE:  # the Compute API calls it the request's fault
+                raise errors.BadRequest(error.message) from error
+            raise
+        return bound
+
+    def settle_port(self, tx: Tx, port_id: PortId) -> None:
+        """Show a port as ACTIVE. May be repeated."""
+        queries.update_port(tx, port_id, {"status": "ACTIVE", "updated_at": tx.database.clock.wall()})
+
+    def give_up_port(self, tx: Tx, server_id: ServerId, port_id: PortId) -> None:
+        """Delete a port that was made for the server, give back its owner's. May be repeated."""
+        if not queries.delete_made_port(tx, server_id, port_id):
+            queries.free_port(tx, server_id, port_id, tx.database.clock.wall())
+
     def network_name(self, network_id: NetworkId) -> str:
         """Give a network's name. Raises: NotFound."""
         with self.database.read() as tx:
@@ -180,6 +211,15 @@ def _only(usable: Sequence[Row]) -> tuple[RequestedNetwork, ...]:
     if len(ids) > 1:
         raise errors.Conflict("Several networks are possible: name the ones that the server is to have.")
     return tuple(RequestedNetwork(network_id=network_id) for network_id in ids)
+
+
+def _just_one(usable: Sequence[Row]) -> tuple[RequestedNetwork, ...]:
+    """Give the network of an attachment that names none."""
+    ids = list(dict.fromkeys(row["network_id"] for row in usable))
+    if len(ids) != 1:
+        said = "Several networks are possible: name the one to attach." if ids else "There is no network to attach."
+        raise errors.BadRequest(said)
+    return (RequestedNetwork(network_id=ids[0]),)
 
 
 def _place(port: Port, requested: Sequence[RequestedNetwork]) -> int:

@@ -9,6 +9,7 @@ from nova_lite.workflows.boot_many import BOOT_MANY
 from nova_lite.workflows.delete import DELETE, DELETE_RESIZED, SOFT_DELETE
 from nova_lite.workflows.evacuate import EVACUATE
 from nova_lite.workflows.import_image import IMPORT
+from nova_lite.workflows.interfaces import ATTACH_INTERFACE, DETACH_INTERFACE
 from nova_lite.workflows.live_migrate import LIVE_MIGRATE
 from nova_lite.workflows.power import PAUSE, REBOOT, REBOOT_HARD, RESUME, START, STOP, SUSPEND, UNPAUSE
 from nova_lite.workflows.rebuild import REBUILD
@@ -37,6 +38,8 @@ REGISTRY = Registry(
         CHANGE_PASSWORD,
         TRIGGER_CRASH_DUMP,
         INJECT_NETWORK_INFO,
+        ATTACH_INTERFACE,
+        DETACH_INTERFACE,
         SOFT_DELETE,
         RESTORE,
         RESCUE,

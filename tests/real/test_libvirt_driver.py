@@ -16,7 +16,7 @@ import uuid
 import libvirt
 import pytest
 from real.libvirtd import Libvirtd, missing
-from unit.compute.stage import interface, key, spec
+from unit.compute.stage import interface, key, numbered_interface, spec
 from unit.compute.virt.driver_contract import ONE, TWO, DriverContract, go, powers
 
 from nova_lite.cli.guest_image import builder
@@ -103,6 +103,9 @@ class Hypervisor:
             ticket="secret",
         )
         return spec(server_id, image=source, **changes)
+
+    def interface(self, number):
+        return numbered_interface(number)
 
     def domain(self, server_id):
         connection = libvirt.open(self.libvirtd.uri)

@@ -80,10 +80,19 @@ class HostWiring:
         """Remove all taps, rules, DHCP and metadata of the server; nothing to remove is success. Raises: WiringError."""
         self._specs.drop(server_id)
         for plugged in self._notes.plugged(server_id):
-            bridge.remove_link(plugged.tap)
-            firewall.remove_tap(plugged.interface.bridge, plugged.tap)
-            self._dhcp(plugged.interface.bridge).remove(plugged.interface)
+            self._pull(plugged)
         self._notes.remove(server_id)
+
+    def unplug_one(self, server_id: ServerId, interface: GuestInterface) -> None:
+        """Remove the tap of one interface, its rules and its DHCP; nothing to remove is success. Raises: WiringError."""
+        tap = bridge.tap_name(interface.port_id)
+        self._pull(Plugged(tap=tap, interface=interface))
+        self._notes.remove_one(server_id, tap)
+
+    def _pull(self, plugged: Plugged) -> None:
+        bridge.remove_link(plugged.tap)
+        firewall.remove_tap(plugged.interface.bridge, plugged.tap)
+        self._dhcp(plugged.interface.bridge).remove(plugged.interface)
 
     def set_metadata(self, spec: GuestSpec) -> None:
         """Answer the guest's metadata requests from this spec from now on."""

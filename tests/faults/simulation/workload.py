@@ -26,6 +26,7 @@ from nova_lite.durable import idempotency, journal
 from nova_lite.inventory import claims, hosts
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.ids import FlavorId, HostName, ImageId, ServerId
+from nova_lite.model.server import RequestedNetwork
 from nova_lite.network.bootstrap import bootstrap
 from nova_lite.network.service import Networks
 from nova_lite.quota import usage
@@ -35,6 +36,7 @@ from nova_lite.workflows import (
     create,
     delete,
     evacuate,
+    interfaces,
     live_migrate,
     power,
     rebuild,
@@ -49,7 +51,7 @@ from nova_lite.workflows import (
 from nova_lite.workflows.desk import Desk
 
 Ask = Callable[[Desk, ServerId], object]
-COLUMNS = ("id", "state", "host", "shelved_image_id")
+COLUMNS = ("id", "state", "host", "shelved_image_id", "addresses")
 POWER_STATES = {
     "active": "RUNNING",
     "stopped": "SHUTDOWN",
@@ -136,6 +138,16 @@ def _crash_dump(desk: Desk, server_id: ServerId) -> None:
     ask_guest.accept_crash_dump(desk, CONTEXT, server_id)
 
 
+def _attach(desk: Desk, server_id: ServerId) -> None:
+    interfaces.accept_attach(desk, Networks(desk.database), CONTEXT, server_id, RequestedNetwork())
+
+
+def _detach(desk: Desk, server_id: ServerId) -> None:
+    """Take the newest of several interfaces away."""
+    port = Networks(desk.database).ports_of(server_id)[-1]
+    interfaces.accept_detach(desk, CONTEXT, server_id, port.id)
+
+
 def _evacuate(desk: Desk, server_id: ServerId) -> None:
     """Say that a server's host is dead, and no other; then evacuate it."""
 
@@ -174,6 +186,8 @@ LOADS = (
     Load(workflow="change_password", begins="active", ends="active", ask=_change_password),
     Load(workflow="inject_network_info", begins="active", ends="active", ask=_network_info),
     Load(workflow="trigger_crash_dump", begins="active", ends="active", ask=_crash_dump),
+    Load(workflow="attach_interface", begins="active", ends="active", ask=_attach),
+    Load(workflow="detach_interface", begins="attached", ends="active", ask=_detach),
     Load(workflow="evacuate", begins="active", ends="active", ask=_evacuate),
     Load(
         workflow="live_migrate",
@@ -273,6 +287,7 @@ def make_shelf() -> tuple[tempfile.TemporaryDirectory[str], Shelf]:
             ("shelve", "shelved"),
         ):
             _go_on(shelf, "active", end, next(load for load in LOADS if load.workflow == workflow))
+        _go_on(shelf, "active", "attached", next(load for load in LOADS if load.workflow == "attach_interface"))
         _go_on(shelf, "active", "resized", next(load for load in LOADS if load.workflow == "migrate"))
         _go_on(shelf, "shelved", "shelved_offloaded", next(load for load in LOADS if load.workflow == "shelve_offload"))
     return folder, shelf
@@ -316,7 +331,8 @@ def check(world: World, ends: Counter[str]) -> None:
     assert Counter(one for name in HOSTS for one in world.up[name].hypervisor.moves.held()) == Counter(held)
     assert guests(world) == expected
     assert claimed == Counter((row.id, row.host) for row in here)
-    assert ports == Counter((row.id, "ACTIVE") for row in living)
+    assert all(row.addresses for row in living)
+    assert ports == Counter((row.id, "ACTIVE") for row in living for _ in row.addresses)
     assert used == sum(row.state != "soft-delete" for row in living)
     assert not any(world.up[name].hypervisor.snapshots.held(row.id) for row in here for name in HOSTS if row.host == name)
     kept = {row.shelved_image_id for row in rows if row.state.startswith("shelved")}
