@@ -66,7 +66,7 @@ def select_ports(tx: Tx, wanted: PortFilter) -> Sequence[Row]:
     query = (
         sa.select(ports, addresses.c.subnet_id, addresses.c.ip_address)
         .select_from(joined)
-        .order_by(ports.c.created_at, ports.c.id, addresses.c.ip_number)
+        .order_by(ports.c.created_at, ports.c.id, sa.func.coalesce(addresses.c.added_at, 0.0), addresses.c.ip_number)
     )
     for column, value in (
         (ports.c.id, wanted.id),
@@ -122,6 +122,17 @@ def take_address(tx: Tx, subnet_id: str, port_id: str, number: int, text: str) -
     except exc.IntegrityError:
         return False
     return True
+
+
+def note_added(tx: Tx, subnet_id: str, text: str, wall: float) -> None:
+    """Note that a port has an address beside its first one; such addresses follow that one."""
+    its = (addresses.c.subnet_id == subnet_id, addresses.c.ip_address == text)
+    tx.execute(addresses.update().where(*its).values(added_at=wall))
+
+
+def release_address(tx: Tx, port_id: str, text: str) -> None:
+    """Give one address of a port back."""
+    tx.execute(addresses.delete().where(addresses.c.port_id == port_id, addresses.c.ip_address == text))
 
 
 def is_taken(tx: Tx, subnet_id: str, text: str) -> bool:

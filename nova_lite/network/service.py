@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ipaddress
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from nova_lite import errors
 from nova_lite.db import networks as queries
@@ -174,12 +175,8 @@ class Networks:
                 raise errors.Conflict(f"Port {port.id} is in use by a server.", type="PortInUse")
         elif all(row["network_id"] != one.network_id for row in usable):
             raise errors.NotFound(f"Network {one.network_id} could not be found.")
-        try:
+        with _request_at_fault():
             (bound,) = self._ensure(tx, dataclasses.replace(order, requested=(one,)))
-        except errors.Conflict as error:
-            if error.details.get("type") == addresses.NONE_FREE:  # the Compute API calls it the request's fault
-                raise errors.BadRequest(error.message) from error
-            raise
         return bound
 
     def settle_port(self, tx: Tx, port_id: PortId) -> None:
@@ -191,6 +188,19 @@ class Networks:
         if not queries.delete_made_port(tx, server_id, port_id):
             queries.free_port(tx, server_id, port_id, tx.database.clock.wall())
 
+    def take_address(self, tx: Tx, port_id: PortId) -> str:
+        """Give a port one address more. Raises: BadRequest when none is free."""
+        first = records.get_port(tx, port_id).fixed_ips[0]
+        subnet = next(records.subnet_of(row) for row in queries.select_subnets(tx) if row["id"] == first.subnet_id)
+        with _request_at_fault():
+            taken = addresses.take(tx, subnet, port_id)
+        queries.note_added(tx, taken.subnet_id, taken.ip_address, tx.database.clock.wall())
+        return taken.ip_address
+
+    def give_up_address(self, tx: Tx, port_id: PortId, address: str) -> None:
+        """Give one address of a port back. May be repeated."""
+        queries.release_address(tx, port_id, address)
+
     def network_name(self, network_id: NetworkId) -> str:
         """Give a network's name. Raises: NotFound."""
         with self.database.read() as tx:
@@ -198,6 +208,17 @@ class Networks:
         if not found:
             raise errors.NotFound(f"There is no network {network_id}.")
         return str(found[0]["name"])
+
+
+@contextlib.contextmanager
+def _request_at_fault() -> Iterator[None]:
+    """Have it the request's fault that no address is free, as the Compute API has it."""
+    try:
+        yield
+    except errors.Conflict as error:
+        if error.details.get("type") == addresses.NONE_FREE:
+            raise errors.BadRequest(error.message) from error
+        raise
 
 
 def _usable(tx: Tx, project_id: ProjectId) -> list[Row]:
@@ -249,5 +270,6 @@ def _bound(port: Port, subnet: Row, tag: str | None) -> BoundPort:
         dns_nameservers=tuple(subnet["dns_nameservers"]),
         mtu=subnet["network_mtu"],
         tag=tag,
+        more_addresses=tuple(fixed.ip_address for fixed in port.fixed_ips[1:]),
     )
     return BoundPort(interface=interface, network_name=subnet["network_name"])

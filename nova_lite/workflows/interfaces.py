@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
@@ -15,7 +16,7 @@ from nova_lite.durable import journal
 from nova_lite.durable.workflow import Done, Outside, Record, Run, Transient, Wait, Workflow, minutes, seconds
 from nova_lite.model.ids import HostName, OperationId, PortId, ProjectId, ServerId
 from nova_lite.model.server import RequestedNetwork, Server, ServerAddress
-from nova_lite.network.port import BoundPort, NetworkPort, PortOrder
+from nova_lite.network.port import BoundPort, NetworkPort, PortOrder, shown_addresses
 from nova_lite.rpc.commands import EnsureInterfaces
 from nova_lite.servers import records
 from nova_lite.workflows import delete
@@ -45,7 +46,7 @@ class Wired:
     addresses: tuple[ServerAddress, ...]
 
 
-Chosen = Callable[[Run[InterfaceParams]], tuple[BoundPort, ...]]
+Chosen = Callable[[Run[Any]], tuple[BoundPort, ...]]
 
 
 def with_port(run: Run[InterfaceParams]) -> tuple[BoundPort, ...]:
@@ -81,19 +82,18 @@ def _remaining(server: Server, port_id: PortId) -> tuple[RequestedNetwork, ...]:
     return tuple(one for number, one in enumerate(known) if number <= made or one.port_id != port_id)
 
 
-def _wired(run: Run[InterfaceParams], choose: Chosen) -> Done | Wait:
+def wired(run: Run[Any], choose: Chosen) -> Done | Wait:
+    """Have the guest with the ports that `choose` gives: a whole step. `run.params.host` is asked.
+
+    Raises: StepFailed when the host could not, or is lost.
+    """
     bound = choose(run)
     interfaces = tuple(port.interface for port in bound)
     ended = obeyed(run, run.params.host, lambda head: EnsureInterfaces(head=head, interfaces=interfaces))
-    return Done(Wired(addresses=tuple(_address(port) for port in bound))) if isinstance(ended, Done) else ended
+    return Done(Wired(addresses=shown_addresses(bound))) if isinstance(ended, Done) else ended
 
 
-def _address(port: BoundPort) -> ServerAddress:
-    interface = port.interface
-    return ServerAddress(network=port.network_name, ip_address=interface.ip_address, mac_address=interface.mac_address)
-
-
-def _put_back(run: Run[InterfaceParams], choose: Chosen) -> Done | Wait:
+def put_back(run: Run[Any], choose: Chosen) -> Done | Wait:
     """Have the guest as it was; where the host is lost or has no guest there is nothing to put back.
 
     Raises: Transient when the host could not: it is asked until it can.
@@ -105,17 +105,17 @@ def _put_back(run: Run[InterfaceParams], choose: Chosen) -> Done | Wait:
     standing = ports.hosts.look(run.params.host)
     if report is not None or standing is None or standing.lost:
         return Done()
-    return _wired(run, choose)
+    return wired(run, choose)
 
 
 def plug_interface(run: Run[InterfaceParams]) -> Done | Wait:
     """Have the guest with the port. Raises: StepFailed when the host could not."""
-    return _wired(run, with_port)
+    return wired(run, with_port)
 
 
 def unplug_again(run: Run[InterfaceParams]) -> Done | Wait:
     """Have the guest without the port again. Raises: Transient."""
-    return _put_back(run, without_port)
+    return put_back(run, without_port)
 
 
 def mark_attached(run: Run[InterfaceParams]) -> Done:
@@ -137,12 +137,12 @@ def give_port_back(run: Run[InterfaceParams]) -> None:
 
 def unplug_interface(run: Run[InterfaceParams]) -> Done | Wait:
     """Have the guest without the port. Raises: StepFailed when the host could not, or the guest does not let go."""
-    return _wired(run, without_port)
+    return wired(run, without_port)
 
 
 def plug_again(run: Run[InterfaceParams]) -> Done | Wait:
     """Have the guest with the port again. Raises: Transient."""
-    return _put_back(run, with_port)
+    return put_back(run, with_port)
 
 
 def mark_detached(run: Run[InterfaceParams]) -> Done:
@@ -185,7 +185,6 @@ DETACH_INTERFACE = Workflow(
     on_cancel=tell_detach_failed,
     on_delete=delete.begin_after,
 )
-NAMES = frozenset({ATTACH_INTERFACE.name, DETACH_INTERFACE.name})
 
 
 def accept_attach(

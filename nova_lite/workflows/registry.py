@@ -8,6 +8,7 @@ from nova_lite.workflows.boot import BOOT
 from nova_lite.workflows.boot_many import BOOT_MANY
 from nova_lite.workflows.delete import DELETE, DELETE_RESIZED, SOFT_DELETE
 from nova_lite.workflows.evacuate import EVACUATE
+from nova_lite.workflows.fixed_ips import ADD_FIXED_IP, REMOVE_FIXED_IP
 from nova_lite.workflows.import_image import IMPORT
 from nova_lite.workflows.interfaces import ATTACH_INTERFACE, DETACH_INTERFACE
 from nova_lite.workflows.live_migrate import LIVE_MIGRATE
@@ -40,6 +41,8 @@ REGISTRY = Registry(
         INJECT_NETWORK_INFO,
         ATTACH_INTERFACE,
         DETACH_INTERFACE,
+        ADD_FIXED_IP,
+        REMOVE_FIXED_IP,
         SOFT_DELETE,
         RESTORE,
         RESCUE,

@@ -75,6 +75,9 @@ class Meter:
         with self._impatient():
             yield "attach_interface", self._spend(lambda number: self._attach(self._ids[number]), times["attach_interface"])
             yield "detach_interface", self._spend(lambda number: self._detach(self._ids[number]), times["detach_interface"])
+        address = {"addFixedIp": {"networkId": self._network()}}
+        yield "add_fixed_ip", self._spend(lambda number: self._act(self._ids[number], address), times["add_fixed_ip"])
+        yield "remove_fixed_ip", self._spend(lambda number: self._remove(self._ids[number]), times["remove_fixed_ip"])
         yield "rebuild", self._spend(lambda number: self._rebuild(self._ids[number], image), times["rebuild"])
         with self._keeping_deleted_servers():
             yield "soft_delete", self._spend(lambda number: self._delete(self._ids[number]), times["soft_delete"])
@@ -139,6 +142,10 @@ class Meter:
             self._settle()
             self._detach(server_id)
             self._settle()
+        self._act(server_id, {"addFixedIp": {"networkId": self._network()}})
+        self._settle()
+        self._remove(server_id)
+        self._settle()
         self._rebuild(server_id, image)
         self._settle()
         with self._keeping_deleted_servers():
@@ -234,6 +241,15 @@ class Meter:
         path = f"/servers/{server_id}/os-interface"
         newest = self._get(path).json["interfaceAttachments"][-1]["port_id"]
         assert self._cloud.ask("DELETE", f"{path}/{newest}").status_code == 202
+
+    def _network(self) -> str:
+        with self._own.read() as tx:
+            return str(tx.execute(sa.text("SELECT id FROM networks")).scalar_one())
+
+    def _remove(self, server_id: str) -> None:
+        """Take away the address that a server has last."""
+        addresses = self._get(f"/servers/{server_id}").json["server"]["addresses"]["flat"]
+        self._act(server_id, {"removeFixedIp": {"address": addresses[-1]["addr"]}})
 
     def _delete(self, server_id: str) -> None:
         assert self._cloud.ask("DELETE", f"/servers/{server_id}").status_code == 204

@@ -179,3 +179,34 @@ def test_attaching_and_detaching_are_told(tmp_path, database_url):
             "interface_detach.start",
             "interface_detach.end",
         ]
+
+
+def addresses_in_order(cloud, server_id):
+    return [one["ip_address"] for port in listed(cloud, server_id) for one in port["fixed_ips"]]
+
+
+def test_an_address_is_added_and_the_first_one_removed(cloud, server_id):
+    (port,) = listed(cloud, server_id)
+    first = port["fixed_ips"][0]["ip_address"]
+
+    act(cloud, server_id, {"addFixedIp": {"networkId": port["net_id"]}})
+    cloud.wait(lambda: len(addresses_of(cloud, server_id)) == 2, "there are two addresses")
+
+    assert addresses_in_order(cloud, server_id)[0] == first
+    assert addresses_of(cloud, server_id) == set(addresses_in_order(cloud, server_id))
+    (other,) = addresses_of(cloud, server_id) - {first}
+    act(cloud, server_id, {"removeFixedIp": {"address": first}})
+    cloud.wait(lambda: addresses_of(cloud, server_id) == {other}, "the first is gone")
+    assert addresses_in_order(cloud, server_id) == [other]
+    assert actions_of(cloud, server_id)[:2] == [("removeFixedIp", None), ("addFixedIp", None)]
+
+
+def test_an_address_that_the_host_cannot_let_is_free_again(cloud, server_id):
+    (port,) = listed(cloud, server_id)
+    for host in cloud.hosts:
+        cloud.behave(host, json.dumps({"ensure_interfaces": {"fail": {"message": "No rules.", "times": 1}}}))
+
+    act(cloud, server_id, {"addFixedIp": {"networkId": port["net_id"]}})
+    cloud.wait(lambda: actions_of(cloud, server_id)[0] == ("addFixedIp", "Error"), "it is told")
+
+    assert listed(cloud, server_id) == [port]

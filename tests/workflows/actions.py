@@ -12,8 +12,9 @@ from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import ImageId
 from nova_lite.model.server import RequestedNetwork, ServerState
 from nova_lite.servers import records
-from nova_lite.workflows import books, delete, interfaces, rebuild, rescue, restore
+from nova_lite.workflows import books, delete, fixed_ips, interfaces, rebuild, rescue, restore
 from nova_lite.workflows.delete import DELETE, SOFT_DELETE
+from nova_lite.workflows.fixed_ips import ADD_FIXED_IP, REMOVE_FIXED_IP
 from nova_lite.workflows.interfaces import ATTACH_INTERFACE, DETACH_INTERFACE
 from nova_lite.workflows.rebuild import REBUILD
 from nova_lite.workflows.rescue import RESCUE, UNRESCUE
@@ -129,6 +130,48 @@ class DetachStage(InterfaceStage):
         self.check_interfaces(1)
 
 
+class AddressStage(InterfaceStage):
+    """A running server whose only port has so many addresses, and gets one more or loses the first."""
+
+    def __init__(self, database: Database, workflow, before: int, after: int) -> None:
+        super().__init__(database, workflow)
+        self._counts = (before, after)
+        for _ in range(before - 1):
+            database.transact(lambda tx: self.network.take_address(tx, self.first.id))
+        self.hosts["h1"].addresses_of[self.servers[0].id] = self.addresses()
+
+    def addresses(self) -> set[str]:
+        ports = self.network.ports_of(self.servers[0].id)
+        return {fixed.ip_address for port in ports for fixed in port.fixed_ips}
+
+    def _ask(self, desk, context, server_id) -> None:
+        if self.workflow is ADD_FIXED_IP:
+            fixed_ips.accept_add(desk, self.network, context, server_id, self.first.network_id)
+        else:
+            fixed_ips.accept_remove(desk, self.network, context, server_id, self.first.fixed_ips[0].ip_address)
+
+    def check_addresses(self, count: int) -> None:
+        assert len(self.addresses()) == count
+        if not self.standings.lost:
+            assert self.hosts["h1"].addresses_of[self.servers[0].id] == self.addresses()
+
+    def check_success(self) -> None:
+        super().check_success()
+        self.check_addresses(self._counts[1])
+
+    def check_clean(self) -> None:
+        super().check_clean()
+        self.check_addresses(self._counts[0])
+
+
+def adding(database: Database) -> AddressStage:
+    return AddressStage(database, ADD_FIXED_IP, 1, 2)
+
+
+def removing(database: Database) -> AddressStage:
+    return AddressStage(database, REMOVE_FIXED_IP, 2, 1)
+
+
 class RescueStage(SettledStage):
     """A running server that is rescued."""
 
@@ -215,6 +258,8 @@ SCENARIOS = (
     ActionScenario(RESTORE, RestoreStage),
     ActionScenario(ATTACH_INTERFACE, AttachStage),
     ActionScenario(DETACH_INTERFACE, DetachStage),
+    ActionScenario(ADD_FIXED_IP, adding),
+    ActionScenario(REMOVE_FIXED_IP, removing),
     ActionScenario(RESCUE, RescueStage),
     ActionScenario(UNRESCUE, UnrescueStage),
     ActionScenario(REBUILD, RebuildStage),

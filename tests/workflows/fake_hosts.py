@@ -84,6 +84,7 @@ class FakeHost:
         self.images: set[str] = set()
         self.rewired: set[ServerId] = set()
         self.ports_of: dict[ServerId, tuple[str, ...]] = {}  # as they were ordered
+        self.addresses_of: dict[ServerId, set[str]] = {}
         self.images_of: dict[ServerId, str] = {}
         self.rescued: set[ServerId] = set()
         self.passwords: dict[ServerId, str] = {}
@@ -166,6 +167,7 @@ class FakeHost:
         if message.head.server_id not in self.guests:
             return Fault(code="no_guest", message="There is no such guest.")
         self.ports_of[message.head.server_id] = tuple(one.port_id for one in message.interfaces)
+        self.addresses_of[message.head.server_id] = {address for one in message.interfaces for address in one.addresses}
         return None
 
     def _crash_guest(self, message: CrashGuest) -> None:

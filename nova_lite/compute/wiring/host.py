@@ -70,7 +70,7 @@ class HostWiring:
             self.ensure_network(interface)
         tap = bridge.tap_name(interface.port_id)
         self._notes.add(server_id, Plugged(tap=tap, interface=interface))
-        firewall.ensure_tap(interface.bridge, tap, interface.mac_address, interface.ip_address)  # first: never unguarded
+        firewall.ensure_tap(interface.bridge, tap, interface.mac_address, interface.addresses)  # first: never unguarded
         bridge.ensure_tap(tap, interface.bridge, interface.mtu, queues=interface.queues)
         spec = self._specs.of(interface.ip_address)
         self._dhcp(interface.bridge).add(interface, spec.hostname if spec else "")
@@ -126,7 +126,7 @@ class HostWiring:
 
     def _guard_taps(self, name: str) -> None:
         for plugged in self._plugged_on(name):
-            firewall.ensure_tap(name, plugged.tap, plugged.interface.mac_address, plugged.interface.ip_address)
+            firewall.ensure_tap(name, plugged.tap, plugged.interface.mac_address, plugged.interface.addresses)
 
     def _plugged_on(self, name: str) -> tuple[Plugged, ...]:
         return tuple(plugged for plugged in self._notes.all_plugged() if plugged.interface.bridge == name)

@@ -20,6 +20,7 @@ from workflows.servers import CONTEXT, MANY, PROJECT, add_host, new_server
 from nova_lite.db.engine import Tx
 from nova_lite.db.quota import put_limits
 from nova_lite.db.tables import inventory as tables
+from nova_lite.db.tables.networks import addresses as address_table
 from nova_lite.db.tables.networks import ports as port_table
 from nova_lite.db.tables.servers import servers as server_table
 from nova_lite.durable import idempotency, journal
@@ -36,6 +37,7 @@ from nova_lite.workflows import (
     create,
     delete,
     evacuate,
+    fixed_ips,
     interfaces,
     live_migrate,
     power,
@@ -148,6 +150,17 @@ def _detach(desk: Desk, server_id: ServerId) -> None:
     interfaces.accept_detach(desk, CONTEXT, server_id, port.id)
 
 
+def _add_address(desk: Desk, server_id: ServerId) -> None:
+    network = Networks(desk.database)
+    fixed_ips.accept_add(desk, network, CONTEXT, server_id, network.ports_of(server_id)[0].network_id)
+
+
+def _remove_address(desk: Desk, server_id: ServerId) -> None:
+    """Take the last address of the first port away."""
+    network = Networks(desk.database)
+    fixed_ips.accept_remove(desk, network, CONTEXT, server_id, network.ports_of(server_id)[0].fixed_ips[-1].ip_address)
+
+
 def _evacuate(desk: Desk, server_id: ServerId) -> None:
     """Say that a server's host is dead, and no other; then evacuate it."""
 
@@ -188,6 +201,8 @@ LOADS = (
     Load(workflow="trigger_crash_dump", begins="active", ends="active", ask=_crash_dump),
     Load(workflow="attach_interface", begins="active", ends="active", ask=_attach),
     Load(workflow="detach_interface", begins="attached", ends="active", ask=_detach),
+    Load(workflow="add_fixed_ip", begins="active", ends="active", ask=_add_address),
+    Load(workflow="remove_fixed_ip", begins="addressed", ends="active", ask=_remove_address),
     Load(workflow="evacuate", begins="active", ends="active", ask=_evacuate),
     Load(
         workflow="live_migrate",
@@ -288,6 +303,7 @@ def make_shelf() -> tuple[tempfile.TemporaryDirectory[str], Shelf]:
         ):
             _go_on(shelf, "active", end, next(load for load in LOADS if load.workflow == workflow))
         _go_on(shelf, "active", "attached", next(load for load in LOADS if load.workflow == "attach_interface"))
+        _go_on(shelf, "active", "addressed", next(load for load in LOADS if load.workflow == "add_fixed_ip"))
         _go_on(shelf, "active", "resized", next(load for load in LOADS if load.workflow == "migrate"))
         _go_on(shelf, "shelved", "shelved_offloaded", next(load for load in LOADS if load.workflow == "shelve_offload"))
     return folder, shelf
@@ -319,6 +335,7 @@ def check(world: World, ends: Counter[str]) -> None:
         claimed = Counter(tx.execute(sa.select(claim.server_id, claim.host).where(claim.role != "held")).tuples().all())
         held = set(tx.execute(sa.select(claim.server_id).where(claim.role == "held")).scalars())
         ports = Counter(tx.execute(sa.select(port_table.c.server_id, port_table.c.status)).tuples().all())
+        addresses = Counter(tx.execute(sa.select(address_table.c.ip_address)).scalars())
         owed = tx.execute(sa.select(tables.tombstones)).all()
         assert journal.live(tx) == ()
         assert claims.differences(tx) == ()
@@ -332,7 +349,8 @@ def check(world: World, ends: Counter[str]) -> None:
     assert guests(world) == expected
     assert claimed == Counter((row.id, row.host) for row in here)
     assert all(row.addresses for row in living)
-    assert ports == Counter((row.id, "ACTIVE") for row in living for _ in row.addresses)
+    assert ports == Counter((row.id, "ACTIVE") for row in living for _ in {one["mac_address"] for one in row.addresses})
+    assert addresses == Counter(one["ip_address"] for row in living for one in row.addresses)
     assert used == sum(row.state != "soft-delete" for row in living)
     assert not any(world.up[name].hypervisor.snapshots.held(row.id) for row in here for name in HOSTS if row.host == name)
     kept = {row.shelved_image_id for row in rows if row.state.startswith("shelved")}

@@ -91,16 +91,13 @@ class Network:
             raise errors.BadRequest("It is not an address of the network.")
         port = _port(number(503), "fa:16:3e:00:00:06", one.fixed_ip or "10.0.0.6", order.server_id, "DOWN")
         self.taken = [port]
-        interface = GuestInterface(
-            port_id=port.id,
-            network_id=NETWORK,
-            bridge="br",
-            mac_address=port.mac_address,
-            ip_address=port.fixed_ips[0].ip_address,
-            prefix_length=24,
-            gateway_ip=None,
-        )
-        return BoundPort(interface=interface, network_name="private")
+        return _bound(port)
+
+    def bound_ports(self, server_id, requested=()):
+        return tuple(_bound(port) for port in self.ports_of(server_id))
+
+    def take_address(self, tx, port_id):
+        return "10.0.0.7"
 
     def resolve(self, project_id, requested, *, auto):
         if not requested:
@@ -116,6 +113,19 @@ class Network:
             return ()
         first = _port(PORT, "fa:16:3e:00:00:05", "10.0.0.5", server_id, "ACTIVE")
         return (first, *(port for port in self.taken if port.server_id == server_id))
+
+
+def _bound(port):
+    interface = GuestInterface(
+        port_id=port.id,
+        network_id=NETWORK,
+        bridge="br",
+        mac_address=port.mac_address,
+        ip_address=port.fixed_ips[0].ip_address,
+        prefix_length=24,
+        gateway_ip=None,
+    )
+    return BoundPort(interface=interface, network_name="private")
 
 
 def _port(port_id, mac, address, server_id, status):

@@ -16,7 +16,7 @@ from nova_lite.model.network import Port
 from nova_lite.model.server import RequestedNetwork
 from nova_lite.network import addresses, records
 from nova_lite.network.bootstrap import bootstrap
-from nova_lite.network.port import PortOrder
+from nova_lite.network.port import PortOrder, shown_addresses
 from nova_lite.network.service import Networks
 
 PROJECT = ProjectId("p" * 32)
@@ -282,3 +282,22 @@ def test_when_no_address_is_free_the_request_is_at_fault(networks):
         pytest.fail("a network of 16 addresses gave 20")
 
     assert len(ports(networks)) == number
+
+
+def test_a_ports_first_address_stays_the_first_though_a_lower_one_is_added(networks):
+    blocker = own_port(networks)
+    (bound,) = networks.ensure_ports(order(networks))
+    port_id, first = bound.interface.port_id, bound.interface.ip_address
+    with networks.database.read() as tx:
+        lower = records.get_port(tx, blocker.id).fixed_ips[0].ip_address
+    networks.database.transact(lambda tx: networks.give_up_address(tx, blocker.id, lower))
+
+    taken = networks.database.transact(lambda tx: networks.take_address(tx, port_id))
+
+    assert taken == lower < first
+    (now,) = networks.bound_ports(ServerId("s1"))
+    assert (now.interface.ip_address, now.interface.more_addresses) == (first, (lower,))
+    assert [one.ip_address for one in shown_addresses((now,))] == [first, lower]
+    networks.database.transact(lambda tx: networks.give_up_address(tx, port_id, first))
+    (now,) = networks.bound_ports(ServerId("s1"))
+    assert now.interface.addresses == (lower,)

@@ -22,10 +22,12 @@ def upgrade() -> None:
     _add_shelving()
     _add_metadefs()
     op.add_column("images", sa.Column("staged", Json(), nullable=True))
+    op.add_column("addresses", sa.Column("added_at", sa.Double(), nullable=True))
 
 
 def downgrade() -> None:
     """Take it back."""
+    op.drop_column("addresses", "added_at")
     _drop_maintenance()
     _drop_metadefs()
     op.drop_column("images", "staged")
