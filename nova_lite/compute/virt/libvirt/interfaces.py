@@ -1,7 +1,7 @@
 """Network cards of guests on libvirt, plugged in and out while they run: the live domain and its definition, each for itself.
 
-A card is known by its tap. A running guest has to let go of one itself: it is asked, and asked again, since one that still
-boots does not hear it; that it has let go shows in the live domain's XML.
+A card is known by its MAC address. A running guest has to let go of one itself: it is asked, and asked again, since one that
+still boots does not hear it; that it has let go shows in the live domain's XML.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from nova_lite.compute.virt.libvirt import devices_xml, domains, xml
 from nova_lite.compute.virt.libvirt.connection import Connection
 from nova_lite.compute.virt.libvirt.making import Making
 from nova_lite.compute.virt.libvirt.parts import LibvirtParts
-from nova_lite.compute.wiring.bridge import tap_name
 from nova_lite.compute.wiring.port import WiringError
 from nova_lite.model.guest import GuestInterface, GuestSpec, PowerState
 from nova_lite.model.ids import ServerId
@@ -62,30 +61,30 @@ class LibvirtInterfaces:
     def _pull(self, server_id: ServerId, interfaces: Sequence[GuestInterface], stop: threading.Event) -> None:
         if not interfaces:
             return
-        taps = [tap_name(one.port_id) for one in interfaces]
-        self._wait_for_guest(server_id, taps, stop)
-        self._run(server_id, lambda domain: _detach(domain, taps, KEPT))
+        macs = [one.mac_address for one in interfaces]
+        self._wait_for_guest(server_id, macs, stop)
+        self._run(server_id, lambda domain: _detach(domain, macs, KEPT))
         try:
             for interface in interfaces:
                 self._parts.wiring.unplug_one(server_id, interface)
         except WiringError as error:
             raise VirtError(error.message, code="wiring") from error
 
-    def _wait_for_guest(self, server_id: ServerId, taps: Sequence[str], stop: threading.Event) -> None:
-        """Ask the guest until it has let go of the cards on these taps. Raises: VirtError, Stopped."""
+    def _wait_for_guest(self, server_id: ServerId, macs: Sequence[str], stop: threading.Event) -> None:
+        """Ask the guest until it has let go of these cards. Raises: VirtError, Stopped."""
         ask_at = time.monotonic()
         until = ask_at + LET_GO_S
-        while self._run(server_id, lambda domain: _has(domain, taps)):
+        while self._run(server_id, lambda domain: _has(domain, macs)):
             if time.monotonic() >= until:
                 raise VirtError("The guest does not let go of the interface.", code="held", host_at_fault=False)
             if time.monotonic() >= ask_at:
                 ask_at = time.monotonic() + ASK_AGAIN_S
-                self._run(server_id, lambda domain: _ask(domain, taps))
+                self._run(server_id, lambda domain: _ask(domain, macs))
             if stop.wait(LOOK_S):
                 raise Stopped
 
     def _plug(self, spec: GuestSpec) -> None:
-        devices = {plug.tap: card_xml(plug, spec) for plug in self._making.wire(spec)}
+        devices = {plug.interface.mac_address: card_xml(plug, spec) for plug in self._making.wire(spec)}
         self._run(spec.server_id, lambda domain: _attach(domain, devices))
 
     def _run(self, server_id: ServerId, act: Callable[[libvirt.virDomain], bool]) -> bool:
@@ -107,39 +106,39 @@ def card_xml(plug: devices_xml.Plug, spec: GuestSpec) -> str:
 
 
 def cards(domain_xml: str) -> dict[str, str]:
-    """Read a domain's cards out of its XML: the XML of each by its tap."""
+    """Read a domain's cards out of its XML: the XML of each by its MAC address."""
     found = ET.fromstring(domain_xml).iterfind("devices/interface")  # noqa: S314 - libvirt wrote it
-    return {_tap(card): ET.tostring(card, encoding="unicode") for card in found}
+    return {_mac(card): ET.tostring(card, encoding="unicode") for card in found}
 
 
-def _tap(card: ET.Element) -> str:
-    target = card.find("target")
-    return "" if target is None else target.get("dev", "")
+def _mac(card: ET.Element) -> str:
+    mac = card.find("mac")
+    return "" if mac is None else mac.get("address", "")
 
 
 def _attach(domain: libvirt.virDomain, devices: dict[str, str]) -> bool:
     """Plug the cards that are missing, into the guest if it runs, and into its definition."""
     for flag in _sides(domain):
         present = _present(domain, flag)
-        for tap, text in devices.items():
-            if tap not in present:
+        for mac, text in devices.items():
+            if mac not in present:
                 domain.attachDeviceFlags(text, flag)
     return True
 
 
-def _detach(domain: libvirt.virDomain, taps: Sequence[str], flag: int) -> bool:
+def _detach(domain: libvirt.virDomain, macs: Sequence[str], flag: int) -> bool:
     present = _present(domain, flag)
-    for tap in taps:
-        if tap in present:
-            domain.detachDeviceFlags(present[tap], flag)
+    for mac in macs:
+        if mac in present:
+            domain.detachDeviceFlags(present[mac], flag)
     return True
 
 
-def _ask(domain: libvirt.virDomain, taps: Sequence[str]) -> bool:
+def _ask(domain: libvirt.virDomain, macs: Sequence[str]) -> bool:
     """Ask a running guest to let go of its cards."""
     if domain.isActive():
         try:
-            return _detach(domain, taps, LIVE)
+            return _detach(domain, macs, LIVE)
         except libvirt.libvirtError as error:
             if error.get_error_code() not in ASKED_ALREADY:
                 raise
@@ -147,9 +146,9 @@ def _ask(domain: libvirt.virDomain, taps: Sequence[str]) -> bool:
     return True
 
 
-def _has(domain: libvirt.virDomain, taps: Sequence[str]) -> bool:
+def _has(domain: libvirt.virDomain, macs: Sequence[str]) -> bool:
     """Whether a running guest has one of the cards."""
-    return bool(domain.isActive()) and not set(taps).isdisjoint(_present(domain, LIVE))
+    return bool(domain.isActive()) and not set(macs).isdisjoint(_present(domain, LIVE))
 
 
 def _present(domain: libvirt.virDomain, flag: int) -> dict[str, str]:

@@ -112,7 +112,7 @@ def test_a_card_that_is_plugged_in_is_the_one_that_a_new_domain_would_have():
     made = interfaces.card_xml(plug, spec())
 
     whole = ET.tostring(domain(), encoding="unicode")
-    assert interfaces.cards(whole) == {"tap1": made}
+    assert interfaces.cards(whole) == {interface().mac_address: made}
 
 
 class Domain:
@@ -133,18 +133,18 @@ class Domain:
 
     def attachDeviceFlags(self, text, flag):
         self.calls.append(("attach", flag))
-        (tap,) = interfaces.cards(f"<domain><devices>{text}</devices></domain>")
-        assert tap not in self.sides[flag]
-        self.sides[flag][tap] = text
+        (mac,) = interfaces.cards(f"<domain><devices>{text}</devices></domain>")
+        assert mac not in self.sides[flag]
+        self.sides[flag][mac] = text
 
     def detachDeviceFlags(self, text, flag):
         self.calls.append(("detach", flag))
-        (tap,) = interfaces.cards(f"<domain><devices>{text}</devices></domain>")
+        (mac,) = interfaces.cards(f"<domain><devices>{text}</devices></domain>")
         if flag == LIVE:
             self.asks -= 1
             if self.asks > 0:
                 return
-        del self.sides[flag][tap]
+        del self.sides[flag][mac]
 
 
 class Stage:
@@ -167,8 +167,13 @@ class Stage:
     def ensure(self, *numbers):
         self.part.ensure(SERVER, tuple(numbered_interface(number) for number in numbers), threading.Event())
 
-    def taps(self):
+    def cards(self):
+        """Give the cards' MAC addresses, of the live domain and of its definition."""
         return [sorted(side) for side in self.domain.sides.values()]
+
+
+def macs_of(*numbers):
+    return [numbered_interface(number).mac_address for number in numbers]
 
 
 def taps_of(*numbers):
@@ -181,7 +186,7 @@ def test_a_running_guests_card_is_plugged_now_and_for_later_once(tmp_path, monke
     stage.ensure(1)
     stage.ensure(1)
 
-    assert stage.taps() == [taps_of(1), taps_of(1)]
+    assert stage.cards() == [macs_of(1), macs_of(1)]
     assert stage.domain.calls == [("attach", LIVE), ("attach", KEPT)]
     assert stage.wiring.taps(SERVER) == tuple(taps_of(1))
     assert stage.specs.find(SERVER).interfaces == (numbered_interface(1),)
@@ -193,7 +198,7 @@ def test_a_guest_that_is_off_has_it_from_its_next_start(tmp_path, monkeypatch):
 
     stage.ensure(1)
 
-    assert stage.taps() == [[], taps_of(1)]
+    assert stage.cards() == [[], macs_of(1)]
 
 
 def test_a_guest_that_does_not_hear_is_asked_again(tmp_path, monkeypatch):
@@ -203,7 +208,7 @@ def test_a_guest_that_does_not_hear_is_asked_again(tmp_path, monkeypatch):
     stage.ensure(2)
 
     assert stage.domain.calls.count(("detach", LIVE)) == 3
-    assert stage.taps() == [taps_of(2), taps_of(2)]
+    assert stage.cards() == [macs_of(2), macs_of(2)]
     assert stage.wiring.taps(SERVER) == tuple(taps_of(2))
 
 
@@ -216,7 +221,7 @@ def test_a_card_that_the_guest_does_not_let_go_stays_whole(tmp_path, monkeypatch
         stage.ensure()
 
     assert caught.value.code == "held" and not caught.value.host_at_fault
-    assert stage.taps() == [taps_of(1), taps_of(1)]
+    assert stage.cards() == [macs_of(1), macs_of(1)]
     assert stage.wiring.taps(SERVER) == tuple(taps_of(1))
     assert stage.specs.find(SERVER).interfaces == (numbered_interface(1),)
 
