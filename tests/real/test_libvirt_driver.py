@@ -338,7 +338,7 @@ def test_a_running_guest_gets_a_card_and_lets_go_of_it(libvirtd):
     first, second = hypervisor.interface(1), hypervisor.interface(2)
     try:
         hypervisor.driver.ensure_guest(hypervisor.spec(ONE, interfaces=(first,)), go())
-        hypervisor.wait_for_console(ONE, "login:")
+        hypervisor.wait_for_console(ONE, "GUEST-ROOT")  # its kernel is there; for an address it would wait long
 
         for _ in range(2):
             hypervisor.driver.interfaces.ensure(ONE, (first, second), go())
