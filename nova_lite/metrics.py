@@ -25,3 +25,9 @@ LOOKS_REFUSED = Counter(
 COMMANDS_REFUSED = Counter(
     "nova_lite_commands_refused", "Commands that a host refused: late, or of another incarnation.", ["reason"]
 )
+IMAGE_DOWNLOADS = Counter(
+    "nova_lite_image_downloads",
+    "Requests for images' data, by who asked (user, host) and their end: whole, part (of what was to be part), cut.",
+    ["by", "outcome"],
+)
+IMAGE_BYTES_SENT = Counter("nova_lite_image_bytes_sent", "Bytes of images that were sent, by who asked (user, host).", ["by"])

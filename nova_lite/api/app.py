@@ -48,7 +48,7 @@ def assemble(parts: Parts, served: list[Service]) -> falcon.App:
     app.add_error_handler((Exception, falcon.HTTPError), failures.answer)
     for front in failures.fronts:
         _mount(app, front, front.service)
-    root = Resource(failures.otherwise, [documents.index_route([service.name for service in served])])
+    root = Resource(failures.otherwise, [documents.index_route(list(dict.fromkeys(service.name for service in served)))])
     app.add_route("/", root)
     app.add_route("/healthz", Health(parts))
     app.add_route("/metrics", Metrics())

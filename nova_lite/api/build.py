@@ -28,6 +28,7 @@ from nova_lite.identity.notifications import Notified
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.port import TokenChecker
 from nova_lite.identity.service import Identity, make_identity
+from nova_lite.image.protections import Protections
 from nova_lite.image.service import make_images
 from nova_lite.model.ids import OperationId
 from nova_lite.network.service import Networks
@@ -59,10 +60,13 @@ def build(conf: cfg.ConfigOpts) -> Built:
     images = make_images(database, daemon.state_dir, image_conf.read(conf), options.own_url)
     broker = broker_conf.read(conf)
     ring, compute = _broker(broker, daemon.state_dir)
+    policy_file = Path(identity_options.policy_file)
+    policy = Policy(policy_file=policy_file)
     parts = Parts(
         database=database,
         tokens=known.tokens,
-        policy=Policy(policy_file=Path(identity_options.policy_file)),
+        policy=policy,
+        protections=Protections(policy_file.parent, policy.allows_named),
         options=options,
         consoles=console_conf.read(conf),
         clock=clock,

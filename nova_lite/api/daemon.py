@@ -112,8 +112,11 @@ class Watched(Arbiter):  # type: ignore[misc]
 class Door(BaseApplication):
     """gunicorn with our settings: no command line, no files and no control socket of its own."""
 
-    def __init__(self, app: falcon.App, built: Built, answers: Answers, listener: socket.socket) -> None:
-        """`listener` is bound already, so that a taken port is told clearly."""
+    def __init__(
+        self, app: falcon.App, built: Built, answers: Answers, listener: socket.socket, *, underscores: bool = False
+    ) -> None:
+        """`listener` is bound already, so that a taken port is told clearly; underscores: names of headers may have some."""
+        self._underscores = underscores
         self.answers = answers
         self.turned_away = TurnedAway()
         prometheus_client.REGISTRY.register(self.turned_away)
@@ -140,6 +143,8 @@ class Door(BaseApplication):
             "limit_request_fields": 100,
             "limit_request_field_size": 16384,
             "proc_name": "nova-lite-api",
+            # Image API v1 says x-image-meta-disk_format. No header of ours that a proxy would write is believed by its name.
+            "header_map": "dangerous" if self._underscores else "drop",
             "when_ready": _when_ready,
             "post_worker_init": self._after_fork,
         }
@@ -202,7 +207,7 @@ def listen(options: api_conf.ApiOptions) -> socket.socket:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; give the exit code as `runtime.daemon` has them."""
     parser = argparse.ArgumentParser(prog="nova-lite-api", add_help=False)
-    parser.add_argument("--services", help="Names of the APIs to serve, by commas; all by default.")
+    parser.add_argument("--services", help="Names of the APIs to serve, by commas; all but image-v1 by default.")
     own, rest = parser.parse_known_args(sys.argv[1:] if argv is None else argv)
     try:
         conf = load(rest, program="nova-lite-api")
@@ -219,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except errors.Unavailable as error:
         LOG.error("The APIs could not start, and end to be started again: %s", error.message)
         return EXIT_AWAY
-    Door(app, built, Answers(services.load(names)), listener).run()
+    Door(app, built, Answers(services.load(names)), listener, underscores=services.OLD_IMAGE in (names or ())).run()
     return 0
 
 

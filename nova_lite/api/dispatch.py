@@ -188,9 +188,9 @@ def _choose(present: list[Choice], every: tuple[Choice, ...], raw: falcon.Reques
     if first.route.action is not None:
         content = body.read_json(raw, first.route.media)
         return _by_action(present, every, content), content, None
-    if first.route.raw:
+    if first.route.raw and not (first.route.empty_ok and not body.has_body(raw)):
         return first, None, body.open_upload(raw, first.route.media)
-    if first.route.body is None:
+    if first.route.raw or first.route.body is None:
         return first, None, None
     if first.route.empty_ok and not body.has_body(raw):
         return first, None, None

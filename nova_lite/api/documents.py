@@ -91,8 +91,11 @@ def compute_routes(least: str, most: str) -> tuple[Route, ...]:
     return (_route("/compute", list_versions), *shown, *named)
 
 
-def image_routes(minors: tuple[str, ...]) -> tuple[Route, ...]:
-    """Make Glance's document: 300 with every minor version that is kept, at `/image` and `/image/versions` (200)."""
+def image_routes(minors: tuple[str, ...], old: tuple[str, ...] = ()) -> tuple[Route, ...]:
+    """Make Glance's document: 300 with every minor version that is kept, at `/image` and `/image/versions` (200).
+
+    old: the minor versions of v1, where it is served
+    """
 
     def versions(request: Request) -> dict[str, Any]:
         link = [_self_link(f"{request.url_root}/image/v2/")]
@@ -101,6 +104,10 @@ def image_routes(minors: tuple[str, ...]) -> tuple[Route, ...]:
             "versions": [
                 {"id": f"v{minor}", "status": "CURRENT" if minor == newest else "SUPPORTED", "links": link}
                 for minor in reversed(minors)
+            ]
+            + [
+                {"id": f"v{minor}", "status": "DEPRECATED", "links": [_self_link(f"{request.url_root}/image/v1/")]}
+                for minor in reversed(old)
             ]
         }
 

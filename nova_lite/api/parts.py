@@ -14,6 +14,7 @@ from nova_lite.db.engine import Database
 from nova_lite.identity.audit import Audit, Unheard
 from nova_lite.identity.policy import Policy
 from nova_lite.identity.port import TokenChecker
+from nova_lite.image.protections import Protections
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class Parts:
     service; compute: ComputeClient or None (no broker: what needs a host at once answers 503)
     auth_url: where users log in when that is not here
     patience_s: for how long a request waits for an operation, where its answer shows what that did
+    protections: who may see and change which properties of images
     audit: where what matters for security is written down
     admission: the share of the threads that each kind of request has; transfers: slots for moving image bytes
     """
@@ -37,6 +39,7 @@ class Parts:
     admission: Admission = dataclasses.field(default_factory=Admission)
     transfers: Transfers = dataclasses.field(default_factory=Transfers)
     patience_s: float = 10.0
+    protections: Protections = dataclasses.field(default_factory=Protections)
     audit: Audit = dataclasses.field(default_factory=Unheard)
     identity: Any = None
     auth_url: str = ""

@@ -142,7 +142,7 @@ class Route:
     token: False where no token is needed
     media: content types taken. Bodies of other types than application/json may be lists
     raw: the body is not JSON but bytes, given as `request.upload`
-    empty_ok: a missing body is None and is not checked
+    empty_ok: a missing body is None and is not checked; of a `raw` route then `request.upload` is None
     kept: False where an Idempotency-Key is ignored (it is for `raw` and GET in any case). Elsewhere a handler writes and
         reads the database only by `Database`, may be run again, and acts outside only by `after_commit`
     by_handler: the rule speaks of what is acted on, so the handler alone enforces it, on that, before it does anything

@@ -10,6 +10,8 @@ from nova_lite.api.microversion import VersionRange, parse, show
 from nova_lite.api.service import Service
 from nova_lite.conf.api import SERVICES
 
+OLD_IMAGE = "image-v1"
+OLD_MINORS = ("1.0", "1.1")
 DOCUMENTS_SERVICE = Service(name="identity", prefix="", root="", routes=())
 
 
@@ -43,7 +45,7 @@ def _compute() -> Service:
     )
 
 
-def _image() -> Service:
+def _image(*, with_old: bool = False) -> Service:
     from nova_lite.api.image.routes import ROUTES
     from nova_lite.api.image.versions import MINORS
 
@@ -52,9 +54,16 @@ def _image() -> Service:
         prefix="/image",
         root="/image/v2",
         routes=ROUTES,
-        documents=documents.image_routes(MINORS),
+        documents=documents.image_routes(MINORS, OLD_MINORS if with_old else ()),
         open_ended=False,
     )
+
+
+def _image_v1() -> Service:
+    """The old Image API: of the service image, so that its tokens, rules and errors are the same."""
+    from nova_lite.api.image_v1.routes import ROUTES
+
+    return Service(name="image", prefix="/image/v1", root="/image/v1", routes=ROUTES)
 
 
 def _network() -> Service:
@@ -72,13 +81,15 @@ MAKERS: dict[str, Callable[[], Service]] = {
     "compute": _compute,
     "image": _image,
     "network": _network,
+    OLD_IMAGE: _image_v1,  # only where it is named
 }
 
 
 def load(names: Iterable[str] | None = None) -> list[Service]:
-    """Give the services by name, all by default. Raises: ConfigError for an unknown name."""
+    """Give the services by name; by default all but the old Image API. Raises: ConfigError for an unknown name."""
     chosen = list(SERVICES if names is None else names)
     unknown = sorted(set(chosen) - set(MAKERS))
     if unknown:
         raise errors.ConfigError(f"There is no API named {', '.join(unknown)}; there are {', '.join(MAKERS)}.")
-    return [MAKERS[name]() for name in dict.fromkeys(chosen)]
+    names = dict.fromkeys(chosen)
+    return [_image(with_old=True) if name == "image" and OLD_IMAGE in names else MAKERS[name]() for name in names]

@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": ("nova_lite.cli.doctor", "Look for what is wrong, and say what would help."),
     "identity": ("nova_lite.cli.identity", "Users and projects: rotate-keys, register in a Keystone, import from one."),
     "db": ("nova_lite.cli.db", "The database: upgrade, version, check."),
+    "image": ("nova_lite.cli.image", "Images: usage."),
     "metadefs": ("nova_lite.cli.metadefs", "Metadata definitions of properties: load."),
     "host": ("nova_lite.cli.host", "Compute hosts: add, list, show, drain, undrain, enable, disable, remove."),
     "broker": ("nova_lite.cli.broker", "The message broker: setup, status."),

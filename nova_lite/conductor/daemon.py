@@ -9,6 +9,7 @@ import socket
 from oslo_config import cfg
 
 from nova_lite.clock import SystemClock
+from nova_lite.conductor.broker_watch import EVERY_S, BrokerWatch
 from nova_lite.conductor.consoles import ConsoleService
 from nova_lite.conductor.differences import library
 from nova_lite.conductor.host_book import HostBook
@@ -89,7 +90,8 @@ class Conductor:
         """Nothing connects before `start`."""
         self._doors = doors
         database = doors.database
-        book = HostBook(database)
+        watch = BrokerWatch(doors.transport, SystemClock())
+        book = HostBook(database, watch.heard_for_s)
         compute = ComputeClient(doors.transport)
         ports = Ports(
             database=database,
@@ -112,13 +114,14 @@ class Conductor:
                 power_states=PowerStates(database),
             )
         )
-        lost = LostHosts(database, book.remember)
+        lost = LostHosts(database, book.remember, book.counted)
         self._offloading = Offloading(database, doors.shelved_offload_s, self._runner.ring)
         confirmations = Confirmations(Desk(database=database, ring=self._runner.ring), doors.moves.resize_confirm_window)
         differences = Differences(database, library.all_kinds(doors.store, alone=doors.alone), doors.name)
         self._housekeeping = Housekeeping(
             (
                 Chore(name="beat", every_s=15.0, act=self._beat),
+                Chore(name="broker", every_s=EVERY_S, act=watch.look),
                 Chore(name="lost_hosts", every_s=5.0, act=lost.reconcile),
                 Chore(name="shelved", every_s=15.0, act=self._offloading.reconcile),
                 Chore(name="reclaim", every_s=30.0, act=Reclaim(database, doors.reclaim_s, self._runner.ring).reconcile),
@@ -140,6 +143,7 @@ class Conductor:
         self._runner.start()
         handlers = {
             "ring": self._service.ring,
+            "probe": lambda _body: None,
             "register": self._service.register,
             "heartbeat": self._service.heartbeat,
             "report": self._service.report,

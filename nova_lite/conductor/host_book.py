@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from nova_lite.db.engine import Database
 from nova_lite.inventory import death, hosts
@@ -12,12 +13,18 @@ from nova_lite.model.ids import HostName, ServerId
 from nova_lite.workflows.ports import HostStanding
 
 
+def always() -> float:
+    """Say that hosts could be heard at any time."""
+    return math.inf
+
+
 class HostBook:
     """The HostsPort of workflows, over the inventory."""
 
-    def __init__(self, database: Database) -> None:
-        """Reads and writes through `database`."""
+    def __init__(self, database: Database, heard_for_s: Callable[[], float] = always) -> None:
+        """`heard_for_s` gives for how many seconds hosts could have been heard: no silence counts for longer."""
         self._database = database
+        self._heard_for_s = heard_for_s
         self._silences: dict[HostName, float] = {}
         self._failing: frozenset[HostName] = frozenset()
 
@@ -27,9 +34,13 @@ class HostBook:
             found = hosts.find_sign_of_life(tx, host)
         if found is None:
             return None
-        silent = found.age_s is None or found.age_s > LOST_S
+        silent = found.age_s is None or self.counted(found.age_s) > LOST_S
         dead = death.is_proven(found)
         return HostStanding(incarnation=found.incarnation, up=found.up, lost=dead or silent, dead=dead)
+
+    def counted(self, silence_s: float) -> float:
+        """Give how much of a host's silence is its own; the rest is the broker's."""
+        return min(silence_s, self._heard_for_s())
 
     def silence_of(self, host: HostName) -> float:
         """Give the seconds since the last contact with a host whose heartbeat is overdue, else 0 (such waits cost no time).

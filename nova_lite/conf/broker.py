@@ -20,7 +20,8 @@ OPTIONS = (
         "notifications",
         default=False,
         help="Tell other services on RabbitMQ what happens: to servers in Nova's form (exchange nova, topic "
-        "versioned_notifications), in Identity as Keystone does (exchange keystone, topic notifications). Somebody has to "
+        "versioned_notifications), in Image and in Identity as Glance and Keystone do (exchanges glance and keystone, topic "
+        "notifications). Somebody has to "
         "take them from their queues, else those grow. Set it alike for the api and the conductors.",
     ),
 )

@@ -12,6 +12,7 @@ from nova_lite import errors
 
 GROUP = "image"
 PUBLIC = "public"
+TARGETS = {f"to-{target}": target for target in ("raw", "qcow2", "compressed-qcow2")}
 OPTIONS = (
     # A URIOpt insists on a host, which a folder's address has not.
     cfg.StrOpt(
@@ -21,10 +22,11 @@ OPTIONS = (
         "By default the folder images in state_dir.",
     ),
     cfg.ListOpt(
-        "web_download",
+        "imports",
         default=["public"],
         help="From where images may be imported by web-download: public (every public address, ports 80 and 443), and networks "
-        "such as 10.1.0.0/16, with all their ports: whoever may create images can then read there. Empty: from nowhere.",
+        "such as 10.1.0.0/16, with all their ports: whoever may create images can then read there; from nowhere without. And "
+        "what imported disks are converted to: to-raw, to-qcow2, or to-compressed-qcow2; they stay as they are without.",
     ),
 )
 
@@ -46,20 +48,26 @@ class WebRules:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageOptions:
-    """Where image bytes are kept, and from where they may be fetched."""
+    """Where image bytes are kept, from where they may be fetched, and what imported disks are converted to."""
 
     store: str
     web: WebRules = dataclasses.field(default_factory=WebRules)
+    convert_to: str | None = None
 
 
 def read(conf: cfg.ConfigOpts) -> ImageOptions:
     """Take the values out of a parsed configuration. Raises: ConfigError naming the option."""
-    sources = [text.strip() for text in conf[GROUP].web_download]
+    words = [text.strip() for text in conf[GROUP].imports]
+    targets = [TARGETS[text] for text in words if text in TARGETS]
+    sources = [text for text in words if text not in TARGETS]
+    if len(targets) > 1:
+        raise errors.ConfigError("[image] imports: disks are converted to one format, not to several.")
     try:
         networks = tuple(ipaddress.ip_network(text) for text in sources if text != PUBLIC)
     except ValueError as error:
-        raise errors.ConfigError(f"[image] web_download: {error}") from error
+        raise errors.ConfigError(f"[image] imports: {error}") from error
     return ImageOptions(
         store=conf[GROUP].store or (Path(conf.state_dir).absolute() / "images").as_uri(),
         web=WebRules(public=PUBLIC in sources, networks=networks),
+        convert_to=targets[0] if targets else None,
     )

@@ -139,8 +139,8 @@ class Database:
         """`url` is an SQLAlchemy URL. Nothing connects before the first use, so a process may fork after this.
 
         `answer_s` bounds the wait for a server's answer to one statement. `own_time` makes `clock` the journal's also where
-        the database has one of its own (a test's simulated clock). `announces`: changes of servers are written into the
-        outbox too, for those who listen to notifications.
+        the database has one of its own (a test's simulated clock). `announces`: changes of servers and images are
+        written into the outbox too, for those who listen to notifications.
         """
         self.announces = announces
         self.clock = clock or SystemClock()

@@ -137,6 +137,12 @@ def staged(tx: Tx, owner: str | None = None) -> Sequence[Mapping[str, Any]]:
     return [found for found in tx.execute(query).scalars() if found]
 
 
+def staged_locations(staged: Mapping[str, Any]) -> list[str]:
+    """Name where staged contents are, and what was made of them; none for nothing."""
+    made = staged.get("converted", {}).get("contents", {})
+    return [str(contents["location"]) for contents in (staged, made) if contents]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Usage:
     """What a project has: bytes kept, images, and how many of these are on their way."""

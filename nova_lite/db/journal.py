@@ -383,22 +383,6 @@ def history(tx: Tx, kind: str, subject_id: str) -> Sequence[Row]:
     return tx.execute(query.order_by(operations.c.started_at.desc(), operations.c.id)).mappings().all()
 
 
-def of_workflow(tx: Tx, workflow: str, wanted: Mapping[str, Any], after: Row | None, limit: int) -> Sequence[Row]:
-    """Read a workflow's operations, newest first, behind one of them; `wanted` are values of columns, `living`, `begun`."""
-    query = sa.select(operations).where(operations.c.workflow == workflow)
-    for name, value in wanted.items():
-        if name == "living":
-            query = query.where(operations.c.ended_at.is_(None) if value else operations.c.ended_at.is_not(None))
-        elif name == "begun":
-            query = query.where(operations.c.lease_number > 0)
-        else:
-            query = query.where(operations.c[name].in_(value) if isinstance(value, tuple) else operations.c[name] == value)
-    if after is not None:
-        same = sa.and_(operations.c.started_at == after["started_at"], operations.c.id < after["id"])
-        query = query.where(sa.or_(operations.c.started_at < after["started_at"], same))
-    return tx.execute(query.order_by(operations.c.started_at.desc(), operations.c.id.desc()).limit(limit)).mappings().all()
-
-
 def select_live(tx: Tx, limit: int) -> Sequence[Row]:
     """Read living operations, oldest first."""
     query = sa.select(operations).where(operations.c.ended_at.is_(None))

@@ -118,6 +118,10 @@ class Policy:
             return None
         return False
 
+    def allows_named(self, rule: str, context: Context) -> bool:
+        """Tell whether a rule that an operator named lets the caller through; one that is not there lets nobody."""
+        return rule in self._book.checks and self.allows(rule, context, {"project_id": context.project_id})
+
     def is_for_admins(self, rule: str) -> bool:
         """Tell whether a rule lets an admin through and nobody else, not even with what is its own."""
         book = self._book

@@ -1,20 +1,22 @@
 """What image bytes really are, found out while they pass by, and whether they are safe to be opened as what they claim to be.
 
 The claim is the record's `disk_format`; the finding is written down once and every later tool is told it. Hosts use this
-file too, so it imports no records. Most formats are read by oslo.utils' format inspector; ploop, fixed VHD, differencing
-disks and tar archives by header checks of our own.
+file too, so it imports no records. Most formats are read by oslo.utils' format inspector; ploop, fixed VHD and differencing
+disks by header checks of our own, and of an OVA the disk inside.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from oslo_utils.imageutils import format_inspector
 
 from nova_lite import errors
+from nova_lite.image.ova import Archive, ArchiveRefused, Place
 
 DISK_FORMATS = ("ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "ploop", "iso")
 CONTAINER_FORMATS = ("ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed")
@@ -24,8 +26,9 @@ MOST_BYTES = (1 << 63) - 1
 PLAIN = ("raw", "gpt", "luks")  # what is opened as raw, whatever is inside
 KERNEL_PARTS = ("ami", "ari", "aki")
 AS_SENT = ("raw", "iso", *KERNEL_PARTS)  # formats whose virtual size is their size
-ARCHIVES = ("ova", "docker")  # containers that are tar archives
-NOT_DISKS = (*ARCHIVES, "compressed")
+OVA = "ova"
+DOCKER = "docker"  # a tar archive too, of layers
+NOT_DISKS = (DOCKER, "compressed")
 TAR_MAGIC, TAR_PLACE = b"ustar", 257
 PLOOP_MAGICS = {b"WithoutFreeSpace": "<I", b"WithouFreSpacExt": "<Q"}  # QEMU docs/interop/parallels: the size's width differs
 VHD_MAGIC = b"conectix"
@@ -41,11 +44,15 @@ class FormatRefused(errors.UnsupportedMediaType):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was found. `virtual_size_bytes` is None where the bytes are no disk (archives, compressed images)."""
+    """What was found. `virtual_size_bytes` is None where no disk is seen (docker's archives, compressed images).
+
+    place: where the disk lies in an archive of one
+    """
 
     format: str
     size_bytes: int
     virtual_size_bytes: int | None
+    place: Place | None = None
 
 
 class Inspection:
@@ -60,6 +67,10 @@ class Inspection:
         self._head = bytearray()
         self._tail = b""
         self._size = 0
+        self._inner: Inspection | None = None
+        if container_format == OVA:
+            self._inner = Inspection(disk_format)
+            self._archive = Archive(self._inner.feed)
 
     def feed(self, data: bytes) -> None:
         """Look at the next bytes. Raises: FormatRefused as soon as the head of the image shows it."""
@@ -68,6 +79,10 @@ class Inspection:
         missing = HEAD - len(self._head)
         self._size += len(data)
         self._tail = (self._tail + data[-SECTOR:])[-SECTOR:]
+        if self._inner is not None:
+            with _refused_archives():
+                self._archive.feed(data)
+            return
         if missing <= 0:
             self._show(data)
             return
@@ -80,6 +95,10 @@ class Inspection:
 
     def finish(self) -> Finding:
         """Tell what it is. Raises: FormatRefused."""
+        if self._inner is not None:
+            with _refused_archives():
+                place = self._archive.finish()
+            return dataclasses.replace(self._inner.finish(), size_bytes=self._size, place=place)
         if self._size < HEAD and self._head:
             self._show(bytes(self._head))
         self._wrapper.close()
@@ -141,8 +160,16 @@ class Inspection:
         return size
 
     def _check_container(self) -> None:
-        if self._container in ARCHIVES and not self._head[TAR_PLACE:].startswith(TAR_MAGIC):
+        if self._container == DOCKER and not self._head[TAR_PLACE:].startswith(TAR_MAGIC):
             raise FormatRefused(f"The image claims to be in a container of {self._container}, but is no tar archive.")
+
+
+@contextlib.contextmanager
+def _refused_archives() -> Iterator[None]:
+    try:
+        yield
+    except ArchiveRefused as refusal:
+        raise FormatRefused(f"The ova archive is not accepted: {refusal}.") from refusal
 
 
 class _Pieces:

@@ -8,6 +8,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.db import images as db
 from nova_lite.db.engine import Tx
+from nova_lite.image import notices
 from nova_lite.image.access import Viewer, is_own
 from nova_lite.model.image import Image, Visibility
 
@@ -57,6 +58,7 @@ def add(tx: Tx, image: Image, member: str) -> Member:
     now = tx.database.clock.wall()
     values: dict[str, Any] = {"member": member, "status": "pending", "created_at": now, "updated_at": now}
     db.insert_member(tx, {"image_id": image.id, **values})
+    notices.write(tx, "image.member.create", notices.of_member({"image_id": image.id, **values}))
     return Member(image_id=image.id, **values)
 
 
@@ -67,14 +69,18 @@ def set_status(tx: Tx, image: Image, member: str, status: str) -> Member:
     changed = dataclasses.replace(found, status=status, updated_at=tx.database.clock.wall())
     if not db.update_member(tx, image.id, member, {"status": changed.status, "updated_at": changed.updated_at}):
         raise _no_member(image, member)
+    notices.write(tx, "image.member.update", notices.of_member(vars(changed)))
     return changed
 
 
 def remove(tx: Tx, image: Image, member: str) -> None:
     """Share an image no longer with a project. Raises: NotFound; Forbidden."""
     _require_shared(image)
+    found = db.find_member(tx, image.id, member) if tx.database.announces else None
     if not db.delete_member(tx, image.id, member):
         raise _no_member(image, member)
+    if found is not None:
+        notices.write(tx, "image.member.delete", notices.gone(tx, notices.of_member(found)))
 
 
 def _get(tx: Tx, image: Image, member: str) -> Member:

@@ -15,10 +15,12 @@ from nova_lite import errors
 from nova_lite.db import metadefs as db
 from nova_lite.db.engine import Tx
 from nova_lite.db.metadefs import NamespaceFilter, Page
+from nova_lite.image import notices
 from nova_lite.image.access import Viewer
 from nova_lite.model.metadef import Association, Entry, EntryKind, Namespace, ResourceType
 
 PUBLIC = "public"
+PLURAL = {EntryKind.OBJECT: "objects", EntryKind.PROPERTY: "properties", EntryKind.TAG: "tags"}
 _SHOWN = 80
 _OF_NAMESPACE = ("namespace_id", "kind")
 _CHANGEABLE = ("namespace", "display_name", "description", "visibility", "protected", "owner")
@@ -63,6 +65,7 @@ def create(tx: Tx, wanted: Namespace, contents: Contents) -> Namespace:
     now = tx.database.clock.wall()
     made = dataclasses.replace(wanted, id=str(uuid.uuid4()), created_at=now, updated_at=now)
     db.insert_namespace(tx, vars(made))
+    notices.write(tx, "metadef_namespace.create", notices.of_namespace(made))
     fill(tx, made, contents)
     return made
 
@@ -88,6 +91,7 @@ def update(tx: Tx, namespace: Namespace, changed: Namespace) -> Namespace:
         _require_free(tx, changed.namespace)
     changed = dataclasses.replace(changed, updated_at=tx.database.clock.wall())
     db.update_namespace(tx, namespace.id, {name: getattr(changed, name) for name in (*_CHANGEABLE, "updated_at")})
+    notices.write(tx, "metadef_namespace.update", notices.of_namespace(changed, namespace.namespace))
     return changed
 
 
@@ -95,6 +99,7 @@ def delete(tx: Tx, namespace: Namespace) -> None:
     """Remove a namespace with all that it holds. Raises: Forbidden when it is protected."""
     _require_unprotected(namespace)
     db.delete_namespace(tx, namespace.id)
+    notices.write(tx, "metadef_namespace.delete", notices.gone(tx, notices.of_namespace(namespace)))
 
 
 def empty(tx: Tx, namespace: Namespace) -> None:
@@ -133,6 +138,8 @@ def add_entries(tx: Tx, namespace: Namespace, kind: EntryKind, entries: Iterable
     _require_once(namespace, kind, [entry.name for entry in made if taken[entry.name] > 1])
     place = {"namespace_id": namespace.id, "kind": kind.value}
     db.insert_entries(tx, [{**place, **vars(entry), "content": dict(entry.content)} for entry in made])
+    event = f"metadef_{kind.value}.create"
+    notices.write_all(tx, [(event, notices.of_entry(namespace, kind, entry)) for entry in made])
     return made
 
 
@@ -154,20 +161,23 @@ def update_entry(tx: Tx, namespace: Namespace, kind: EntryKind, name: str, wante
     changed = dataclasses.replace(wanted, created_at=before.created_at, updated_at=tx.database.clock.wall())
     values = {"name": changed.name, "content": dict(changed.content), "updated_at": changed.updated_at}
     db.update_entry(tx, namespace.id, kind.value, name, values)
+    notices.write(tx, f"metadef_{kind.value}.update", notices.of_entry(namespace, kind, changed, name))
     return changed
 
 
 def delete_entry(tx: Tx, namespace: Namespace, kind: EntryKind, name: str) -> None:
     """Remove an object, property or tag. Raises: NotFound; Forbidden in a protected namespace."""
-    get_entry(tx, namespace, kind, name)
+    entry = get_entry(tx, namespace, kind, name)
     _require_unprotected(namespace)
     db.delete_entry(tx, namespace.id, kind.value, name)
+    notices.write(tx, f"metadef_{kind.value}.delete", notices.gone(tx, notices.of_entry(namespace, kind, entry)))
 
 
 def delete_entries(tx: Tx, namespace: Namespace, kind: EntryKind) -> None:
     """Remove all objects, properties or tags. Raises: Forbidden when the namespace is protected."""
     _require_unprotected(namespace)
     db.delete_entries(tx, namespace.id, kind.value)
+    notices.write(tx, f"metadef_namespace.delete_{PLURAL[kind]}", notices.of_namespace(namespace))
 
 
 # -- types of resources ----------------------------------------------------------------------------------------------------
@@ -201,14 +211,16 @@ def associate(tx: Tx, namespace: Namespace, wanted: Association) -> Association:
     made = dataclasses.replace(wanted, created_at=now, updated_at=now)
     db.ensure_resource_type(tx, made.name, now)
     db.insert_association(tx, {"namespace_id": namespace.id, **vars(made)})
+    notices.write(tx, "metadef_resource_type.create", notices.of_association(namespace, made))
     return made
 
 
 def dissociate(tx: Tx, namespace: Namespace, resource_type: str) -> None:
     """Mean a namespace for a type of resource no longer. Raises: NotFound; Forbidden when it is protected."""
-    get_association(tx, namespace, resource_type)
+    association = get_association(tx, namespace, resource_type)
     _require_unprotected(namespace)
     db.delete_association(tx, namespace.id, resource_type)
+    notices.write(tx, "metadef_resource_type.delete", notices.gone(tx, notices.of_association(namespace, association)))
 
 
 def _association(row: db.Row) -> Association:

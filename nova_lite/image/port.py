@@ -50,12 +50,18 @@ FETCH_FAILED = "fetch_failed"  # the signal of a fetch that ended: turn, message
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FetchOrder:
-    """Whose bytes are to be there, for which operation and turn; `url` is None where they were staged."""
+    """Whose bytes are to be there, for which operation and turn; `url` is None where they were staged.
+
+    convert_to: what they are to be made into, one of `convert.TARGETS`
+    token: sealed; with it `url` is another region's Image service, which is asked with it
+    """
 
     image_id: ImageId
     operation_id: OperationId
     turn: int
     url: str | None = None
+    convert_to: str | None = None
+    token: str | None = None
 
 
 class ImportPort(Protocol):
@@ -67,6 +73,18 @@ class ImportPort(Protocol):
         While they are fetched it is False: then the operation is woken, or gets the signal `fetch_failed`.
         Raises: NotFound; Conflict when nothing was staged.
         """
+
+    def ensure_converted(self, order: FetchOrder) -> bool:
+        """Have what the order's `convert_to` asks for made of the contents; True when it is. May be repeated.
+
+        While it is made it is False, and it ends as a fetch does. Raises: NotFound; Conflict when there are no contents.
+        """
+
+    def drop_converted(self, image_id: ImageId) -> None:
+        """Have nothing left of a conversion. May be repeated. Raises: Unavailable."""
+
+    def discard(self, location: str) -> None:
+        """Remove bytes that no record names any more; where that fails, the next start does it. May be repeated."""
 
     def drop_contents(self, image_id: ImageId) -> None:
         """Have nothing left of what an import brought. May be repeated. Raises: Unavailable."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nova_lite import errors
-from nova_lite.db import identity
+from nova_lite.db import identity, image_usage
 from nova_lite.db import images as db
 from nova_lite.db import limits as limit_rows
 from nova_lite.db.engine import Tx
@@ -16,6 +16,7 @@ from nova_lite.quota.limits import UNLIMITED
 
 SERVICE = "image"  # the type in the catalog
 SIZE, STAGE, COUNT, UPLOADING = "image_size_total", "image_stage_total", "image_count_total", "image_count_uploading"
+DOWNLOADS, SENT = "image_count_downloads", "image_sent_total"
 RESOURCES = (SIZE, STAGE, COUNT, UPLOADING)  # sizes in MiB
 
 
@@ -38,6 +39,12 @@ def usage_of(tx: Tx, project_id: str) -> dict[str, int]:
         COUNT: counted.images,
         UPLOADING: counted.uploading,
     }
+
+
+def monitored(tx: Tx, project_id: str) -> dict[str, int]:
+    """Give what is counted of a project's images and never limited: downloads, and the MiB that were sent."""
+    downloads, sent_bytes = image_usage.sums(tx, project_id)
+    return {DOWNLOADS: downloads, SENT: mebibytes(sent_bytes)}
 
 
 def require(tx: Tx, project_id: str | None, wanted: Mapping[str, int]) -> None:

@@ -18,6 +18,7 @@ from nova_lite import errors
 from nova_lite.db import images as db
 from nova_lite.db.engine import Tx
 from nova_lite.db.images import ImageFilter, ImagePage
+from nova_lite.image import notices
 from nova_lite.image.access import Viewer, sees
 from nova_lite.model.image import Image, ImageStatus, Visibility
 
@@ -76,6 +77,21 @@ def create(tx: Tx, image: Image) -> None:
     values = {name: value for name, value in vars(image).items() if name != "tags"}
     db.insert_image(tx, {**values, "properties": dict(image.properties), "upload_id": None, "staged": None})
     db.add_tags(tx, image.id, image.tags)
+    notices.write(tx, "image.create", notices.of_image(image))
+
+
+def announce(tx: Tx, image_id: str, *events: str, more: Mapping[str, Any] | None = None) -> None:
+    """Tell other services what happened to an image, as it stands now; nothing where none listen."""
+    row = db.find_image(tx, image_id) if tx.database.announces else None
+    if row is not None:
+        payload = notices.of_image(of_row(row, db.tags_of(tx, (image_id,)).get(image_id, ()))) | dict(more or {})
+        notices.write_all(tx, [(f"image.{event}", payload) for event in events])
+
+
+def announce_failure(tx: Tx, image_id: str) -> None:
+    """Tell them that data did not come, and what the image is since."""
+    notices.write(tx, "image.upload", f"The data of image {image_id} were not taken in.", priority=notices.ERROR)
+    announce(tx, image_id, "update")
 
 
 def update(tx: Tx, image: Image, changed: Image) -> Image:
@@ -90,6 +106,7 @@ def update(tx: Tx, image: Image, changed: Image) -> Image:
         raise no_image(image.id)
     db.remove_tags(tx, image.id, set(image.tags) - set(changed.tags))
     db.add_tags(tx, image.id, set(changed.tags) - set(image.tags))
+    notices.write(tx, "image.update", notices.of_image(changed))
     return changed
 
 
@@ -99,6 +116,7 @@ def delete(tx: Tx, image: Image) -> None:
         raise errors.Forbidden(f"Image {image.id} is protected and cannot be deleted.")
     if not db.delete_image(tx, image.id):
         raise no_image(image.id)
+    notices.write(tx, "image.delete", notices.gone(tx, notices.of_image(image)))
 
 
 def require_formats(image: Image) -> None:
@@ -123,22 +141,31 @@ def upload_of(tx: Tx, image_id: str) -> str | None:
 def begin_upload(tx: Tx, image_id: str, upload_id: str, status: ImageStatus = ImageStatus.SAVING) -> bool:
     """Give a queued image to an upload; tell whether it was queued."""
     values = {"status": status, "upload_id": upload_id, "updated_at": tx.database.clock.wall()}
-    return db.update_image(tx, image_id, values, status=ImageStatus.QUEUED)
+    begun = db.update_image(tx, image_id, values, status=ImageStatus.QUEUED)
+    if begun:
+        announce(tx, image_id, "update", *(("prepare",) if status is ImageStatus.SAVING else ()))
+    return begun
 
 
 def finish_upload(tx: Tx, image_id: str, upload_id: str, contents: Contents) -> bool:
     """Make an image active; False when it does not belong to the upload any more."""
     values = vars(contents) | {"status": ImageStatus.ACTIVE, "upload_id": None, "updated_at": tx.database.clock.wall()}
-    return db.update_image(tx, image_id, values, status=ImageStatus.SAVING, upload_id=upload_id)
+    finished = db.update_image(tx, image_id, values, status=ImageStatus.SAVING, upload_id=upload_id)
+    if finished:
+        announce(tx, image_id, "upload", "activate", "update")
+    return finished
 
 
 def give_up_upload(tx: Tx, image_id: str, upload_id: str) -> bool:
     """Queue an image again whose upload came to nothing; False when it does not belong to the upload any more."""
     values = {"status": ImageStatus.QUEUED, "upload_id": None, "updated_at": tx.database.clock.wall()}
-    return any(
+    given_up = any(
         db.update_image(tx, image_id, values, status=status, upload_id=upload_id)
         for status in (ImageStatus.SAVING, ImageStatus.UPLOADING)
     )
+    if given_up:
+        announce_failure(tx, image_id)
+    return given_up
 
 
 def saving(tx: Tx) -> list[tuple[str, str]]:
@@ -148,7 +175,7 @@ def saving(tx: Tx) -> list[tuple[str, str]]:
 
 def locations(tx: Tx) -> set[str]:
     """Give where all images' bytes are, those too that wait for their import."""
-    return db.locations(tx) | {str(contents["location"]) for contents in db.staged(tx)}
+    return db.locations(tx) | {place for contents in db.staged(tx) for place in db.staged_locations(contents)}
 
 
 def set_active(tx: Tx, image: Image, *, active: bool) -> None:
@@ -162,6 +189,7 @@ def set_active(tx: Tx, image: Image, *, active: bool) -> None:
     if image.status is not other or not db.update_image(tx, image.id, values, status=other):
         verb = "reactivate" if active else "deactivate"
         raise errors.Forbidden(f"Not allowed to {verb} an image in status '{image.status}'.")
+    announce(tx, image.id, "update")
 
 
 def add_tag(tx: Tx, image: Image, tag: str) -> None:

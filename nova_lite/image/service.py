@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,31 +14,56 @@ from nova_lite.db.engine import Database, Tx
 from nova_lite.db.images import ImageFilter, ImagePage
 from nova_lite.image import records, staging, tickets
 from nova_lite.image.access import ANYTHING, Viewer
+from nova_lite.image.convert import FOLDER, Converter
 from nova_lite.image.imports import Imports
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_store
 from nova_lite.image.tickets import Moment, Tickets, Use
 from nova_lite.image.upload import Order, Uploads
+from nova_lite.image.usage import Usage
 from nova_lite.image.web import open_web
 from nova_lite.model.ids import HostName, ImageId, ProjectId
 from nova_lite.model.image import Image, ImageSource, ImageStatus, ImageTarget
 
 WEB_RULES = WebRules()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What imported disks are made into, one of `convert.TARGETS` or None, and by whom."""
+
+    target: str | None = None
+    converter: Converter | None = None
+
+
+NO_CONVERSION = Conversion()
 LOG = logging.getLogger(__name__)
 
 
 class Images:
     """What the Image API and the workflows need; fulfils `ImagePort`."""
 
-    def __init__(self, database: Database, store: Store, tickets: Tickets, public_url: str, web: WebRules = WEB_RULES) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        tickets: Tickets,
+        public_url: str,
+        web: WebRules = WEB_RULES,
+        conversion: Conversion = NO_CONVERSION,
+    ) -> None:
         """`public_url` is where hosts reach the APIs, such as `http://192.0.2.1:8774`. Nothing connects yet."""
+        self.convert_to = conversion.target
         self.store = store
         self._database = database
         self._tickets = tickets
         self._public_url = public_url.rstrip("/")
         self._uploads = Uploads(database, store)
         self.web = web
-        self.imports = Imports(database, store, lambda url: open_web(url, web))
+        self.usage = Usage(database)
+        self.imports = Imports(
+            database, store, lambda url: open_web(url, web), converter=conversion.converter, tokens=tickets.unseal
+        )
 
     def start(self) -> None:
         """Mend what processes that died left behind: images in `saving`, half and nameless bytes. May be repeated."""
@@ -65,7 +91,7 @@ class Images:
         image, moment = self._look(image_id)
         if image.status is not ImageStatus.ACTIVE:
             raise errors.Conflict(f"Image {image_id} is {image.status}, not active.")
-        if image.virtual_size_bytes is None or image.size_bytes is None:
+        if not image.is_disk or image.size_bytes is None or image.virtual_size_bytes is None:
             raise errors.Conflict(f"Image {image_id} is in a container of {image.container_format}: no server boots from it.")
         return ImageSource(
             image_id=image_id,
@@ -94,6 +120,10 @@ class Images:
         host = self._tickets.check(ticket, image_id, moment, Use.UPLOAD)
         LOG.info("A host uploads an image.", extra={"action": "upload", "image_id": image_id, "host": host})
         return image
+
+    def seal(self, token: str) -> str:
+        """Seal a user's token, for an import that needs it later. Raises: ConfigError."""
+        return self._tickets.seal(token)
 
     def find(self, tx: Tx, image_id: ImageId) -> Image | None:
         """Read an image's record, whoever may see it."""
@@ -149,9 +179,8 @@ class Images:
 
     def delete(self, tx: Tx, image: Image) -> None:
         """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
-        staged = staging.contents_of(tx, image.id)
+        places = [image.location, *staging.locations_of(tx, image.id)]
         records.delete(tx, image)
-        places = (image.location, staged.location if staged is not None else None)
         tx.after_commit(lambda: self._discard(image, [place for place in places if place is not None]))
 
     def _discard(self, image: Image, locations: list[str]) -> None:
@@ -167,7 +196,8 @@ def make_images(database: Database, state_dir: Path, options: ImageOptions, publ
     """Build the service; the key of tickets is made when missing. Raises: ConfigError."""
     path = tickets.key_file(state_dir)
     tickets.ensure_key(path)
-    return Images(database, make_store(options.store), Tickets(path), public_url, options.web)
+    conversion = Conversion(target=options.convert_to, converter=Converter(state_dir / FOLDER))
+    return Images(database, make_store(options.store), Tickets(path), public_url, options.web, conversion)
 
 
 def _location(image: Image) -> str:

@@ -6,23 +6,73 @@
                                                                                                      |
     queued, or uploading <--give_up_import--        active <--adopt--  importing, with contents <--finish
 
-Staged bytes are finished bytes of the store already, hashed and inspected: an import adopts them, nothing is copied.
+Staged bytes are finished bytes of the store already, hashed and inspected: an import adopts them, nothing is copied. Where
+imports convert, what was made of them lies beside them until it is adopted in their place.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
 from nova_lite.db import images as db
 from nova_lite.db.engine import Tx
+from nova_lite.image import records
 from nova_lite.image.records import Contents
 from nova_lite.model.image import ImageStatus
 
 FAILED = "os_glance_failed_import"  # names the store where the last import failed, as in Glance
+CONVERTED = "converted"  # among the staged contents: those that were made of them
+CONVERTED_CONTAINER = "bare"
+REMOTE = "remote"  # among them: what another region's service says of the image
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Converted:
+    """Contents that were made of the staged ones, and the format that they are in."""
+
+    contents: Contents
+    disk_format: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Remote:
+    """What an image becomes that was taken from another region: formats, and properties added to its own."""
+
+    disk_format: str
+    container_format: str
+    properties: Mapping[str, str]
 
 
 def contents_of(tx: Tx, image_id: str, *, lock: bool = False) -> Contents | None:
     """Give the contents that wait for their import; None where there are none, or no image."""
+    staged = _staged(tx, image_id, lock=lock)
+    for name in (CONVERTED, REMOTE):
+        staged.pop(name, None)
+    return Contents(**staged) if staged else None
+
+
+def remote_of(tx: Tx, image_id: str) -> Remote | None:
+    """Give what an image becomes that was taken from another region."""
+    found = _staged(tx, image_id).get(REMOTE)
+    return None if found is None else Remote(**found)
+
+
+def converted_of(tx: Tx, image_id: str) -> Converted | None:
+    """Give what was made of the contents that wait for their import."""
+    found = _staged(tx, image_id).get(CONVERTED)
+    return None if found is None else Converted(contents=Contents(**found["contents"]), disk_format=found["disk_format"])
+
+
+def locations_of(tx: Tx, image_id: str) -> list[str]:
+    """Give where all is that waits for an image's import."""
+    return db.staged_locations(_staged(tx, image_id))
+
+
+def _staged(tx: Tx, image_id: str, *, lock: bool = False) -> dict[str, Any]:
     row = db.find_image(tx, image_id, lock=lock)
-    return None if row is None or not row["staged"] else Contents(**row["staged"])
+    return dict(row["staged"] or {}) if row is not None else {}
 
 
 def finish(tx: Tx, image_id: str, upload_id: str, contents: Contents) -> bool:
@@ -34,6 +84,13 @@ def finish(tx: Tx, image_id: str, upload_id: str, contents: Contents) -> bool:
     )
 
 
+def finish_remote(tx: Tx, image_id: str, upload_id: str, contents: Contents, remote: Remote) -> bool:
+    """Keep what was fetched from another region; False when the image does not belong to the fetch any more."""
+    said = {**vars(remote), "properties": dict(remote.properties)}
+    values = {"staged": {**vars(contents), REMOTE: said}, "upload_id": None, "updated_at": tx.database.clock.wall()}
+    return db.update_image(tx, image_id, values, status=ImageStatus.IMPORTING, upload_id=upload_id)
+
+
 def begin_import(tx: Tx, image_id: str, *, staged: bool) -> bool:
     """Have an image imported: staged bytes, or those of elsewhere. False when it is in no state for that."""
     row = db.find_image(tx, image_id, lock=True)
@@ -42,7 +99,10 @@ def begin_import(tx: Tx, image_id: str, *, staged: bool) -> bool:
     properties = {name: value for name, value in row["properties"].items() if name != FAILED}
     values = {"status": ImageStatus.IMPORTING, "properties": properties, "updated_at": tx.database.clock.wall()}
     before = ImageStatus.UPLOADING if staged else ImageStatus.QUEUED
-    return db.update_image(tx, image_id, values, status=before)
+    begun = db.update_image(tx, image_id, values, status=before)
+    if begun:
+        records.announce(tx, image_id, "update", "prepare")
+    return begun
 
 
 def begin_fetch(tx: Tx, image_id: str, upload_id: str, before: str | None) -> bool:
@@ -58,6 +118,39 @@ def end_fetch(tx: Tx, image_id: str, upload_id: str) -> bool:
     return db.update_image(tx, image_id, {"upload_id": None}, status=ImageStatus.IMPORTING, upload_id=upload_id)
 
 
+def is_importing(tx: Tx, image_id: str) -> bool:
+    """Whether an image is there and is being imported."""
+    row = db.find_image(tx, image_id)
+    return row is not None and row["status"] == ImageStatus.IMPORTING
+
+
+def begin_conversion(tx: Tx, image_id: str, upload_id: str, before: str | None) -> bool:
+    """Give an importing image with contents to a conversion, from the one before; False when that is not its owner any more."""
+    staged = _staged(tx, image_id, lock=True)
+    if not staged or CONVERTED in staged:
+        return False
+    values = {"upload_id": upload_id, "updated_at": tx.database.clock.wall()}
+    return db.update_image(tx, image_id, values, status=ImageStatus.IMPORTING, upload_id=before)
+
+
+def finish_conversion(tx: Tx, image_id: str, upload_id: str, made: Converted) -> bool:
+    """Keep what a conversion made; False when the image does not belong to it any more."""
+    staged = _staged(tx, image_id, lock=True)
+    staged[CONVERTED] = {"contents": vars(made.contents), "disk_format": made.disk_format}
+    values = {"staged": staged, "upload_id": None, "updated_at": tx.database.clock.wall()}
+    return db.update_image(tx, image_id, values, status=ImageStatus.IMPORTING, upload_id=upload_id)
+
+
+def drop_converted(tx: Tx, image_id: str) -> Converted | None:
+    """Take an importing image from whoever converts, and what was made from it; give that, to be removed. May be repeated."""
+    staged = _staged(tx, image_id, lock=True)
+    made = converted_of(tx, image_id)
+    staged.pop(CONVERTED, None)
+    values = {"staged": staged or None, "upload_id": None}
+    db.update_image(tx, image_id, values, status=ImageStatus.IMPORTING)
+    return made
+
+
 def drop(tx: Tx, image_id: str) -> Contents | None:
     """Take an importing image from whoever fetches, and its contents from it; give these, to be removed. May be repeated."""
     contents = contents_of(tx, image_id, lock=True)
@@ -65,13 +158,30 @@ def drop(tx: Tx, image_id: str) -> Contents | None:
     return contents
 
 
+def superseded(tx: Tx, image_id: str) -> str | None:
+    """Give where the contents are that nobody needs once what was made of them is adopted; None where nothing was."""
+    contents, made = contents_of(tx, image_id), converted_of(tx, image_id)
+    return contents.location if contents is not None and made is not None else None
+
+
 def adopt(tx: Tx, image_id: str) -> bool:
-    """Make the contents of an importing image its own; False when it is gone or has none."""
+    """Make the contents of an importing image its own, or what was made of them; False when it is gone or has none."""
     contents = contents_of(tx, image_id, lock=True)
     if contents is None:
         return False
-    values = {"status": ImageStatus.ACTIVE, "staged": None, "upload_id": None, "updated_at": tx.database.clock.wall()}
-    return db.update_image(tx, image_id, vars(contents) | values, status=ImageStatus.IMPORTING)
+    made, remote = converted_of(tx, image_id), remote_of(tx, image_id)
+    values = vars(contents) | {"status": ImageStatus.ACTIVE, "staged": None, "upload_id": None}
+    if remote is not None:
+        row = db.find_image(tx, image_id)
+        own = row["properties"] if row is not None else {}
+        values |= {**vars(remote), "properties": own | remote.properties}
+    if made is not None:
+        values |= vars(made.contents) | {"disk_format": made.disk_format, "container_format": CONVERTED_CONTAINER}
+    values["updated_at"] = tx.database.clock.wall()
+    adopted = db.update_image(tx, image_id, values, status=ImageStatus.IMPORTING)
+    if adopted:
+        records.announce(tx, image_id, "upload", "activate", "update")
+    return adopted
 
 
 def give_up_import(tx: Tx, image_id: str, store: str) -> bool:
@@ -82,4 +192,7 @@ def give_up_import(tx: Tx, image_id: str, store: str) -> bool:
     status = ImageStatus.UPLOADING if row["staged"] else ImageStatus.QUEUED
     values = {"status": status, "upload_id": None, "updated_at": tx.database.clock.wall()}
     properties = {**row["properties"], FAILED: store}
-    return db.update_image(tx, image_id, {**values, "properties": properties}, status=ImageStatus.IMPORTING)
+    given_up = db.update_image(tx, image_id, {**values, "properties": properties}, status=ImageStatus.IMPORTING)
+    if given_up:
+        records.announce_failure(tx, image_id)
+    return given_up

@@ -9,17 +9,13 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.db import journal as queries
 from nova_lite.db.engine import Tx
+from nova_lite.db.image_tasks import FROM_IMAGES, FROM_TASKS, WORKFLOW, TaskPage, list_tasks
+from nova_lite.image import notices
 
-WORKFLOW = "import_image"
 SUBJECT = "image"
 KEPT_S = 30 * 86400.0  # as the history of operations
-STATUSES: Mapping[str, Mapping[str, Any]] = {
-    "pending": {"living": True, "lease_number": 0},
-    "processing": {"living": True, "begun": True},
-    "success": {"outcome": "done"},
-    "failure": {"outcome": ("failed", "cancelled")},
-}
-TYPES = ("import", "api_image_import")
+STATUSES = ("pending", "processing", "success", "failure")
+TYPES = (FROM_TASKS, FROM_IMAGES)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,16 +41,30 @@ def get(tx: Tx, task_id: str) -> Task:
     return _of_row(_row(tx, task_id))
 
 
-def list_page(tx: Tx, *, status: str | None, kind: str | None, marker: str | None, limit: int) -> list[Task]:
-    """Read a page of tasks, newest first. Raises: NotFound when the marker is none."""
-    after = None if marker is None else _row(tx, marker)
-    found = queries.of_workflow(tx, WORKFLOW, STATUSES[status] if status else {}, after, limit)
-    return [task for task in map(_of_row, found) if kind in (None, task.type)]
+def list_page(tx: Tx, page: TaskPage) -> list[Task]:
+    """Read a page of tasks. Raises: NotFound when the marker is none."""
+    return [_of_row(row) for row in list_tasks(tx, page)]
 
 
 def of_image(tx: Tx, image_id: str) -> list[Task]:
     """List the tasks of an image, newest first."""
     return [_of_row(row) for row in queries.history(tx, SUBJECT, image_id) if row["workflow"] == WORKFLOW]
+
+
+def announce(tx: Tx, task_id: str, *events: str, status: str) -> None:
+    """Tell other services what became of a task: `create`, `run`, `success`, `failure`. Of its input nothing is told."""
+    row = queries.operation(tx, task_id) if tx.database.announces else None
+    if row is None:
+        return
+    task = _of_row(row)
+    payload = {
+        **{"id": task.id, "type": task.type, "status": status, "result": None, "owner": task.owner, "message": None},
+        "expires_at": notices.time(task.expires_at),
+        "created_at": notices.time(task.created_at),
+        "updated_at": notices.time(tx.database.clock.wall()),
+        **notices.LIVES,
+    }
+    notices.write_all(tx, [(f"task.{event}", payload) for event in events])
 
 
 def _row(tx: Tx, task_id: str) -> queries.Row:
@@ -67,7 +77,9 @@ def _row(tx: Tx, task_id: str) -> queries.Row:
 def _of_row(row: queries.Row) -> Task:
     params, ended = row["params"], row["ended_at"]
     asked = {"import_req": {"method": {"name": params["method"]}}, "image_id": params["image_id"], "backend": [params["store"]]}
-    if params.get("url"):
+    if params.get("remote"):
+        asked["import_req"]["method"] |= params["remote"]
+    elif params.get("url"):
         asked["import_req"]["method"]["uri"] = params["url"]
     return Task(
         id=row["id"],

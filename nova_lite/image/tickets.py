@@ -19,6 +19,7 @@ import secrets
 from pathlib import Path
 
 from nova_lite import errors
+from nova_lite.image import sealing
 from nova_lite.model.ids import HostName, ImageId
 from nova_lite.rpc.files import write_secret
 
@@ -78,11 +79,23 @@ class Tickets:
             raise _refusal()
         return host, int(end)
 
-    def _mac(self, about: str, boot_id: str | None) -> str:
+    def seal(self, token: str) -> str:
+        """Seal a user's token with the key of tickets. Raises: ConfigError when the key cannot be read."""
+        return sealing.seal(self._read(), token)
+
+    def unseal(self, sealed: str) -> str:
+        """Open a sealed token. Raises: BadRequest when the key is another one now; ConfigError."""
+        return sealing.unseal(self._read(), sealed)
+
+    def _read(self) -> bytes:
         if self._key is None:
             self._key = read_key(self._key_file)
+        return self._key
+
+    def _mac(self, about: str, boot_id: str | None) -> str:
+        key = self._read()
         text = about + (f"\n{boot_id}" if boot_id else "")
-        return _encode(hmac.digest(self._key, text.encode(), hashlib.sha256))
+        return _encode(hmac.digest(key, text.encode(), hashlib.sha256))
 
 
 def _about(use: Use, image_id: ImageId, host: HostName, end: str) -> str:

@@ -15,7 +15,7 @@ import ssl
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from nova_lite import errors
 from nova_lite.conf.image import WebRules
@@ -56,6 +56,18 @@ def resolve(host: str, port: int) -> list[str]:
         return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError) as error:
         raise errors.Unavailable("The name of the web server is not found.", what="the web server") from error
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How a file is asked for: more headers, redirects followed, the status wanted. A header goes to every redirect too."""
+
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    redirects: int = REDIRECTS
+    status: int = 200
+
+
+USUAL = Asking()
 
 
 class WebFile:
@@ -101,24 +113,24 @@ class WebFile:
         self._window = (now, self._received)
 
 
-def open_web(url: str, rules: WebRules, resolve: Resolve = resolve) -> WebFile:
-    """Open a file, over at most three redirects.
+def open_web(url: str, rules: WebRules, resolve: Resolve = resolve, asking: Asking = USUAL) -> WebFile:
+    """Open a file, over at most three redirects unless `asking` says fewer.
 
     Raises: BadRequest when the rules or the answer forbid it; Unavailable when another try may help; TooLarge.
     """
-    for _ in range(REDIRECTS + 1):
+    for _ in range(asking.redirects + 1):
         place = _place(url, rules)
         with contextlib.ExitStack() as kept_on_success:
             connection = _connect(place, _address(place, rules, resolve))
             kept_on_success.callback(connection.close)
-            response = _ask(connection, place)
+            response = _ask(connection, place, asking.headers)
             if response.status not in REDIRECTING:
-                _require_ok(response.status)
+                _require_ok(response.status, asking.status)
                 file = WebFile(connection, response, rules.largest_bytes)
                 kept_on_success.pop_all()
                 return file
             url = urllib.parse.urljoin(url, response.getheader("Location", ""))
-    raise errors.BadRequest(f"The web server redirects more than {REDIRECTS} times.")
+    raise errors.BadRequest(f"The web server redirects more than {asking.redirects} times.")
 
 
 def _place(url: str, rules: WebRules) -> _Place:
@@ -186,11 +198,11 @@ def _connect(place: _Place, address: str) -> http.client.HTTPConnection:
     return connection
 
 
-def _ask(connection: http.client.HTTPConnection, place: _Place) -> http.client.HTTPResponse:
+def _ask(connection: http.client.HTTPConnection, place: _Place, more: Mapping[str, str]) -> http.client.HTTPResponse:
     """Send the request and read the answer's head, which may not take for ever. Raises: Unavailable."""
     name = f"[{place.host}]" if ":" in place.host else place.host
     host = name if place.port == PORTS[place.scheme] else f"{name}:{place.port}"
-    headers = {"Host": host, "Accept-Encoding": "identity", "User-Agent": "nova-lite", "Connection": "close"}
+    headers = {"Host": host, "Accept-Encoding": "identity", "User-Agent": "nova-lite", "Connection": "close", **more}
     end = threading.Timer(HEAD_S, _cut, (connection.sock,))
     end.daemon = True
     end.start()
@@ -207,10 +219,10 @@ def _cut(connected: socket.socket) -> None:
         connected.shutdown(socket.SHUT_RDWR)
 
 
-def _require_ok(status: int) -> None:
+def _require_ok(status: int, wanted: int) -> None:
     if status >= 500 or status == 429:
         raise errors.Unavailable(f"The web server answers {status}.", what="the web server")
-    if status != 200:
+    if status != wanted:
         raise errors.BadRequest(f"The web server answers {status}.")
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from nova_lite.model.ids import ImageId, ProjectId
 
+WRAPPED = ("ova", "docker", "compressed")  # containers whose bytes are no disk
+
 
 class ImageStatus(enum.StrEnum):
     """The life of an image as the Image API names it."""
@@ -55,6 +57,11 @@ class Image:
     properties: Mapping[str, str] = dataclasses.field(default_factory=dict)
     created_at: float = 0.0
     updated_at: float = 0.0
+
+    @property
+    def is_disk(self) -> bool:
+        """Whether its bytes are a disk as they are, not one that lies in an archive or is compressed."""
+        return self.virtual_size_bytes is not None and self.container_format not in WRAPPED
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

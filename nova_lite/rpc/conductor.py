@@ -166,6 +166,10 @@ class ConductorClient:
         """Say that an operation is due. Raises: Unavailable when the broker is away."""
         self._transport.cast(ADDRESS, "ring", wire.to_plain(message), envelope)
 
+    def probe(self) -> None:
+        """Say nothing: what counts is whether it can be said. Raises: Unavailable when the broker is away."""
+        self._transport.cast(ADDRESS, "probe", {})
+
     def register(self, message: Registration) -> None:
         """Say that the daemon started. Raises: Unavailable when the broker is away."""
         self._transport.cast(ADDRESS, "register", wire.to_plain(message))

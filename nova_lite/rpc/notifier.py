@@ -1,4 +1,4 @@
-"""Notifications to other services, by oslo.messaging: exchange `nova`, topic `versioned_notifications`.
+"""Notifications to other services, by oslo.messaging: to the exchange and topic where the original service sends its own.
 
 oslo.messaging's own Notifier logs a message that it could not send and forgets it. Here the one who sends must know, so
 that the outbox keeps it: the transport's sending method, which Notifier's drivers use, raises, and waits for the broker's
@@ -18,8 +18,9 @@ from nova_lite.rpc.diagnosis import what_is_wrong
 from nova_lite.rpc.sender import Sender
 from nova_lite.rpc.transport import BROKER_ERRORS, library_url, limit_library_logs, oslo_messaging
 
-EXCHANGE = "nova"
-TOPIC = "versioned_notifications"
+# What event types begin with -> exchange and topic; what is told of images has many beginnings.
+OF_SERVERS, SERVERS = "instance.", ("nova", "versioned_notifications")
+IMAGES = ("glance", "notifications")
 SEND_S = 5.0
 
 
@@ -56,8 +57,14 @@ class RabbitNotifier:
             self._library.cleanup()
 
     def _send(self, message: dict[str, Any]) -> None:
-        target = oslo_messaging.Target(exchange=EXCHANGE, topic=f"{TOPIC}.{message['priority'].lower()}")
+        exchange, topic = place_of(message["event_type"])
+        target = oslo_messaging.Target(exchange=exchange, topic=f"{topic}.{message['priority'].lower()}")
         try:
             self._library._send_notification(target, {}, message, version=2.0, retry=1)
         except BROKER_ERRORS as error:
             raise errors.Unavailable(what_is_wrong(error, self._place)) from error
+
+
+def place_of(event_type: str) -> tuple[str, str]:
+    """Give the exchange and the topic where listeners wait for events of a type."""
+    return SERVERS if event_type.startswith(OF_SERVERS) else IMAGES

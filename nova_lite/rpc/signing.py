@@ -26,8 +26,9 @@ from nova_lite.rpc.letter import Letter
 
 CONTROL = "control"
 SELF_TEST = "self_test"
-# ring: only saves time; reply: its id is the secret of one call; the others come on topics to which hosts cannot send.
-TRUSTED = frozenset({"ring", "rank", "reply", "redeem_console", "review_consoles"})
+# ring: only saves time; probe: says nothing; reply: its id is the secret of one call;
+# the others come on topics to which hosts cannot send.
+TRUSTED = frozenset({"ring", "probe", "rank", "reply", "redeem_console", "review_consoles"})
 DOMAIN = b"nova-lite message 1\0"
 HOST_KEYS_KEPT_S = 30.0
 HostKeys = Callable[[str], str | None]

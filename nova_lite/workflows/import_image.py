@@ -1,33 +1,45 @@
-"""Import: from an accepted request to an active image, of bytes that were staged or of a web server's; else as it was."""
+"""Import: from an accepted request to an active image, of bytes that were staged or of a web server's; else as it was.
+
+Version 2 makes the disk into another format on the way; 1 is for images that stay as they are.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
 from nova_lite.durable.workflow import Done, Outside, Record, Run, StepFailed, Transient, Wait, Workflow, seconds
-from nova_lite.image import staging
+from nova_lite.image import staging, tasks
 from nova_lite.image.port import FETCH_FAILED, FetchOrder
 from nova_lite.model.ids import ImageId, OperationId
 from nova_lite.model.image import Image
 from nova_lite.workflows.desk import IMAGE, Desk
 from nova_lite.workflows.ports import Ports
 
+CONVERT_S = 6 * 3600.0  # longer than a conversion may take, with the copies before and after it
 FETCH_S = 12 * 3600.0  # the slowest server that is borne brings 700 MB in that time
 LOOK_S = 15.0  # the fetch wakes us; this finds out when its process died
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImportParams:
-    """Whose bytes, and whence: `url` is None where they were staged. `store` is named in what a failure leaves."""
+    """Whose bytes, and whence: `url` is None where they were staged. `store` is named in what a failure leaves.
+
+    convert_to: what the disk is made into, one of `convert.TARGETS`; None where it stays as it is
+    token: sealed, where `url` is another region's service; remote: which image that is, as it was asked
+    """
 
     image_id: ImageId
     store: str
     method: str
     url: str | None = None
+    convert_to: str | None = None
+    token: str | None = None
+    remote: dict[str, str] = dataclasses.field(default_factory=dict)
     task: str = "api_image_import"  # the type that the tasks API shows
 
 
@@ -36,18 +48,45 @@ def bring_contents(run: Run[ImportParams]) -> Done | Wait:
 
     Raises: StepFailed when the image is gone or another try would not help; Transient when one may.
     """
+    ports: Ports = run.ports
+    return _ensure(run, ports.imports.ensure_contents)
+
+
+def convert_contents(run: Run[ImportParams]) -> Done | Wait:
+    """Have the disk made into the format that is wanted; as a fetch, that goes on beside us.
+
+    Raises: StepFailed when the image is gone or cannot be converted; Transient when another try may help.
+    """
+    ports: Ports = run.ports
+    return _ensure(run, ports.imports.ensure_converted)
+
+
+def _ensure(run: Run[ImportParams], there: Callable[[FetchOrder], bool]) -> Done | Wait:
     failed = next((one.body for one in run.signals if one.name == FETCH_FAILED and one.body["turn"] == run.turn), None)
     if failed is not None and failed["again"]:
         raise Transient(failed["message"])
     if failed is not None:
         raise StepFailed(failed["message"], code=400)
-    ports: Ports = run.ports
     params = run.params
-    order = FetchOrder(image_id=params.image_id, operation_id=run.operation_id, turn=run.turn, url=params.url)
+    order = FetchOrder(
+        image_id=params.image_id,
+        operation_id=run.operation_id,
+        turn=run.turn,
+        url=params.url,
+        convert_to=params.convert_to,
+        token=params.token,
+    )
     try:
-        return Done() if ports.imports.ensure_contents(order) else Wait(LOOK_S)
+        return Done() if there(order) else Wait(LOOK_S)
     except (errors.NotFound, errors.Conflict) as error:
         raise StepFailed(error.message, code=error.status) from error
+
+
+def drop_converted(run: Run[ImportParams]) -> Done:
+    """Remove what was converted, and stop who converts; what it was made of stays."""
+    ports: Ports = run.ports
+    ports.imports.drop_converted(run.params.image_id)
+    return Done()
 
 
 def drop_contents(run: Run[ImportParams]) -> Done:
@@ -59,26 +98,39 @@ def drop_contents(run: Run[ImportParams]) -> Done:
 
 
 def activate(run: Run[ImportParams]) -> Done:
-    """Make the bytes the image's. Raises: StepFailed when it was deleted."""
+    """Make the bytes the image's; those that others were made of go. Raises: StepFailed when it was deleted."""
+    ports: Ports = run.ports
+    left = staging.superseded(run.tx, run.params.image_id)
     if not staging.adopt(run.tx, run.params.image_id):
         raise StepFailed("The image was deleted while it was being imported.", code=404)
+    if left is not None:
+        run.tx.after_commit(lambda: ports.imports.discard(left))
+    tasks.announce(run.tx, run.operation_id, "success", status="success")
     return Done()
 
 
 def give_up(run: Run[ImportParams]) -> None:
     """Let the user try anew: the image is as it was before."""
     staging.give_up_import(run.tx, run.params.image_id, run.params.store)
+    tasks.announce(run.tx, run.operation_id, "failure", status="failure")
 
 
+BRING = Outside("bring_contents", bring_contents, drop_contents, None, FETCH_S)
+# No undo: it is the last, so that it happens together with the end.
+ACTIVATE = Record("activate", activate, None, None, seconds(60))
 IMPORT = Workflow(
     name="import_image",
     version=1,
     params=ImportParams,
-    steps=(
-        Outside("bring_contents", bring_contents, drop_contents, None, FETCH_S),
-        # No undo: it is the last, so that it happens together with the end.
-        Record("activate", activate, None, None, seconds(60)),
-    ),
+    steps=(BRING, ACTIVATE),
+    on_failure=give_up,
+    on_cancel=give_up,
+)
+IMPORT_CONVERTED = Workflow(
+    name="import_image",
+    version=2,
+    params=ImportParams,
+    steps=(BRING, Outside("convert_contents", convert_contents, drop_converted, None, CONVERT_S), ACTIVATE),
     on_failure=give_up,
     on_cancel=give_up,
 )
@@ -92,7 +144,7 @@ def accept(desk: Desk, tx: Tx, context: Context, image: Image, params: ImportPar
     operation = journal.accept(
         tx,
         journal.NewOperation(
-            workflow=IMPORT,
+            workflow=IMPORT if params.convert_to is None else IMPORT_CONVERTED,
             subject_kind=IMAGE,
             subject_id=image.id,
             params=params,
@@ -101,6 +153,7 @@ def accept(desk: Desk, tx: Tx, context: Context, image: Image, params: ImportPar
             request_id=context.request_id,
         ),
     )
+    tasks.announce(tx, operation, "create", "run", status="pending")
     desk.ring_after(tx, operation)
     return operation
 

@@ -40,6 +40,14 @@ ACCESS: dict[tuple[str, str, str], dict[str, bool]] = {
     ("identity", "GET", "/limits/{limit_id}"): dict.fromkeys(("reader", "member", "manager"), True),
     # The project that an image is shared with says whether it takes it: here admin's, not the owner's.
     ("image", "PUT", "/images/{image_id}/members/{member_id}"): {"member": False, "manager": False},
+    # There is no cache in front of the store, which whoever may see one is told with 404, as Glance tells it.
+    ("image", "GET", "/cache"): {"admin": False, "auditor": False},
+    ("image", "DELETE", "/cache"): {"admin": False},
+    ("image", "POST", "/cache/clean"): {"admin": False},
+    ("image", "POST", "/cache/prune"): {"admin": False},
+    ("image", "PUT", "/cache/{image_id}"): {"admin": False},
+    ("image", "DELETE", "/cache/{image_id}"): {"admin": False},
+    ("image", "GET", "/cache/nodes/{image_id}"): {"admin": False, "auditor": False},
     # Networks and subnets are set up by the operator in this release: nobody makes or changes any by the API.
     ("network", "POST", "/networks"): {"member": False, "manager": False, "admin": False, "other": False},
     ("network", "PUT", "/networks/{network_id}"): {"member": False, "manager": False, "admin": False, "other": False},

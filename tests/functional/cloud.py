@@ -238,12 +238,12 @@ class Cloud:
         headers = {**self.log_in(user), "OpenStack-API-Version": f"compute {version}"}
         return self.client.simulate_request(method, f"/compute/v2.1{path}", json=body, headers=headers)
 
-    def staged_image(self, content: bytes = b"x" * 4096) -> str:
-        return self.image(content, to="stage")
+    def staged_image(self, content: bytes = b"x" * 4096, disk_format: str = "raw") -> str:
+        return self.image(content, "stage", disk_format)
 
-    def image(self, content: bytes = b"x" * 4096, to: str = "file") -> str:
+    def image(self, content: bytes = b"x" * 4096, to: str = "file", disk_format: str = "raw") -> str:
         headers = self.log_in("demo")
-        body = {"name": "tiny", "disk_format": "raw", "container_format": "bare"}
+        body = {"name": "tiny", "disk_format": disk_format, "container_format": "bare"}
         made = self.client.simulate_post("/image/v2/images", json=body, headers=headers).json
         answer = self.client.simulate_put(
             f"/image/v2/images/{made['id']}/{to}",

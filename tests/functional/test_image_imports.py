@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
+
+from nova_lite.image.inspect import inspect_file
+
+
+def damaged_disk():
+    """Give a disk whose header is good and whose data cannot be read."""
+    with tempfile.TemporaryDirectory() as folder:
+        raw, path = Path(folder, "raw"), Path(folder, "disk")
+        raw.write_bytes(random.Random(1).randbytes(1 << 20))
+        options = ["-o", "subformat=streamOptimized"]
+        subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "vmdk", *options, raw, path], check=True, timeout=60)
+        data = bytearray(path.read_bytes())
+    middle = slice(131072 + 512, len(data) - 4096)
+    data[middle] = b"\xff" * len(data[middle])
+    return bytes(data)
 
 
 @pytest.fixture
@@ -48,6 +68,37 @@ def test_a_name_that_means_this_machine_is_not_fetched_and_the_image_is_queued_a
 
     shown = settled(image)
     assert (shown["status"], shown["os_glance_failed_import"]) == ("queued", "file")
+
+
+@pytest.mark.parametrize("target", ["qcow2", "compressed-qcow2"])
+def test_a_staged_disk_is_converted_when_it_is_imported(cloud, ask, settled, tmp_path, target):
+    cloud.parts.images.convert_to = target
+    image = cloud.staged_image(b"y" * 512 * 1024)
+
+    ask("POST", f"/images/{image}/import", {"method": {"name": "glance-direct"}})
+
+    shown = settled(image)
+    assert (shown["status"], shown["disk_format"], shown["virtual_size"]) == ("active", "qcow2", 512 * 1024)
+    data = ask("GET", f"/images/{image}/file", status=200).content
+    assert hashlib.sha512(data).hexdigest() == shown["os_hash_value"]
+    (tmp_path / "disk").write_bytes(data)
+    inspect_file(tmp_path / "disk", "qcow2")
+    until = time.monotonic() + 10
+    while len(list((cloud.folder / "images").rglob(f"{image}*"))) > 1:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_disk_that_cannot_be_converted_is_as_it_was_and_the_task_says_why(cloud, ask, settled):
+    cloud.parts.images.convert_to = "qcow2"
+    image = cloud.staged_image(damaged_disk(), "vmdk")
+
+    ask("POST", f"/images/{image}/import", {"method": {"name": "glance-direct"}})
+
+    shown = settled(image)
+    assert (shown["status"], shown["disk_format"], shown["os_glance_failed_import"]) == ("uploading", "vmdk", "file")
+    [task] = ask("GET", f"/images/{image}/tasks", status=200).json["tasks"]
+    assert (task["status"], "could not be converted" in task["message"]) == ("failure", True)
 
 
 def test_an_image_deleted_while_it_is_imported_is_gone(cloud, ask):

@@ -27,7 +27,8 @@ def written(cloud):
 
 
 def events_of(cloud, server_id, *, updates=False):
-    rows = [row for row in written(cloud) if row["payload"]["nova_object.data"]["uuid"] == server_id]
+    told = [row for row in written(cloud) if row["event_type"].startswith("instance.")]
+    rows = [row for row in told if row["payload"]["nova_object.data"]["uuid"] == server_id]
     names = [row["event_type"].removeprefix("instance.") for row in rows]
     return [name for name in names if updates or name != "update"]
 

@@ -10,11 +10,13 @@ from nova_lite import errors
 from nova_lite.api import pages
 from nova_lite.api.compute import links, times
 from nova_lite.api.image import fields
+from nova_lite.api.image.lookup import guard_of
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.db.images import ImageFilter, ImagePage
 from nova_lite.image import records
 from nova_lite.image.access import is_own, viewer_of
+from nova_lite.image.protections import READ
 from nova_lite.model.image import Image, ImageStatus
 from nova_lite.quota import usage
 from nova_lite.quota.limits import UNLIMITED
@@ -39,7 +41,7 @@ def _full(request: Request, image: Image) -> View:
         "updated": times.iso(image.updated_at),
         "minDisk": image.min_disk_gib,
         "minRam": image.min_ram_mib,
-        "metadata": dict(image.properties),
+        "metadata": dict(guard_of(request).visible(image).properties),
         "OS-EXT-IMG-SIZE:size": image.size_bytes,
     }
 
@@ -83,6 +85,8 @@ def _filter(request: Request) -> ImageFilter:
         properties["instance_uuid"] = server.rpartition("/")[2]  # an id, or a link to it
     if kind is not None:
         properties["image_type"] = kind
+    if any(not guard_of(request).allows(READ, name) for name in properties):
+        among["id"] = ()
     return ImageFilter(project_id=viewer.project_id, sees_all=viewer.sees_all, among=among, properties=properties)
 
 
@@ -121,13 +125,17 @@ def delete_image(request: Request) -> Answer:
 def list_metadata(request: Request) -> Answer:
     """Show all properties."""
     with request.parts.database.read() as tx:
-        return Answer(body={"metadata": dict(_image(request, tx).properties)})
+        return Answer(body={"metadata": dict(_seen(request, tx).properties)})
+
+
+def _seen(request: Request, tx: Tx) -> Image:
+    return guard_of(request).visible(_image(request, tx))
 
 
 def show_item(request: Request) -> Answer:
     """Show one."""
     with request.parts.database.read() as tx:
-        return Answer(body={"meta": _item(request, _image(request, tx).properties)})
+        return Answer(body={"meta": _item(request, _seen(request, tx).properties)})
 
 
 def _item(request: Request, properties: Mapping[str, str]) -> dict[str, str]:
@@ -169,12 +177,16 @@ def remove_item(request: Request) -> Answer:
 def _change(request: Request, change: Callable[[Mapping[str, str]], dict[str, str]]) -> dict[str, str]:
     def work(tx: Tx) -> dict[str, str]:
         image = _own_image(request, tx)
-        changed = change(image.properties)
-        fields.require_free(changed.keys() - image.properties.keys())
+        guard = guard_of(request)
+        seen = guard.visible(image).properties
+        changed = change(seen)
+        fields.require_free(changed.keys() - seen.keys())
+        guard.check_change(seen, changed)
         limit = usage.limits_of(tx, request.context.project_id or "")["metadata_items"]
         if limit != UNLIMITED and len(changed) > limit:
             raise errors.OverQuota(f"Maximum number of metadata items exceeds {limit}")
-        records.update(tx, image, dataclasses.replace(image, properties=changed))
+        hidden = {name: value for name, value in image.properties.items() if name not in seen}
+        records.update(tx, image, dataclasses.replace(image, properties=hidden | changed))
         return changed
 
     return request.parts.database.transact(work)

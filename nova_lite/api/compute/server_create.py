@@ -232,7 +232,7 @@ def bootable_image(request: Request, image_id: str, flavor: Flavor) -> Image:
         raise errors.BadRequest(f"Image {image_id} could not be found.") from error
     if found.status is not ImageStatus.ACTIVE:
         raise errors.BadRequest(f"Image {image_id} is not active.")
-    if found.virtual_size_bytes is None:
+    if not found.is_disk:
         raise errors.BadRequest(f"Image {image_id} is no disk ({found.disk_format}, {found.container_format}) to boot from.")
     if found.min_ram_mib > flavor.ram_mib:
         raise errors.BadRequest(
@@ -241,7 +241,7 @@ def bootable_image(request: Request, image_id: str, flavor: Flavor) -> Image:
     if flavor.disk_gib == 0:
         request.enforce(NO_DISK)
         return found
-    needed = max(found.min_disk_gib * GIB, found.virtual_size_bytes)
+    needed = max(found.min_disk_gib * GIB, found.virtual_size_bytes or 0)
     if needed > flavor.disk_gib * GIB:
         raise errors.BadRequest(
             f"Flavor's disk is too small for requested image: {flavor.disk_gib} GiB, {-(-needed // GIB)} GiB are needed."

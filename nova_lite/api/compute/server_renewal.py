@@ -139,6 +139,6 @@ def _rescue_image(request: Request, image_id: str) -> Image:
         found: Image = request.parts.images.get_for(context.project_id, ImageId(image_id), admin=context.is_admin)
     except errors.NotFound as error:
         raise errors.BadRequest(f"Image {image_id} could not be found.") from error
-    if found.status is not ImageStatus.ACTIVE or found.virtual_size_bytes is None:
+    if found.status is not ImageStatus.ACTIVE or not found.is_disk:
         raise errors.BadRequest(f"Image {image_id} is not an active disk image: no server can be rescued from it.")
     return found

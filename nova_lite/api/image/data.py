@@ -13,6 +13,7 @@ from nova_lite.identity.port import Call
 from nova_lite.image import quotas
 from nova_lite.image.tickets import HEADER
 from nova_lite.image.upload import Order
+from nova_lite.image.usage import Counted, Download
 from nova_lite.model.ids import ImageId
 from nova_lite.model.image import Image, ImageStatus
 
@@ -93,8 +94,21 @@ def download_data(request: Request) -> Answer:
     status = 200 if asked is None else 206
     if request.method == "HEAD":
         return Answer(status=status, headers=headers | {"Content-Length": str(end - start)}, content_type=BYTES)
-    file = request.parts.transfers.held(request.parts.images.open(image, start, end - start))
+    file = _sent(request, image, start, end - start)
     return Answer(status=status, headers=headers, stream=file, length=end - start, content_type=BYTES)
+
+
+def _sent(request: Request, image: Image, start: int, length: int) -> Counted:
+    """Open a part of the data to be sent; a slot is held, and what was sent is counted, until it is closed.
+
+    Raises: NotFound; Unavailable.
+    """
+    images, context = request.parts.images, request.context
+    file = request.parts.transfers.held(images.open(image, start, length))
+    by = "host" if TICKET in request.headers else "user"
+    download = Download(image=image, start=start, length=length, by=by, project_id=context.project_id, user_id=context.user_id)
+    counted: Counted = images.usage.counted(file, download)
+    return counted
 
 
 def _downloadable(request: Request) -> Image:

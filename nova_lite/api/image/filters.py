@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,9 +12,11 @@ from nova_lite.api.image.schemas.images import VISIBILITIES
 from nova_lite.api.image.views.images import HASH
 from nova_lite.api.pages import Page, read_page
 from nova_lite.api.route import Request
+from nova_lite.db.image_tasks import FIELDS
 from nova_lite.db.images import Comparison, ImageFilter
 from nova_lite.image.access import viewer_of
 from nova_lite.image.members import STATUSES
+from nova_lite.image.protections import OPEN, READ, Guard
 
 PAGE = 25  # how many are shown when no limit is asked
 LONGEST_VALUE = 65535
@@ -24,7 +26,9 @@ SAME = {"owner": "owner", "checksum": "md5", "os_hash_value": "sha512"}
 NUMBERS = {"size": "size_bytes", "virtual_size": "virtual_size_bytes", "min_disk": "min_disk_gib", "min_ram": "min_ram_mib"}
 FLAGS = {"protected": "protected", "os_hidden": "hidden"}
 TIMES = ("created_at", "updated_at")
-SIZES = {"size_min": "gte", "size_max": "lte"}
+BOUNDS = {"_min": "gte", "_max": "lte"}
+RANGES = {name + end: (column, way) for name, column in NUMBERS.items() for end, way in BOUNDS.items()}
+GONE = "changes-since"
 NO_FILTERS = frozenset(
     {"limit", "marker", "sort", "sort_key", "sort_dir", "member_status", "visibility", "tag", "os_hash_algo"}
 )
@@ -37,17 +41,24 @@ SORTABLE: Mapping[str, str] = {
     "min_ram": "min_ram_mib",
     "os_hidden": "hidden",
 }
+QUOTED = re.compile(r'"(?P<value>(?:[^"\\]|\\.)*)"(?=,|\Z)', re.DOTALL)
+BARE = re.compile(r'(?P<value>(?:[^",]|(?<=\\)")*)(?=,|\Z)', re.DOTALL)
 DOWN = {"asc": False, "desc": True}
 
 
-def read_filter(request: Request) -> ImageFilter:
-    """Read the filters; names that are none of ours are properties of the user's. Raises: BadRequest."""
+def read_filter(request: Request, guard: Guard = OPEN) -> ImageFilter:
+    """Read the filters; names that are none of ours are properties of the user's. Raises: BadRequest.
+
+    What the caller may not read of images it cannot ask for either: no image has it.
+    """
     query = request.query
     viewer = viewer_of(request.context)
     read: dict[str, Any] = {"among": {}, "equal": {"hidden": False}, "bounds": [], "properties": {}}
     for name, values in query.items():
         if name not in NO_FILTERS:
             _read(name, values[-1], read)
+    if any(not guard.allows(READ, name) for name in read["properties"]):
+        read["among"]["id"] = ()
     algorithm = request.first("os_hash_algo")
     if algorithm is not None and algorithm != HASH:
         read["among"]["sha512"] = ()
@@ -75,8 +86,11 @@ def _read(name: str, value: str, read: dict[str, Any]) -> None:
         read["equal"][FLAGS[name]] = _flag(name, value)
     elif name in TIMES:
         read["bounds"].append(_time_bound(name, value))
-    elif name in SIZES:
-        read["bounds"].append(_size_bound(name, value))
+    elif name in RANGES:
+        column, operator = RANGES[name]
+        read["bounds"].append(Comparison(column=column, operator=operator, value=_number(name, value)))
+    elif name == GONE:
+        raise errors.BadRequest(f"The filter {GONE} is not in this version: updated_at=gte:TIME is.")
     else:
         read["properties"][name] = value
 
@@ -90,11 +104,22 @@ def _several(name: str, value: str) -> tuple[str, ...]:
         return (rest,)
     if not value.startswith("in:"):
         return (value,)
-    try:
-        rows = list(csv.reader([value[3:]], strict=True))
-    except csv.Error as error:
-        raise errors.BadRequest(f"Invalid filter value of {name}: the quotes are not right.") from error
-    return tuple(rows[0]) if rows else ()
+    return _split(name, value[3:])
+
+
+def _split(name: str, text: str) -> tuple[str, ...]:
+    """Split at commas; a value in quotes may have commas, and quotes behind a backslash. Raises: BadRequest."""
+    values: list[str] = []
+    position = 0
+    while text:
+        found = QUOTED.match(text, position) or BARE.match(text, position)
+        if found is None:
+            raise errors.BadRequest(f"Invalid filter value of {name}: the quotes are not right.")
+        values.append(found["value"].replace('\\"', '"'))
+        if found.end() == len(text):
+            return tuple(values)
+        position = found.end() + 1
+    return ()
 
 
 def _number(name: str, value: str) -> int:
@@ -107,10 +132,6 @@ def _flag(name: str, value: str) -> bool:
     if value.lower() not in ("true", "false"):
         raise errors.BadRequest(f"Invalid value for option {name}: true or false is wanted.")
     return value.lower() == "true"
-
-
-def _size_bound(name: str, value: str) -> Comparison:
-    return Comparison(column="size_bytes", operator=SIZES[name], value=_number(name, value))
 
 
 def _time_bound(name: str, value: str) -> Comparison:
@@ -147,13 +168,28 @@ def read_images_page(request: Request) -> Page:
 
 
 def read_sort(request: Request) -> tuple[tuple[str, bool], ...]:
-    """Read `sort=name:asc,size` or `sort_key` with `sort_dir`; the newest come first otherwise. Raises: BadRequest."""
+    """Read `sort=name:asc,size` or `sort_key` with `sort_dir`; the newest come first otherwise. Raises: BadRequest.
+
+    What is equal in these comes by time and id, in the one direction that was said, or the newest first (as in Glance).
+    """
     keys = _sort_short(request) if "sort" in request.query else _sort_long(request)
+    said = [way for _, way in keys] if "sort" in request.query else request.query.get("sort_dir", [])
     wanted = [(_sortable(key), _direction(way)) for key, way in keys]
-    for key in ("created_at", "id"):
-        if key not in {name for name, _ in wanted}:
-            wanted.append((key, True))
-    return tuple(wanted)
+    return _with_ties(wanted, _direction(said[0]) if len(said) == 1 else True)
+
+
+def read_task_sort(request: Request) -> tuple[tuple[str, bool], ...]:
+    """Read `sort_key` and `sort_dir` of a list of tasks. Raises: BadRequest."""
+    key, way = request.first("sort_key", "created_at"), request.first("sort_dir", "desc")
+    if key not in FIELDS:
+        raise errors.BadRequest(f"Unsupported sort key, acceptable values: {', '.join(sorted(FIELDS))}.")
+    down = _direction(str(way))
+    return _with_ties([(str(key), down)], down)
+
+
+def _with_ties(wanted: list[tuple[str, bool]], down: bool) -> tuple[tuple[str, bool], ...]:
+    named = {name for name, _ in wanted}
+    return (*wanted, *((key, down) for key in ("created_at", "id") if key not in named))
 
 
 def _sort_short(request: Request) -> list[tuple[str, str]]:

@@ -11,13 +11,14 @@ from nova_lite import errors
 from nova_lite.api.body import media_type
 from nova_lite.api.image import fields, filters, patch
 from nova_lite.api.image.imports import methods
-from nova_lite.api.image.lookup import get_image, target_of
+from nova_lite.api.image.lookup import get_image, guard_of, target_of
 from nova_lite.api.image.views import images as views
 from nova_lite.api.pages import cut, next_query
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.db.images import ImagePage
 from nova_lite.image import quotas, records
+from nova_lite.image.protections import Guard
 from nova_lite.model.ids import ImageId
 from nova_lite.model.image import Image, ImageStatus, Visibility
 from nova_lite.workflows import import_image
@@ -29,7 +30,8 @@ FORMATS = ("disk_format", "container_format")
 
 def list_images(request: Request) -> Answer:
     """GET /images."""
-    wanted = filters.read_filter(request)
+    guard = guard_of(request)
+    wanted = filters.read_filter(request, guard)
     page = filters.read_images_page(request)
     asked = ImagePage(sort=filters.read_sort(request), marker=page.marker, limit=page.fetch)
     try:
@@ -38,7 +40,7 @@ def list_images(request: Request) -> Answer:
     except errors.NotFound as error:
         raise errors.BadRequest("The marker is no image that you may see.") from error
     shown, more = cut(page, found)
-    body: dict[str, Any] = {"images": [_view(request, image) for image in shown], "schema": "/v2/schemas/images"}
+    body: dict[str, Any] = {"images": [_view(request, image, guard) for image in shown], "schema": "/v2/schemas/images"}
     body["first"] = _first(request)
     if more:
         body["next"] = f"{PATH}?{next_query(request, shown[-1].id)}"
@@ -48,7 +50,7 @@ def list_images(request: Request) -> Answer:
 def show_image(request: Request) -> Answer:
     """GET /images/{image_id}."""
     with request.parts.database.read() as tx:
-        return Answer(body=_view(request, get_image(tx, request)))
+        return Answer(body=_view(request, get_image(tx, request), guard_of(request)))
 
 
 def create_image(request: Request) -> Answer:
@@ -65,7 +67,7 @@ def create_image(request: Request) -> Answer:
         "OpenStack-image-store-ids": request.parts.images.store.name,
         "OpenStack-image-import-methods": ",".join(methods(request.parts.images.web)),
     }
-    return Answer(status=201, body=_view(request, image), headers=headers)
+    return Answer(status=201, body=_view(request, image, guard_of(request)), headers=headers)
 
 
 def new_image(request: Request, asked: dict[str, Any]) -> Image:
@@ -85,6 +87,7 @@ def new_image(request: Request, asked: dict[str, Any]) -> Image:
     }
     columns = {name: value for name, value in fields.to_columns(asked).items() if name != "owner" or value is not None}
     image = Image(**(defaults | columns))
+    guard_of(request).check_change({}, image.properties)
     request.enforce("add_image", target=target_of(image, request))
     _enforce_visibility(request, image)
     return image
@@ -98,14 +101,15 @@ def check_room(tx: Tx, image: Image) -> None:
 def update_image(request: Request) -> Answer:
     """PATCH /images/{image_id}."""
     changes = patch.read_changes(media_type(request.raw), request.body)
+    guard = guard_of(request)
 
     def work(tx: Tx) -> Image:
         image = get_image(tx, request, lock=True)
-        changed = patch.apply(image, changes)
-        _check_change(request, image, changed)
+        changed = patch.apply(image, changes, guard)
+        check_change(request, image, changed)
         return records.update(tx, image, changed) if changes else image
 
-    return Answer(body=_view(request, request.parts.database.transact(work)))
+    return Answer(body=_view(request, request.parts.database.transact(work), guard))
 
 
 def delete_image(request: Request) -> Answer:
@@ -152,7 +156,7 @@ def _set_active(request: Request, *, active: bool) -> Answer:
     return Answer(status=204)
 
 
-def _check_change(request: Request, image: Image, changed: Image) -> None:
+def check_change(request: Request, image: Image, changed: Image) -> None:
     """See that the caller may make these changes now. Raises: Forbidden."""
     if changed.visibility is not image.visibility:
         _enforce_visibility(request, changed)
@@ -171,8 +175,8 @@ def _enforce_visibility(request: Request, image: Image) -> None:
         request.enforce(rule, target=target_of(image, request))
 
 
-def _view(request: Request, image: Image) -> dict[str, Any]:
-    return views.image(image, request.parts.images.store.name)
+def _view(request: Request, image: Image, guard: Guard) -> dict[str, Any]:
+    return views.image(guard.visible(image), request.parts.images.store.name)
 
 
 def _first(request: Request) -> str:

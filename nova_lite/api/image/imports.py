@@ -1,7 +1,9 @@
-"""Imports: an image gets the bytes that were staged for it, or those of a web server."""
+"""Imports: an image gets the bytes that were staged for it, or those of a web server or of another region's image."""
 
 from __future__ import annotations
 
+import dataclasses
+import uuid
 from typing import Any
 
 from nova_lite import errors
@@ -9,7 +11,8 @@ from nova_lite.api.image.lookup import get_image
 from nova_lite.api.route import Answer, Request
 from nova_lite.conf.image import WebRules
 from nova_lite.db.engine import Tx
-from nova_lite.image import quotas, records, staging
+from nova_lite.image import quotas, records, remote, staging
+from nova_lite.image.convert import is_converted
 from nova_lite.image.web import check_url
 from nova_lite.model.image import Image, ImageStatus
 from nova_lite.workflows import import_image as workflow
@@ -21,7 +24,7 @@ ELSEWHERE = "glance-download"
 
 def methods(web: WebRules) -> list[str]:
     """List the ways of import that are offered."""
-    return [STAGED, *([WEB] if web.offered else ()), COPY]
+    return [STAGED, *([WEB] if web.offered else ()), COPY, ELSEWHERE]
 
 
 def import_image(request: Request) -> Answer:
@@ -39,26 +42,65 @@ def import_image(request: Request) -> Answer:
         staged = staging.contents_of(tx, image.id)
         quotas.require(tx, image.owner, {quotas.SIZE: quotas.mebibytes(staged.size_bytes if staged is not None else 1)})
         params = ImportParams(
-            image_id=image.id, store=request.parts.images.store.name, method=method["name"], url=method.get("uri")
+            image_id=image.id,
+            store=request.parts.images.store.name,
+            method=method["name"],
+            url=method.get("uri"),
+            convert_to=target_format(request, image),
         )
+        if method["name"] == ELSEWHERE:
+            params = _elsewhere(request, tx, params, method)
         workflow.accept(request.parts.desk, tx, request.context, image, params)
 
     request.parts.database.transact(work)
     return Answer(status=202)
 
 
+def _elsewhere(request: Request, tx: Tx, params: ImportParams, method: dict[str, Any]) -> ImportParams:
+    """Add which image of which region it is. What is made of it is decided when its formats are known. Raises: BadRequest."""
+    wanted = {
+        "glance_region": method["glance_region"],
+        "glance_image_id": method["glance_image_id"],
+        "glance_service_interface": method.get("glance_service_interface", "public"),
+    }
+    url = remote.url_of(tx, wanted["glance_region"], wanted["glance_service_interface"], wanted["glance_image_id"])
+    images = request.parts.images
+    token = images.seal(request.headers["X-AUTH-TOKEN"])
+    return dataclasses.replace(params, url=url, token=token, remote=wanted, convert_to=images.convert_to)
+
+
+def target_format(request: Request, image: Image) -> str | None:
+    """Tell what an import makes of an image; None where it stays as it is."""
+    target: str | None = request.parts.images.convert_to
+    return target if is_converted(image.disk_format, image.container_format, target) else None
+
+
 def _check_method(request: Request, method: dict[str, Any]) -> None:
     """Raises: BadRequest for a method that is not offered, or lacks or has too much of what it needs."""
     name, uri = method["name"], method.get("uri")
     offered = methods(request.parts.images.web)
-    if name == ELSEWHERE:
-        raise errors.BadRequest(f"{ELSEWHERE} is not offered here: export the image there, and import it by {STAGED}.")
     if name not in offered:
         raise errors.BadRequest(f"Unknown import method name {name[:64]}; offered are {', '.join(offered)}.")
     if (uri is not None) != (name == WEB):
         raise errors.BadRequest(f"{WEB} needs a uri." if name == WEB else f"{name} takes no uri.")
     if uri is not None:
         check_url(uri, request.parts.images.web)
+    _check_remote(method)
+
+
+def _check_remote(method: dict[str, Any]) -> None:
+    """Raises: BadRequest when what names an image of another region is incomplete or wrong."""
+    if method["name"] != ELSEWHERE:
+        return
+    for name in ("glance_region", "glance_image_id"):
+        if not method.get(name):
+            raise errors.BadRequest(f"'{name}' needs to be set for {ELSEWHERE} import method")
+    try:
+        uuid.UUID(method["glance_image_id"])
+    except ValueError as error:
+        raise errors.BadRequest("glance_image_id must be a UUID.") from error
+    if method.get("glance_service_interface", "public") not in remote.INTERFACES:
+        raise errors.BadRequest(f"glance_service_interface must be one of {', '.join(remote.INTERFACES)}.")
 
 
 def _check_stores(request: Request) -> None:

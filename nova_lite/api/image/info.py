@@ -10,6 +10,7 @@ from nova_lite.api.image.schemas.members import member_schema
 from nova_lite.api.image.schemas.tasks import task_schema
 from nova_lite.api.route import Answer, Request
 from nova_lite.image import quotas
+from nova_lite.quota.limits import UNLIMITED
 
 
 def show_image_schema(_request: Request) -> Answer:
@@ -48,7 +49,10 @@ def show_usage(request: Request) -> Answer:
         return Answer(body={"usage": {}})
     with request.parts.database.read() as tx:
         limits, used = quotas.limits_of(tx, project), quotas.usage_of(tx, project)
-    return Answer(body={"usage": {name: {"limit": limits[name], "usage": used[name]} for name in limits}})
+        counted = quotas.monitored(tx, project)
+    usage = {name: {"limit": limits[name], "usage": used[name]} for name in limits}
+    usage |= {name: {"limit": UNLIMITED, "usage": amount} for name, amount in counted.items()}
+    return Answer(body={"usage": usage})
 
 
 def show_task_schema(_request: Request) -> Answer:

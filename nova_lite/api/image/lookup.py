@@ -8,6 +8,7 @@ from nova_lite.api.route import Request
 from nova_lite.db.engine import Tx
 from nova_lite.image import records
 from nova_lite.image.access import viewer_of
+from nova_lite.image.protections import Guard
 from nova_lite.model.image import Image, Visibility
 
 
@@ -16,6 +17,11 @@ def get_image(tx: Tx, request: Request, *, rule: str | None = None, lock: bool =
     image = records.get(tx, request.params["image_id"], viewer_of(request.context), lock=lock)
     request.enforce(rule, target=target_of(image, request))
     return image
+
+
+def guard_of(request: Request) -> Guard:
+    """Give what the caller may do with properties of images."""
+    return request.parts.protections.guard(request.context)
 
 
 def target_of(image: Image, request: Request) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from nova_lite import errors
 from nova_lite.api.image.fields import SETTABLE, require_settable, to_columns, to_wire
 from nova_lite.api.image.schemas import images as schemas
 from nova_lite.api.validate import Schema
+from nova_lite.image.protections import CREATE, DELETE, OPEN, UPDATE, Guard
 from nova_lite.model.image import Image
 
 NEW = "application/openstack-images-v2.1-json-patch"
@@ -47,26 +48,35 @@ def read_changes(media: str, body: Sequence[dict[str, Any]]) -> tuple[Change, ..
     return changes
 
 
-def apply(image: Image, changes: Sequence[Change]) -> Image:
-    """Give the image as it is after all changes. Raises: Conflict, Forbidden where a field's presence forbids one."""
-    fields = to_wire(image)
+def apply(image: Image, changes: Sequence[Change], guard: Guard = OPEN) -> Image:
+    """Give the image as it is after all changes; what the caller may not see of it stays as it is.
+
+    Raises: Conflict, Forbidden where a field's presence forbids a change; Forbidden for a protected property.
+    """
+    seen = guard.visible(image)
+    fields = to_wire(seen)
     for change in changes:
         if change.op == "remove":
-            _remove(fields, change)
+            _remove(fields, change, guard)
             continue
         if change.op == "replace" and change.name not in fields:
             raise errors.Conflict(f"Property {change.name} does not exist.")
         if change.strict and change.op == "add" and change.name in fields:
             raise errors.Conflict(f"Property {change.name} already present.")
+        if change.name not in SETTABLE:
+            guard.check(UPDATE if change.name in fields else CREATE, change.name)
         fields[change.name] = change.value
-    return dataclasses.replace(image, **to_columns(fields))
+    columns = to_columns(fields)
+    hidden = {name: value for name, value in image.properties.items() if name not in seen.properties}
+    return dataclasses.replace(image, **columns | {"properties": hidden | columns["properties"]})
 
 
-def _remove(fields: dict[str, Any], change: Change) -> None:
+def _remove(fields: dict[str, Any], change: Change, guard: Guard) -> None:
     if change.name in SETTABLE:
         raise errors.Forbidden(f"Property {change.name} may not be removed.")
     if change.name not in fields:
         raise errors.Conflict(f"Property {change.name} does not exist.")
+    guard.check(DELETE, change.name)
     del fields[change.name]
 
 

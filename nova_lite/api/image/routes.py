@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nova_lite.api.image import data, images, imports, info, members, patch, stores, tasks
+from nova_lite.api.image import caching, data, images, imports, info, members, patch, stores, tasks
 from nova_lite.api.image.routes_of_metadefs import METADEFS
 from nova_lite.api.image.schemas import images as schemas
 from nova_lite.api.image.schemas import imports as import_schemas
@@ -52,6 +52,15 @@ MEMBERS = (
     Route("PUT", _MEMBER, members.update_member, body=member_schemas.UPDATE),  # the rule needs to know the member
     Route("DELETE", _MEMBER, members.remove_member, rule="delete_member"),
 )
+CACHE = (
+    Route("GET", "/cache", caching.refuse, rule="cache_list"),
+    Route("DELETE", "/cache", caching.refuse, rule="cache_delete"),
+    Route("POST", "/cache/clean", caching.refuse, rule="cache_clean"),
+    Route("POST", "/cache/prune", caching.refuse, rule="cache_prune"),
+    Route("GET", "/cache/nodes/{image_id}", caching.refuse_for_image, rule="cache_list"),
+    Route("PUT", "/cache/{image_id}", caching.refuse_for_image, rule="cache_image"),
+    Route("DELETE", "/cache/{image_id}", caching.refuse_for_image, rule="cache_delete"),
+)
 INFO = (
     Route("GET", "/schemas/image", info.show_image_schema),
     Route("GET", "/schemas/images", info.show_images_schema),
@@ -65,4 +74,4 @@ INFO = (
     Route("GET", "/info/stores", stores.show_stores),
 )
 
-ROUTES: tuple[Route, ...] = (*IMAGES, *DATA, *IMPORTS, *STORES, *MEMBERS, *INFO, *METADEFS)
+ROUTES: tuple[Route, ...] = (*IMAGES, *DATA, *IMPORTS, *STORES, *MEMBERS, *CACHE, *INFO, *METADEFS)

@@ -6,8 +6,9 @@ import urllib.parse
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.image.filters import read_images_page
+from nova_lite.api.image.filters import read_images_page, read_task_sort
 from nova_lite.api.image.images import check_room, new_image
+from nova_lite.api.image.imports import target_format
 from nova_lite.api.image.lookup import get_image
 from nova_lite.api.image.schemas.images import CREATE
 from nova_lite.api.image.views import tasks as views
@@ -15,6 +16,7 @@ from nova_lite.api.pages import cut, next_query
 from nova_lite.api.route import Answer, Request
 from nova_lite.api.validate import Schema
 from nova_lite.db.engine import Tx
+from nova_lite.db.image_tasks import TaskPage
 from nova_lite.image import records, tasks
 from nova_lite.image.web import check_url
 from nova_lite.workflows import import_image
@@ -26,11 +28,11 @@ NEW = Schema(CREATE, what="attribute")
 
 def list_tasks(request: Request) -> Answer:
     """GET /tasks."""
-    status, kind = _one_of(request, "status", tasks.STATUSES), _one_of(request, "type", tasks.TYPES)
     page = read_images_page(request)
+    asked_for = TaskPage(equal=_wanted(request), sort=read_task_sort(request), marker=page.marker, limit=page.fetch)
     try:
         with request.parts.database.read() as tx:
-            found = tasks.list_page(tx, status=status, kind=kind, marker=page.marker, limit=page.fetch)
+            found = tasks.list_page(tx, asked_for)
     except errors.NotFound as error:
         raise errors.BadRequest("The marker is no task.") from error
     shown, more = cut(page, found)
@@ -67,7 +69,12 @@ def create_task(request: Request) -> Answer:
     image = new_image(request, properties)
     records.require_formats(image)
     params = ImportParams(
-        image_id=image.id, store=request.parts.images.store.name, method="web-download", url=asked["import_from"], task="import"
+        image_id=image.id,
+        store=request.parts.images.store.name,
+        method="web-download",
+        url=asked["import_from"],
+        convert_to=target_format(request, image),
+        task="import",
     )
 
     def work(tx: Tx) -> tasks.Task:
@@ -77,6 +84,14 @@ def create_task(request: Request) -> Answer:
 
     made = request.parts.database.transact(work)
     return Answer(status=201, body=views.task(made), headers={"Location": f"{request.service_url}/tasks/{made.id}"})
+
+
+def _wanted(request: Request) -> dict[str, str]:
+    """Read the filters; what tasks do not have is left alone, as in Glance. Raises: BadRequest."""
+    choices = {"status": tasks.STATUSES, "type": tasks.TYPES}
+    wanted = {name: _one_of(request, name, choices[name]) for name in choices}
+    wanted |= {name: request.first(name) for name in ("id", "owner", "user_id", "request_id", "image_id")}
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def _one_of(request: Request, name: str, choices: Any) -> str | None:

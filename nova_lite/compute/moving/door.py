@@ -41,6 +41,7 @@ CONNECT_S = 10.0
 SILENT_S = 60.0  # a connection that says nothing for so long is closed
 AT_ONCE = 32  # connections
 FILE_BYTES = 64 << 20
+PORT_FILE = "door.port"
 _PATH = re.compile(r"/moves/(?P<host>[\w.\-]{1,255})/(?P<server>[0-9a-f\-]{36})(?:/(?P<name>[\w.\-]{1,64}))?", re.ASCII)
 _LIVE = re.compile(
     r"/live/(?P<host>[\w.\-]{1,255})/(?P<server>[0-9a-f\-]{36})(?:/tunnel/(?P<place>[a-z]{1,16})|/(?P<name>[\w.\-]{1,64}))?",
@@ -75,8 +76,9 @@ class Door:
     """A listening socket with its threads; one serves all hosts of a process."""
 
     def __init__(self, folder: Path, name: str, *, port: int = 0, address: str = "") -> None:
-        """`folder` keeps the certificate. Nothing listens before `open`. Port 0: any that is free."""
+        """`folder` keeps the certificate. Nothing listens before `open`. Port 0: the last one, or any that is free."""
         self._pem = certificate.ensure(folder, name)
+        self._last_port = folder / PORT_FILE
         self._fingerprint = certificate.fingerprint(self._pem)
         self._address = (address, port)
         self._offers: dict[HostName, OfferOf] = {}
@@ -93,9 +95,21 @@ class Door:
         """Listen, and tell where. May be repeated. Raises: OSError when the port is taken."""
         with self._lock:
             if self._server is None:
-                self._server = _Server(self._address, certificate.server_context(self._pem), self._offers, self._live)
+                self._server = self._listen()
                 threading.Thread(target=self._server.serve_forever, name="move-door", daemon=True).start()
             return MoveDoor(port=self._server.server_address[1], fingerprint=self._fingerprint)
+
+    def _listen(self) -> _Server:
+        """Listen at the port of the last time where any will do: hosts that fetch from here go on asking there."""
+        address, port = self._address
+        context = certificate.server_context(self._pem)
+        if port == 0:
+            with contextlib.suppress(OSError, ValueError, OverflowError):
+                return _Server((address, int(self._last_port.read_text("ascii"))), context, self._offers, self._live)
+        server = _Server(self._address, context, self._offers, self._live)
+        if port == 0:
+            self._last_port.write_text(str(server.server_address[1]), "ascii")
+        return server
 
     def close(self) -> None:
         """End. May be repeated."""

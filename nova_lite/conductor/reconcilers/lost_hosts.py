@@ -18,10 +18,11 @@ LOG = logging.getLogger(__name__)
 class LostHosts:
     """Remembers which hosts it has told of, so that each loss wakes the waiting operations once."""
 
-    def __init__(self, database: Database, tell: Callable[[Sequence[Host]], None]) -> None:
-        """`tell` is given all hosts each time."""
+    def __init__(self, database: Database, tell: Callable[[Sequence[Host]], None], counted: Callable[[float], float]) -> None:
+        """`tell` is given all hosts each time; `counted` says how much of a silence is the host's own."""
         self._database = database
         self._tell = tell
+        self._counted = counted
         self._told: set[HostName] = set()
 
     def reconcile(self) -> int:
@@ -29,7 +30,7 @@ class LostHosts:
         with self._database.read() as tx:
             hosts = list_hosts(tx)
         self._tell(hosts)
-        lost = {host.name for host in hosts if _is_lost(host)}
+        lost = {host.name for host in hosts if self._is_lost(host)}
         new = lost - self._told
         for name in new:
             woken = self._database.transact(functools.partial(wake_waiting, name=name))
@@ -37,6 +38,5 @@ class LostHosts:
         self._told = set(lost)
         return len(new)
 
-
-def _is_lost(host: Host) -> bool:
-    return host.forced_down or (host.last_seen_age_s is not None and host.last_seen_age_s > LOST_S)
+    def _is_lost(self, host: Host) -> bool:
+        return host.forced_down or (host.last_seen_age_s is not None and self._counted(host.last_seen_age_s) > LOST_S)

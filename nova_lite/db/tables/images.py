@@ -42,6 +42,17 @@ image_tags = sa.Table(
     sa.ForeignKeyConstraint(["image_id"], ["images.id"], ondelete="CASCADE"),
 )
 
+# How much of an image was downloaded; no row: nothing yet. Written by batches, apart from the image, which it does not change.
+image_usage = sa.Table(
+    "image_usage",
+    METADATA,
+    uuid_column("image_id", primary_key=True),
+    sa.Column("downloads", sa.BigInteger, nullable=False, default=0),
+    sa.Column("sent_bytes", sa.BigInteger, nullable=False, default=0),
+    epoch("last_download_at"),  # wall clock
+    sa.ForeignKeyConstraint(["image_id"], ["images.id"], ondelete="CASCADE"),
+)
+
 image_members = sa.Table(
     "image_members",
     METADATA,

@@ -122,7 +122,7 @@ class ConductorProcess:
         )
         names = ("ring", "register", "heartbeat", "report", "power_changed", "tombstone_done")
         self._handlers = {name: getattr(service, name) for name in names}
-        self._lost = LostHosts(database, book.remember)
+        self._lost = LostHosts(database, book.remember, book.counted)
         self.due = shared.clock.monotonic() + LOOK_S
 
     def _reached(self, point: str, step: str) -> None:

@@ -43,6 +43,28 @@ def test_a_file_sets_options(conf, write):
     assert sources["api", "workers"] == "default"
 
 
+def test_imports_say_from_where_and_into_what(conf, write):
+    loader.load([], files=[write("[image]\nimports = public, 10.1.0.0/16, to-compressed-qcow2\n")], conf=conf)
+    some = image.read(conf)
+    loader.load([], files=[write("[image]\nimports =\n")], conf=conf)
+    none = image.read(conf)
+
+    assert (some.convert_to, some.web.public, [str(one) for one in some.web.networks]) == (
+        "compressed-qcow2",
+        True,
+        ["10.1.0.0/16"],
+    )
+    assert (none.convert_to, none.web.offered) == (None, False)
+
+
+@pytest.mark.parametrize("value", ["to-raw, to-qcow2", "to-vmdk", "privat"])
+def test_imports_that_mean_nothing_are_refused(conf, write, value):
+    loader.load([], files=[write(f"[image]\nimports = {value}\n")], conf=conf)
+
+    with pytest.raises(errors.ConfigError, match=r"\[image\] imports"):
+        image.read(conf)
+
+
 def test_the_store_of_images_is_a_folders_address(conf, write):
     loader.load([], files=[write("[image]\nstore = file:///srv/images\n")], conf=conf)
 

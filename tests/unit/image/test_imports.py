@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import io
 import os
 import signal
@@ -9,16 +11,19 @@ import subprocess
 import sys
 
 import pytest
+from unit.image.archives import archive, descriptor
 
 from nova_lite import errors
 from nova_lite.durable import journal
-from nova_lite.image import staging
+from nova_lite.image import records, staging
+from nova_lite.image.convert import Converter
 from nova_lite.image.imports import Imports
 from nova_lite.image.port import FETCH_FAILED, FetchOrder
 from nova_lite.image.stores.base import key_of
+from nova_lite.image.upload import Order
 from nova_lite.model.ids import OperationId
 from nova_lite.model.image import ImageStatus
-from nova_lite.workflows.import_image import IMPORT, ImportParams
+from nova_lite.workflows.import_image import IMPORT, IMPORT_CONVERTED, ImportParams
 
 DATA = b"0123456789" * 1000
 
@@ -203,3 +208,112 @@ def test_a_fetch_whose_process_was_killed_is_begun_anew(importing, make_imports,
     assert left == []
     assert imports.ensure_contents(order)
     assert len(files()) == 1
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory):
+    path = tmp_path_factory.mktemp("disk") / "disk"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "vmdk", path, "2M"], check=True, timeout=60)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def staged(make_image, images, database, disk):
+    """Give the function that stages a disk, begins its import to another format, and gives the order."""
+
+    def stage(data=disk, **changes):
+        image = make_image(**({"disk_format": "vmdk"} | changes))
+        images.stage(Order(image_id=image.id, read=io.BytesIO(data).read))
+        database.transact(lambda tx: staging.begin_import(tx, image.id, staged=True))
+        params = ImportParams(image_id=image.id, store="file", method="m", convert_to="qcow2")
+        operation = journal.NewOperation(
+            workflow=IMPORT_CONVERTED, subject_kind="image", subject_id=image.id, params=params,
+            project_id="p", user_id="u", request_id="r",
+        )  # fmt: skip
+        operation_id = database.transact(lambda tx: journal.accept(tx, operation))
+        return image, FetchOrder(image_id=image.id, operation_id=OperationId(operation_id), turn=1, convert_to="qcow2")
+
+    return stage
+
+
+@pytest.fixture
+def converting(database, store, tmp_path):
+    """Give an `Imports` with the real qemu-img."""
+    return Imports(database, store, None, spawn=lambda work: work(), converter=Converter(tmp_path / "scratch"))
+
+
+def test_a_staged_disk_is_converted_beside_itself_and_adopted(staged, converting, database, look, files, images):
+    image, order = staged()
+
+    before, after = converting.ensure_converted(order), converting.ensure_converted(order)
+    both = files()
+    with database.read() as tx:
+        known, left = records.locations(tx), staging.superseded(tx, image.id)
+    database.transact(lambda tx: staging.adopt(tx, image.id))
+    converting.discard(left)
+
+    assert (before, after, len(both), len(known), len(files())) == (False, True, 2, 2, 1)
+    found = look(image)
+    assert (found.disk_format, found.container_format, found.virtual_size_bytes) == ("qcow2", "bare", 2 << 20)
+    data = images.open(found, 0, found.size_bytes).read()
+    assert (hashlib.sha512(data).hexdigest(), len(data)) == (found.sha512, found.size_bytes)
+
+
+def test_the_disk_in_an_archive_becomes_one_of_its_own(staged, converting, database, look, disk):
+    data = archive(("vm.ovf", descriptor("disk.vmdk")), ("disk.vmdk", disk))
+    image, order = staged(data, container_format="ova")
+
+    converting.ensure_converted(order)
+    database.transact(lambda tx: staging.adopt(tx, image.id))
+
+    found = look(image)
+    assert (found.disk_format, found.container_format, found.virtual_size_bytes) == ("qcow2", "bare", 2 << 20)
+
+
+def test_a_conversion_that_fails_is_told_and_leaves_what_was_staged(staged, database, store, tmp_path, files):
+    _, order = staged()
+    converter = Converter(tmp_path / "scratch", program="false")
+
+    Imports(database, store, None, spawn=lambda work: work(), converter=converter).ensure_converted(order)
+
+    [body] = told(database, order)
+    assert (body["again"], len(files())) == (False, 1)
+    assert "convert" in body["message"]
+
+
+def test_a_disk_that_is_over_the_limit_of_its_project_when_it_is_raw_is_refused(staged, converting, database, monkeypatch):
+    _, order = staged()
+    asked = []
+    monkeypatch.setattr("nova_lite.image.quotas.require", lambda _tx, owner, wanted: asked.append((owner, wanted)))
+
+    converting.ensure_converted(dataclasses.replace(order, convert_to="raw"))
+
+    assert asked == [("p", {"image_size_total": 2})]
+
+
+def test_dropping_what_was_converted_may_be_repeated_and_keeps_what_was_staged(staged, converting, files):
+    image, order = staged()
+    converting.ensure_converted(order)
+
+    converting.drop_converted(image.id)
+    converting.drop_converted(image.id)
+
+    assert len(files()) == 1
+    assert converting.ensure_converted(order) is False
+    assert len(files()) == 2
+
+
+def test_a_delete_takes_what_was_converted_too(staged, converting, images, database, files):
+    image, order = staged()
+    converting.ensure_converted(order)
+
+    database.transact(lambda tx: images.delete(tx, image))
+
+    assert files() == []
+
+
+def test_without_contents_nothing_is_converted(importing, converting):
+    _, order = importing
+
+    with pytest.raises(errors.Conflict):
+        converting.ensure_converted(dataclasses.replace(order, convert_to="raw"))

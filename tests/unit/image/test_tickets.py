@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 
 import pytest
+from unit.image.archives import archive, descriptor
 
 from nova_lite import errors
 from nova_lite.clock import SimulatedClock, SystemClock
@@ -124,10 +125,11 @@ def test_a_source_says_what_was_recorded_and_its_ticket_opens_the_image(make_ima
 
 
 def test_only_an_active_disk_is_a_source(make_image, upload, images):
-    archive = make_image(container_format="ova", disk_format="vmdk")
-    upload(archive, bytes(257) + b"ustar" + bytes(300))
+    layers, machine = make_image(container_format="docker"), make_image(container_format="ova")
+    upload(layers, bytes(257) + b"ustar" + bytes(300))
+    upload(machine, archive(("vm.ovf", descriptor("disk")), ("disk", bytes(1024))))
 
-    for image in (make_image(), make_image(status=ImageStatus.DEACTIVATED), archive):
+    for image in (make_image(), make_image(status=ImageStatus.DEACTIVATED), layers, machine):
         with pytest.raises(errors.Conflict):
             images.source_for(image.id, "h1", valid_s=60)
     with pytest.raises(errors.NotFound):

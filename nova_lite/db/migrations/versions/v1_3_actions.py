@@ -23,11 +23,13 @@ def upgrade() -> None:
     _add_metadefs()
     op.add_column("images", sa.Column("staged", Json(), nullable=True))
     op.add_column("addresses", sa.Column("added_at", sa.Double(), nullable=True))
+    _add_image_usage()
 
 
 def downgrade() -> None:
     """Take it back."""
     op.drop_column("addresses", "added_at")
+    op.drop_table("image_usage")
     _drop_maintenance()
     _drop_metadefs()
     op.drop_column("images", "staged")
@@ -130,6 +132,21 @@ def _drop_amounts() -> None:
         op.drop_column("claims", name)
         for column in (f"{name}_used", f"{name}_limit"):
             op.drop_column("hosts", column)
+
+
+# -- how images are used ---------------------------------------------------------------------------------------------------
+
+
+def _add_image_usage() -> None:
+    op.create_table(
+        "image_usage",
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("downloads", sa.BigInteger(), nullable=False),
+        sa.Column("sent_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("last_download_at", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_image_usage_image_id_images"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("image_id", name=op.f("pk_image_usage")),
+    )
 
 
 # -- metadata definitions of the Image API -----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ import pytest
 from nova_lite.conf.image import ImageOptions
 from nova_lite.db import migrate
 from nova_lite.db.engine import Database
+from nova_lite.db.tables.images import image_usage
 from nova_lite.identity.bootstrap import bootstrap
 from nova_lite.identity.service import ensure_all_keys
 from nova_lite.image.client import download
@@ -119,6 +120,14 @@ class Cloud:
             assert time.monotonic() < until, self.show(image)
             time.sleep(0.05)
 
+    def used(self, image):
+        """Give the downloads and the bytes that are written down of an image."""
+        database = Database(self.database_url)
+        with database.read() as tx:
+            row = tx.execute(image_usage.select().where(image_usage.c.image_id == image)).mappings().one_or_none()
+        database.dispose()
+        return (0, 0) if row is None else (row["downloads"], row["sent_bytes"])
+
     def files(self):
         return [path.name for path in (self.folder / "images").rglob("*") if path.is_file()]
 
@@ -149,6 +158,24 @@ def test_an_upload_of_pieces_comes_back_by_sendfile_whole_and_in_part(cloud):
     assert part[:2] == (206, data[MIB : 2 * MIB + 1])
     assert part[2]["Content-Range"] == f"bytes {MIB}-{2 * MIB}/{len(data)}"
     assert cloud.ask("HEAD", cloud.file(image))[2]["Content-Length"] == str(len(data))
+
+
+def test_what_goes_by_sendfile_is_counted_whole_in_part_and_cut(cloud):
+    image, size = cloud.create(), 60 * MIB
+    assert cloud.ask("PUT", cloud.file(image), bytes(size), BYTES)[0] == 204
+
+    cloud.ask("GET", cloud.file(image))
+    cloud.ask("GET", cloud.file(image), headers={"Range": f"bytes=0-{MIB - 1}"})
+    with socket.create_connection(("127.0.0.1", cloud.port), timeout=60) as cut:
+        cut.sendall(f"GET {cloud.file(image)} HTTP/1.1\r\nHost: cloud\r\nX-Auth-Token: {cloud.token}\r\n\r\n".encode())
+        assert cut.recv(1000)
+
+    until = time.monotonic() + 60
+    while (counted := cloud.used(image))[1] <= size + MIB:
+        assert time.monotonic() < until, counted
+        time.sleep(0.2)
+    assert counted[0] == 1
+    assert size + MIB < counted[1] < 2 * size
 
 
 def test_an_upload_that_is_cut_half_way_leaves_nothing_and_may_be_repeated(cloud):

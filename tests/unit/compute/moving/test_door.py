@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -196,6 +197,20 @@ def test_the_certificate_stays_over_restarts(stage, tmp_path):
     finally:
         again.close()
     assert (tmp_path / "keys" / certificate.FILE).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_door_that_took_any_port_takes_it_again(tmp_path):
+    ports = []
+    for _ in range(2):
+        door = Door(tmp_path, "h1", address="127.0.0.1")
+        ports.append(door.open().port)
+        door.close()
+    (tmp_path / "door.port").write_text("99999999")
+    door = Door(tmp_path, "h1", address="127.0.0.1")
+    with contextlib.closing(door):
+        assert door.open().port in range(1, 65536)
+
+    assert ports[0] == ports[1]
 
 
 @pytest.fixture

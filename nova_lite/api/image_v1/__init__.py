@@ -1,0 +1,1 @@
+"""Image API v1, for old clients: the same images, told of in headers."""
