@@ -24,6 +24,7 @@ class Parts:
     desk: workflows' Desk; identity: identity.service's Identity; images: the image room's service; network: the network room's
     service; compute: ComputeClient or None (no broker: what needs a host at once answers 503)
     auth_url: where users log in when that is not here
+    patience_s: for how long a request waits for an operation, where its answer shows what that did
     protections: who may see and change which properties of images
     audit: where what matters for security is written down
     admission: the share of the threads that each kind of request has; transfers: slots for moving image bytes
@@ -37,6 +38,7 @@ class Parts:
     clock: Clock = dataclasses.field(default_factory=SystemClock)
     admission: Admission = dataclasses.field(default_factory=Admission)
     transfers: Transfers = dataclasses.field(default_factory=Transfers)
+    patience_s: float = 10.0
     protections: Protections = dataclasses.field(default_factory=Protections)
     audit: Audit = dataclasses.field(default_factory=Unheard)
     identity: Any = None

@@ -15,6 +15,7 @@ from nova_lite.rpc.commands import (
     CrashGuest,
     DropHeld,
     EnsureGuest,
+    EnsureInterfaces,
     EnsurePower,
     FetchImage,
     FinishLive,
@@ -115,6 +116,10 @@ def _rewire_guest(driver: VirtDriver, command: RewireGuest, _stop: threading.Eve
     driver.states.rewire(command.head.server_id)
 
 
+def _ensure_interfaces(driver: VirtDriver, command: EnsureInterfaces, stop: threading.Event) -> None:
+    driver.interfaces.ensure(command.head.server_id, command.interfaces, stop)
+
+
 def _crash_guest(driver: VirtDriver, command: CrashGuest, _stop: threading.Event) -> None:
     driver.states.interrupt(command.head.server_id)
 
@@ -167,6 +172,7 @@ WORKS = (
     CommandWork(command=SetPassword, act=_set_password),
     CommandWork(command=CrashGuest, act=_crash_guest),
     CommandWork(command=RewireGuest, act=_rewire_guest),
+    CommandWork(command=EnsureInterfaces, act=_ensure_interfaces),
     CommandWork(command=FetchImage, act=_fetch_image, makes_guests=True),
     CommandWork(command=RebuildGuest, act=_rebuild_guest, makes_guests=True),
     CommandWork(command=RescueGuest, act=_rescue_guest, makes_guests=True),

@@ -207,6 +207,10 @@ class Database:
         else:
             joint.after.append(action)
 
+    def is_joint(self) -> bool:
+        """Whether a `jointly` of this thread has yet to commit what is written."""
+        return self._joint() is not None
+
     def _joint(self) -> Joint | None:
         joint = _JOINT.get()
         return joint if joint is not None and joint.database is self else None

@@ -13,6 +13,7 @@ from nova_lite.db.engine import Overtaken, Tx
 from nova_lite.db.tables.networks import addresses, networks, ports, subnets
 
 Row = sa.RowMapping
+FREE = {"server_id": None, "host": None, "device_owner": "", "status": "DOWN"}  # of a port that no server has
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ def select_ports(tx: Tx, wanted: PortFilter) -> Sequence[Row]:
     query = (
         sa.select(ports, addresses.c.subnet_id, addresses.c.ip_address)
         .select_from(joined)
-        .order_by(ports.c.created_at, ports.c.id, addresses.c.ip_number)
+        .order_by(ports.c.created_at, ports.c.id, sa.func.coalesce(addresses.c.added_at, 0.0), addresses.c.ip_number)
     )
     for column, value in (
         (ports.c.id, wanted.id),
@@ -121,6 +122,17 @@ def take_address(tx: Tx, subnet_id: str, port_id: str, number: int, text: str) -
     except exc.IntegrityError:
         return False
     return True
+
+
+def note_added(tx: Tx, subnet_id: str, text: str, wall: float) -> None:
+    """Note that a port has an address beside its first one; such addresses follow that one."""
+    its = (addresses.c.subnet_id == subnet_id, addresses.c.ip_address == text)
+    tx.execute(addresses.update().where(*its).values(added_at=wall))
+
+
+def release_address(tx: Tx, port_id: str, text: str) -> None:
+    """Give one address of a port back."""
+    tx.execute(addresses.delete().where(addresses.c.port_id == port_id, addresses.c.ip_address == text))
 
 
 def is_taken(tx: Tx, subnet_id: str, text: str) -> bool:
@@ -190,4 +202,16 @@ def delete_server_ports(tx: Tx, server_id: str, key: str | None) -> None:
 def free_server_ports(tx: Tx, server_id: str, wall: float) -> None:
     """Give the users' own ports of a server back to them."""
     change = ports.update().where(ports.c.server_id == server_id, ports.c.owned_by_operation.is_(None))
-    tx.execute(change.values(server_id=None, host=None, device_owner="", status="DOWN", updated_at=wall))
+    tx.execute(change.values(FREE | {"updated_at": wall}))
+
+
+def delete_made_port(tx: Tx, server_id: str, port_id: str) -> bool:
+    """Remove a port that was made for a server; False when it is a user's own, or not the server's."""
+    its = (ports.c.id == port_id, ports.c.server_id == server_id, ports.c.owned_by_operation.is_not(None))
+    return tx.execute(ports.delete().where(*its)).rowcount == 1
+
+
+def free_port(tx: Tx, server_id: str, port_id: str, wall: float) -> None:
+    """Give a user's own port back, if the server has it."""
+    change = ports.update().where(ports.c.id == port_id, ports.c.server_id == server_id)
+    tx.execute(change.values(FREE | {"updated_at": wall}))

@@ -38,7 +38,13 @@ class GuestInterface:
     dns_nameservers: tuple[str, ...] = ()
     mtu: int = 1500
     tag: str | None = None  # the user's name for it, shown to the guest
+    more_addresses: tuple[str, ...] = ()  # that it may use beside the one that DHCP gives
     queues: int = 1  # of its tap: so many processors of the guest may work on it at once
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Give all that it may use, that of DHCP first."""
+        return (self.ip_address, *self.more_addresses)
 
 
 SWAP = "swap"

@@ -11,6 +11,8 @@ from nova_lite.db.engine import Tx
 from nova_lite.model.ids import PortId
 from nova_lite.model.network import FixedIp, Subnet
 
+NONE_FREE = "IpAddressGenerationFailure"  # the Network API's word
+
 
 def new_mac() -> str:
     """Make a MAC address in the range that OpenStack's clouds use."""
@@ -38,7 +40,7 @@ def take(tx: Tx, subnet: Subnet, port_id: PortId, wanted: str | None = None, *, 
         text = str(ipaddress.IPv4Address(number))
         if queries.take_address(tx, subnet.id, port_id, number, text):
             return FixedIp(subnet_id=subnet.id, ip_address=text)
-    raise errors.Conflict(f"The network has no free address left in {subnet.cidr}.", type="IpAddressGenerationFailure")
+    raise errors.Conflict(f"The network has no free address left in {subnet.cidr}.", type=NONE_FREE)
 
 
 def belongs(subnet: Subnet, wanted: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Protocol
 
+from nova_lite.db.engine import Tx
 from nova_lite.model.guest import GuestInterface
-from nova_lite.model.ids import HostName, NetworkId, ProjectId, ServerId
+from nova_lite.model.ids import HostName, NetworkId, PortId, ProjectId, ServerId
 from nova_lite.model.network import Port
-from nova_lite.model.server import RequestedNetwork
+from nova_lite.model.server import RequestedNetwork, ServerAddress
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,15 @@ class BoundPort:
 
     interface: GuestInterface
     network_name: str
+
+
+def shown_addresses(ports: Iterable[BoundPort]) -> tuple[ServerAddress, ...]:
+    """Give the addresses of a server's ports as its view shows them."""
+    return tuple(
+        ServerAddress(network=port.network_name, ip_address=address, mac_address=port.interface.mac_address)
+        for port in ports
+        for address in port.interface.addresses
+    )
 
 
 class NetworkPort(Protocol):
@@ -72,6 +83,29 @@ class NetworkPort(Protocol):
 
     def ports_of(self, server_id: ServerId) -> tuple[Port, ...]:
         """List a server's ports, oldest first. Raises: Unavailable when the service does not answer."""
+
+    def take_port(self, tx: Tx, order: PortOrder) -> BoundPort:
+        """Give a living server one port more, named or made anew; it is DOWN until it is settled.
+
+        Nothing asked is the only network that the project may use. Written with the request that asks for it.
+        Raises: NotFound for a network or port that the project does not see; Conflict for a port or address in use;
+        BadRequest for an address that cannot be, when none is free, or when there is not just one network to choose.
+        """
+
+    def settle_port(self, tx: Tx, port_id: PortId) -> None:
+        """Show a port that was taken as ACTIVE. May be repeated."""
+
+    def give_up_port(self, tx: Tx, server_id: ServerId, port_id: PortId) -> None:
+        """Take a port from its server: one that was made for it is deleted, a user's own is free again. May be repeated."""
+
+    def take_address(self, tx: Tx, port_id: PortId) -> str:
+        """Give a port one address more, of the subnet of its first; it follows the others.
+
+        Raises: BadRequest when none is free.
+        """
+
+    def give_up_address(self, tx: Tx, port_id: PortId, address: str) -> None:
+        """Give one address of a port back. May be repeated."""
 
     def network_name(self, network_id: NetworkId) -> str:
         """Give a network's name. Raises: NotFound."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import ipaddress
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from nova_lite import errors
 from nova_lite.db import networks as queries
@@ -160,6 +162,45 @@ class Networks:
         with self.database.read() as tx:
             return records.list_ports(tx, PortFilter(server_id=server_id))
 
+    def take_port(self, tx: Tx, order: PortOrder) -> BoundPort:
+        """Give a living server one port more, named or made anew.
+
+        Raises: NotFound, Conflict, BadRequest.
+        """
+        usable = _usable(tx, order.project_id)
+        (one,) = order.requested or _just_one(usable)
+        if one.port_id is not None:
+            port = records.get_port(tx, one.port_id, project_id=order.project_id)
+            if port.server_id is not None:
+                raise errors.Conflict(f"Port {port.id} is in use by a server.", type="PortInUse")
+        elif all(row["network_id"] != one.network_id for row in usable):
+            raise errors.NotFound(f"Network {one.network_id} could not be found.")
+        with _request_at_fault():
+            (bound,) = self._ensure(tx, dataclasses.replace(order, requested=(one,)))
+        return bound
+
+    def settle_port(self, tx: Tx, port_id: PortId) -> None:
+        """Show a port as ACTIVE. May be repeated."""
+        queries.update_port(tx, port_id, {"status": "ACTIVE", "updated_at": tx.database.clock.wall()})
+
+    def give_up_port(self, tx: Tx, server_id: ServerId, port_id: PortId) -> None:
+        """Delete a port that was made for the server, give back its owner's. May be repeated."""
+        if not queries.delete_made_port(tx, server_id, port_id):
+            queries.free_port(tx, server_id, port_id, tx.database.clock.wall())
+
+    def take_address(self, tx: Tx, port_id: PortId) -> str:
+        """Give a port one address more. Raises: BadRequest when none is free."""
+        first = records.get_port(tx, port_id).fixed_ips[0]
+        subnet = next(records.subnet_of(row) for row in queries.select_subnets(tx) if row["id"] == first.subnet_id)
+        with _request_at_fault():
+            taken = addresses.take(tx, subnet, port_id)
+        queries.note_added(tx, taken.subnet_id, taken.ip_address, tx.database.clock.wall())
+        return taken.ip_address
+
+    def give_up_address(self, tx: Tx, port_id: PortId, address: str) -> None:
+        """Give one address of a port back. May be repeated."""
+        queries.release_address(tx, port_id, address)
+
     def network_name(self, network_id: NetworkId) -> str:
         """Give a network's name. Raises: NotFound."""
         with self.database.read() as tx:
@@ -167,6 +208,17 @@ class Networks:
         if not found:
             raise errors.NotFound(f"There is no network {network_id}.")
         return str(found[0]["name"])
+
+
+@contextlib.contextmanager
+def _request_at_fault() -> Iterator[None]:
+    """Have it the request's fault that no address is free, as the Compute API has it."""
+    try:
+        yield
+    except errors.Conflict as error:
+        if error.details.get("type") == addresses.NONE_FREE:
+            raise errors.BadRequest(error.message) from error
+        raise
 
 
 def _usable(tx: Tx, project_id: ProjectId) -> list[Row]:
@@ -180,6 +232,15 @@ def _only(usable: Sequence[Row]) -> tuple[RequestedNetwork, ...]:
     if len(ids) > 1:
         raise errors.Conflict("Several networks are possible: name the ones that the server is to have.")
     return tuple(RequestedNetwork(network_id=network_id) for network_id in ids)
+
+
+def _just_one(usable: Sequence[Row]) -> tuple[RequestedNetwork, ...]:
+    """Give the network of an attachment that names none."""
+    ids = list(dict.fromkeys(row["network_id"] for row in usable))
+    if len(ids) != 1:
+        said = "Several networks are possible: name the one to attach." if ids else "There is no network to attach."
+        raise errors.BadRequest(said)
+    return (RequestedNetwork(network_id=ids[0]),)
 
 
 def _place(port: Port, requested: Sequence[RequestedNetwork]) -> int:
@@ -209,5 +270,6 @@ def _bound(port: Port, subnet: Row, tag: str | None) -> BoundPort:
         dns_nameservers=tuple(subnet["dns_nameservers"]),
         mtu=subnet["network_mtu"],
         tag=tag,
+        more_addresses=tuple(fixed.ip_address for fixed in port.fixed_ips[1:]),
     )
     return BoundPort(interface=interface, network_name=subnet["network_name"])

@@ -10,7 +10,7 @@ import dataclasses
 import enum
 from typing import ClassVar
 
-from nova_lite.model.guest import GuestSpec
+from nova_lite.model.guest import GuestInterface, GuestSpec
 from nova_lite.model.ids import HostName, OperationId, ServerId
 from nova_lite.model.image import ImageSource, ImageTarget
 
@@ -187,6 +187,14 @@ class RewireGuest(Command):
     """The guest's taps, addresses and metadata are to be on the host as they were ordered, whoever took them away."""
 
     method = "rewire_guest"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EnsureInterfaces(Command):
+    """The guest is to have these interfaces, in this order after its next start, and no others; it goes on meanwhile."""
+
+    method = "ensure_interfaces"
+    interfaces: tuple[GuestInterface, ...]
 
 
 # -- moves -------------------------------------------------------------------------------------------------------------------

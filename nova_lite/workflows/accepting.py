@@ -21,7 +21,7 @@ from nova_lite.workflows.desk import SERVER, Desk
 class Beginning:
     """An operation to be begun on a server. `event` is the notification's name before `.start`; None: none is sent.
 
-    `closes`: it moves, replaces or ends the guest, so nothing is attached meanwhile (ENGINE.md, Children).
+    `closes`: it moves, replaces or ends the guest, so nothing is attached meanwhile (ENGINE.md, Children). `id`: known before.
     """
 
     server: Server
@@ -29,6 +29,7 @@ class Beginning:
     params: object
     event: str | None = None
     closes: bool = False
+    id: OperationId | None = None
 
 
 def ready(tx: Tx, server_id: ServerId, action: str) -> Server:
@@ -59,6 +60,7 @@ def begin(desk: Desk, tx: Tx, context: Context, beginning: Beginning) -> Operati
             user_id=context.user_id,
             request_id=context.request_id,
             closes=beginning.closes,
+            id=beginning.id,
         ),
     )
     if beginning.event is not None:

@@ -29,7 +29,7 @@ from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId
 from nova_lite.model.placement import Hints, PlacementRequest
 from nova_lite.model.resources import Resources
 from nova_lite.model.server import Fault, RequestedNetwork, ServerAddress, ServerState, TaskState
-from nova_lite.network.port import BoundPort, PortOrder
+from nova_lite.network.port import PortOrder, shown_addresses
 from nova_lite.rpc.commands import EnsureGuest
 from nova_lite.servers import records
 from nova_lite.workflows import delete, placing
@@ -148,18 +148,11 @@ def ensure_ports(run: Run[BootParams]) -> Done:
         bound = ports.network.ensure_ports(order)
     except (errors.Conflict, errors.NotFound, errors.BadRequest) as error:
         raise StepFailed(error.message, code=error.status) from error
-    return Done(
-        PortsReady(interfaces=tuple(port.interface for port in bound), addresses=tuple(_address(port) for port in bound))
-    )
+    return Done(PortsReady(interfaces=tuple(port.interface for port in bound), addresses=shown_addresses(bound)))
 
 
 def _project(run: Run[BootParams]) -> ProjectId:
     return ProjectId(run.project_id)
-
-
-def _address(port: BoundPort) -> ServerAddress:
-    interface = port.interface
-    return ServerAddress(network=port.network_name, ip_address=interface.ip_address, mac_address=interface.mac_address)
 
 
 def remove_ports(run: Run[BootParams]) -> Done:

@@ -8,7 +8,9 @@ from nova_lite.workflows.boot import BOOT
 from nova_lite.workflows.boot_many import BOOT_MANY
 from nova_lite.workflows.delete import DELETE, DELETE_RESIZED, SOFT_DELETE
 from nova_lite.workflows.evacuate import EVACUATE
+from nova_lite.workflows.fixed_ips import ADD_FIXED_IP, REMOVE_FIXED_IP
 from nova_lite.workflows.import_image import IMPORT, IMPORT_CONVERTED
+from nova_lite.workflows.interfaces import ATTACH_INTERFACE, DETACH_INTERFACE
 from nova_lite.workflows.live_migrate import LIVE_MIGRATE
 from nova_lite.workflows.power import PAUSE, REBOOT, REBOOT_HARD, RESUME, START, STOP, SUSPEND, UNPAUSE
 from nova_lite.workflows.rebuild import REBUILD
@@ -37,6 +39,10 @@ REGISTRY = Registry(
         CHANGE_PASSWORD,
         TRIGGER_CRASH_DUMP,
         INJECT_NETWORK_INFO,
+        ATTACH_INTERFACE,
+        DETACH_INTERFACE,
+        ADD_FIXED_IP,
+        REMOVE_FIXED_IP,
         SOFT_DELETE,
         RESTORE,
         RESCUE,

@@ -17,6 +17,7 @@ from nova_lite.model.ids import HostName, ImageId, ServerId
 from nova_lite.model.placement import Hints, PlacementRequest
 from nova_lite.model.resources import Resources
 from nova_lite.model.server import RequestedNetwork, Server, ServerAddress, ServerState, TaskState
+from nova_lite.network.port import shown_addresses
 from nova_lite.rpc.commands import EnsureGuest, EnsurePower, Power
 from nova_lite.servers import records
 from nova_lite.workflows import delete, placing
@@ -131,11 +132,7 @@ def bind_ports(run: Run[UnshelveParams]) -> Done:
     ports: Ports = run.ports
     bound = ports.network.bind_ports(run.params.server_id, run.out(Claimed).host, run.params.networks)
     interfaces = tuple(port.interface for port in bound)
-    addresses = tuple(
-        ServerAddress(network=one.network_name, ip_address=one.interface.ip_address, mac_address=one.interface.mac_address)
-        for one in bound
-    )
-    return Done(PortsBound(interfaces=interfaces, addresses=addresses))
+    return Done(PortsBound(interfaces=interfaces, addresses=shown_addresses(bound)))
 
 
 def start_guest(run: Run[UnshelveParams]) -> Done | Wait:

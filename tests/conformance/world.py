@@ -168,6 +168,7 @@ class World:
             network=Networks(self.database),
             compute=Compute(),
             desk=Desk(database=self.database, ring=lambda operation_id: None),
+            patience_s=0.0,
         )
         self.client = falcon.testing.TestClient(make_app(parts))
         self.tokens: dict[str, str] = {}

@@ -105,6 +105,7 @@ def wrap_fake(points: Points) -> None:
     """A simulated host's hypervisor and its file."""
     from nova_lite.compute.virt.fake.driver import FakeDriver
     from nova_lite.compute.virt.fake.guests import Guests
+    from nova_lite.compute.virt.fake.interfaces import FakeInterfaces
     from nova_lite.compute.virt.fake.live import FakeLive
     from nova_lite.compute.virt.fake.moves import FakeMoves
     from nova_lite.compute.virt.fake.renewal import FakeRenewal
@@ -114,6 +115,7 @@ def wrap_fake(points: Points) -> None:
     parts = {
         "": FakeDriver,
         "states": FakeStates,
+        "interfaces": FakeInterfaces,
         "renewal": FakeRenewal,
         "snapshots": FakeSnapshots,
         "moves": FakeMoves,
@@ -129,6 +131,7 @@ def wrap_libvirt(points: Points) -> None:
     """A real host's driver, with the disks and taps that it makes and removes."""
     from nova_lite.compute.disks.root import GuestDisks
     from nova_lite.compute.virt.libvirt.driver import LibvirtDriver
+    from nova_lite.compute.virt.libvirt.interfaces import LibvirtInterfaces
     from nova_lite.compute.virt.libvirt.live import LibvirtLive
     from nova_lite.compute.virt.libvirt.moves import LibvirtMoves
     from nova_lite.compute.virt.libvirt.renewal import LibvirtRenewal
@@ -139,6 +142,7 @@ def wrap_libvirt(points: Points) -> None:
     parts = {
         "": LibvirtDriver,
         "states": LibvirtStates,
+        "interfaces": LibvirtInterfaces,
         "renewal": LibvirtRenewal,
         "snapshots": LibvirtSnapshots,
         "moves": LibvirtMoves,
@@ -149,7 +153,7 @@ def wrap_libvirt(points: Points) -> None:
         around(points, parts[part], method, f"driver.{name}")
     for method in ("ensure", "remove"):
         around(points, GuestDisks, method, "file.disk")
-    for method in ("plug", "unplug"):
+    for method in ("plug", "unplug", "unplug_one"):
         around(points, HostWiring, method, "wiring")
 
 

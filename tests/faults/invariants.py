@@ -110,8 +110,11 @@ def _of_kept(seen: Seen, kept: dict[str, str]) -> Iterator[str]:
             yield f"{server_id} is {row.state}, not {state}: {row.fault}"
         if seen.guests.get(server_id, []) != [(row.host, STATES[state].power)]:
             yield f"{server_id} is {state} on {row.host} and has guests {seen.guests.get(server_id, [])}"
-        if seen.claims.get(server_id) != [row.host] or seen.ports[server_id] != 1:
-            yield f"{server_id} is on {row.host}, claims {seen.claims.get(server_id)} and has {seen.ports[server_id]} ports"
+        if seen.claims.get(server_id) != [row.host]:
+            yield f"{server_id} is on {row.host} and claims {seen.claims.get(server_id)}"
+        shown = len({address["mac_address"] for address in row.addresses})
+        if seen.ports[server_id] != shown:
+            yield f"{server_id} has {seen.ports[server_id]} ports and shows {shown}"
 
 
 def _of_deleted(seen: Seen, deleted: set[str]) -> Iterator[str]:

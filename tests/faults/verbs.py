@@ -54,6 +54,7 @@ class Scene:
         self._patience_s = patience_s
         self.image = ""
         self._wanted: dict[str, str] = {}
+        self._ports: dict[str, int] = {}  # of servers whose interfaces were changed
 
     def wanted(self) -> dict[str, set[str]]:
         """Give the servers by the state that they must come to, as the invariants take them."""
@@ -118,6 +119,21 @@ class Scene:
             assert taken is not False, f"{action} of {server_id} was refused"
             self._wanted[server_id] = state
 
+    def attach(self) -> None:
+        """Give every server one interface more; the key makes it one, however often the request has to be repeated."""
+        for server_id in self.living():
+            self.cloud.compute("POST", f"/servers/{server_id}/os-interface", {}, **{"Idempotency-Key": secrets.token_hex(16)})
+            self._ports[server_id] = 2
+
+    def detach(self) -> None:
+        """Take the only interface of every server away; where the answer was lost, it may be gone already."""
+        for server_id in self.living():
+            path = f"/servers/{server_id}/os-interface"
+            for port in self.cloud.compute("GET", path)["interfaceAttachments"]:
+                answer, lost = self.cloud.send("DELETE", f"/compute/v2.1{path}/{port['port_id']}")
+                assert answer.status_code == 202 or (lost and answer.status_code in (404, 409)), answer.text[:500]
+            self._ports[server_id] = 0
+
     def delete(self) -> None:
         """Delete all."""
         for server_id in self.living():
@@ -155,7 +171,14 @@ class Scene:
             busy = None if shown is None else shown["OS-EXT-STS:task_state"]
             if state != wanted or busy:
                 amiss[server_id] = f"wanted {wanted}, is {shown and shown['status']} ({busy})"
+            elif shown is not None and addresses_of(shown) != self._ports.get(server_id, addresses_of(shown)):
+                amiss[server_id] = f"wanted {self._ports[server_id]} interfaces, has {addresses_of(shown)}"
         return amiss
+
+
+def addresses_of(shown: dict[str, Any]) -> int:
+    """Count a server's addresses, as the API shows it."""
+    return sum(len(addresses) for addresses in shown.get("addresses", {}).values())
 
 
 def state_of(shown: str) -> str | None:
@@ -247,6 +270,22 @@ VERBS: tuple[Verb, ...] = (
         prepare=Scene.boot_in_peace,
         act=lambda scene: scene.act({"rebuild": {"imageRef": scene.image}}, ACTIVE),
         boots=1,
+    ),
+    Verb(
+        name="attach_interface",
+        workflow="attach_interface",
+        method="ensure_interfaces",
+        driver="interfaces.ensure",
+        prepare=Scene.boot_in_peace,
+        act=Scene.attach,
+    ),
+    Verb(
+        name="detach_interface",
+        workflow="detach_interface",
+        method="ensure_interfaces",
+        driver="interfaces.ensure",
+        prepare=Scene.boot_in_peace,
+        act=Scene.detach,
     ),
     action(PASSWORD, name="change_password", workflow="change_password", method="set_password", driver="states.set_password"),
     action(LARGER, to=RESIZED, name="resize", workflow="resize", method="finish_move", driver="moves.finish", boots=1),

@@ -74,6 +74,12 @@ class Meter:
             "inject_network_info",
             self._spend(lambda number: self._act(self._ids[number], inject, user="admin"), times["inject_network_info"]),
         )
+        with self._impatient():
+            yield "attach_interface", self._spend(lambda number: self._attach(self._ids[number]), times["attach_interface"])
+            yield "detach_interface", self._spend(lambda number: self._detach(self._ids[number]), times["detach_interface"])
+        address = {"addFixedIp": {"networkId": self._network()}}
+        yield "add_fixed_ip", self._spend(lambda number: self._act(self._ids[number], address), times["add_fixed_ip"])
+        yield "remove_fixed_ip", self._spend(lambda number: self._remove(self._ids[number]), times["remove_fixed_ip"])
         yield "rebuild", self._spend(lambda number: self._rebuild(self._ids[number], image), times["rebuild"])
         with self._keeping_deleted_servers():
             yield "soft_delete", self._spend(lambda number: self._delete(self._ids[number]), times["soft_delete"])
@@ -133,6 +139,15 @@ class Meter:
         for body in (*ACTIONS.values(), *(body for _, body in SHELF)):
             self._act(server_id, body, user="admin")
             self._settle()
+        with self._impatient():
+            self._attach(server_id)
+            self._settle()
+            self._detach(server_id)
+            self._settle()
+        self._act(server_id, {"addFixedIp": {"networkId": self._network()}})
+        self._settle()
+        self._remove(server_id)
+        self._settle()
         self._rebuild(server_id, image)
         self._settle()
         with self._keeping_deleted_servers():
@@ -148,6 +163,16 @@ class Meter:
         time.sleep(IDLE_S)
         self._idle = set(self._cloud.statements)
         return image
+
+    @contextlib.contextmanager
+    def _impatient(self) -> Iterator[None]:
+        """Have an API that waits for nothing: how often it would look depends on the machine."""
+        parts = self._cloud.parts
+        self._cloud.serve(dataclasses.replace(parts, patience_s=0.0))
+        try:
+            yield
+        finally:
+            self._cloud.serve(parts)
 
     @contextlib.contextmanager
     def _keeping_deleted_servers(self) -> Iterator[None]:
@@ -210,6 +235,23 @@ class Meter:
     def _rebuild(self, server_id: str, image: str) -> None:
         answer = self._cloud.ask("POST", f"/servers/{server_id}/action", {"rebuild": {"imageRef": image}})
         assert answer.status_code == 202, answer.text
+
+    def _attach(self, server_id: str) -> None:
+        assert self._cloud.ask("POST", f"/servers/{server_id}/os-interface", {}).status_code == 200
+
+    def _detach(self, server_id: str) -> None:
+        path = f"/servers/{server_id}/os-interface"
+        newest = self._get(path).json["interfaceAttachments"][-1]["port_id"]
+        assert self._cloud.ask("DELETE", f"{path}/{newest}").status_code == 202
+
+    def _network(self) -> str:
+        with self._own.read() as tx:
+            return str(tx.execute(sa.text("SELECT id FROM networks")).scalar_one())
+
+    def _remove(self, server_id: str) -> None:
+        """Take away the address that a server has last."""
+        addresses = self._get(f"/servers/{server_id}").json["server"]["addresses"]["flat"]
+        self._act(server_id, {"removeFixedIp": {"address": addresses[-1]["addr"]}})
 
     def _delete(self, server_id: str) -> None:
         assert self._cloud.ask("DELETE", f"/servers/{server_id}").status_code == 204

@@ -193,6 +193,7 @@ def parts(cloud: tuple[Database, Identity], policy: Policy, extra_parts: dict[st
         "policy": policy,
         "identity": identity,
         "desk": Desk(database=database, ring=lambda operation_id: None),
+        "patience_s": 0.0,  # nobody carries out what is accepted
     }
     return Parts(**(made | extra_parts))
 

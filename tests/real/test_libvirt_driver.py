@@ -16,8 +16,8 @@ import uuid
 import libvirt
 import pytest
 from real.libvirtd import Libvirtd, missing
-from unit.compute.stage import interface, key, spec
-from unit.compute.virt.driver_contract import ONE, TWO, DriverContract, go, powers
+from unit.compute.stage import interface, key, numbered_interface, spec
+from unit.compute.virt.driver_contract import ONE, TWO, DriverContract, go, macs, powers
 
 from nova_lite.cli.guest_image import builder
 from nova_lite.compute.virt.driver import VirtError
@@ -55,6 +55,10 @@ class TapWiring(FakeWiring):
         subprocess.run(["ip", "tuntap", "add", "dev", tap, "mode", "tap", *many], capture_output=True, check=False, timeout=10)
         self.made = {*getattr(self, "made", ()), tap}
         return tap
+
+    def unplug_one(self, server_id, one):
+        super().unplug_one(server_id, one)
+        subprocess.run(["ip", "link", "delete", f"nlt{one.port_id[:8]}"], capture_output=True, check=False, timeout=10)
 
     def unplug(self, server_id):
         super().unplug(server_id)
@@ -103,6 +107,9 @@ class Hypervisor:
             ticket="secret",
         )
         return spec(server_id, image=source, **changes)
+
+    def interface(self, number):
+        return numbered_interface(number)
 
     def domain(self, server_id):
         connection = libvirt.open(self.libvirtd.uri)
@@ -324,6 +331,26 @@ def test_a_guest_that_libvirt_forgot_is_made_anew_over_its_disks(hypervisor):
     hypervisor.kill(ONE)
     hypervisor.domain(ONE).undefine()
     assert hypervisor.driver.reboot(ONE, hard=True, graceful_s=0, stop=go()) is PowerState.RUNNING
+
+
+def test_a_running_guest_gets_a_card_and_lets_go_of_it(libvirtd):
+    hypervisor = Hypervisor(libvirtd, builder.ensure().disk)
+    first, second = hypervisor.interface(1), hypervisor.interface(2)
+    try:
+        hypervisor.driver.ensure_guest(hypervisor.spec(ONE, interfaces=(first,)), go())
+        hypervisor.wait_for_console(ONE, "GUEST-ROOT")  # its kernel is there; for an address it would wait long
+
+        for _ in range(2):
+            hypervisor.driver.interfaces.ensure(ONE, (first, second), go())
+        assert macs(hypervisor.driver) == {first.mac_address, second.mac_address}
+        for _ in range(2):
+            hypervisor.driver.interfaces.ensure(ONE, (second,), go())
+        assert macs(hypervisor.driver) == {second.mac_address}
+
+        hypervisor.driver.reboot(ONE, hard=True, graceful_s=0.0, stop=go())
+        assert macs(hypervisor.driver) == {second.mac_address}
+    finally:
+        hypervisor.close()
 
 
 def test_a_real_guest_boots_reads_its_config_drive_and_obeys(libvirtd):

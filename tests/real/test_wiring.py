@@ -228,6 +228,25 @@ def test_packets_with_a_false_source_address_are_dropped(boot):
     assert guest.pings("10.77.0.11")
 
 
+def test_an_address_that_was_added_is_let_out_and_one_that_was_removed_is_not(boot, wiring):
+    guest, other = on(boot(10), 10), on(boot(11), 11)
+    assert guest.pings("10.77.0.11")
+    spec = spec_of(10)
+    more = dataclasses.replace(spec.interfaces[0], more_addresses=("10.77.0.66",))
+    guest.sh("ip address add 10.77.0.66/24 dev eth0")
+    other.sh("ip neigh replace 10.77.0.66 lladdr fa:16:3e:00:00:0a dev eth0")
+    added = ("busybox", "ping", "-c", "1", "-W", "1", "-I", "10.77.0.66", "10.77.0.11")
+    assert guest.run(*added).returncode != 0
+
+    wiring.plug(spec.server_id, more)
+    assert guest.run(*added).returncode == 0
+    assert guest.pings("10.77.0.11")
+    wiring.plug(spec.server_id, spec.interfaces[0])
+
+    assert guest.run(*added).returncode != 0
+    assert guest.pings("10.77.0.11")
+
+
 def test_frames_with_a_false_card_address_are_dropped(boot):
     guest = on(boot(10), 10)
     assert guest.pings(GATEWAY)
@@ -274,6 +293,21 @@ def test_unplugging_leaves_nothing_of_the_guest_and_may_be_repeated(wiring, fold
     assert wiring.inspect() == before
     assert "nl0000000a000" not in sh("nft list ruleset") + sh("ip link")
     assert not [path for path in folder.rglob("*") if path.is_file() and b"fa:16:3e:00:00:0a" in path.read_bytes()]
+
+
+def test_one_of_two_interfaces_is_unplugged_and_the_other_stays(wiring, folder):
+    spec, second = spec_of(10), spec_of(11).interfaces[0]
+    for interface in (*spec.interfaces, second):
+        wiring.ensure_network(interface)
+        wiring.plug(spec.server_id, interface)
+
+    for _ in range(2):
+        wiring.unplug_one(spec.server_id, second)
+
+    assert wiring.taps(spec.server_id) == ("nl0000000a000",)
+    rules = sh("nft list ruleset") + sh("ip link")
+    assert "nl0000000a000" in rules and "nl0000000b000" not in rules
+    assert not [path for path in folder.rglob("*") if path.is_file() and b"fa:16:3e:00:00:0b" in path.read_bytes()]
 
 
 def test_a_daemon_that_starts_again_adopts_what_is_there(wiring, boot, folder):

@@ -10,10 +10,12 @@ from workflows.servers import FLAVOR, PROJECT, SettledStage
 from nova_lite.db.engine import Database
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import ImageId
-from nova_lite.model.server import ServerState
+from nova_lite.model.server import RequestedNetwork, ServerState
 from nova_lite.servers import records
-from nova_lite.workflows import books, delete, rebuild, rescue, restore
+from nova_lite.workflows import books, delete, fixed_ips, interfaces, rebuild, rescue, restore
 from nova_lite.workflows.delete import DELETE, SOFT_DELETE
+from nova_lite.workflows.fixed_ips import ADD_FIXED_IP, REMOVE_FIXED_IP
+from nova_lite.workflows.interfaces import ATTACH_INTERFACE, DETACH_INTERFACE
 from nova_lite.workflows.rebuild import REBUILD
 from nova_lite.workflows.rescue import RESCUE, UNRESCUE
 from nova_lite.workflows.restore import RESTORE
@@ -60,6 +62,114 @@ class RestoreStage(SettledStage):
     def check_clean(self) -> None:
         super().check_clean()
         assert self.used() == 1
+
+
+class InterfaceStage(SettledStage):
+    """A running server whose interfaces change. Whatever happens, guest, ports and record agree in the end."""
+
+    def __init__(self, database: Database, workflow) -> None:
+        super().__init__(database, workflow, self._ask, PowerState.RUNNING)
+        (self.first,) = self.network.ports_of(self.servers[0].id)
+        self.network.mark_active(self.servers[0].id)
+        self.hosts["h1"].ports_of[self.servers[0].id] = (self.first.id,)
+
+    def _ask(self, desk, context, server_id) -> None:
+        raise NotImplementedError
+
+    def check_interfaces(self, count: int) -> None:
+        """Of the guest, whose host may have been lost meanwhile, only what was ordered is known."""
+        server = self.servers[0]
+        ports = self.network.ports_of(server.id)
+        assert len(ports) == count
+        assert {port.status for port in ports} <= {"ACTIVE"}
+        if not self.standings.lost:
+            assert set(self.hosts["h1"].ports_of[server.id]) == {port.id for port in ports}
+
+    def check_success(self) -> None:
+        super().check_success()
+        ports = self.network.ports_of(self.servers[0].id)
+        shown = {address.ip_address for address in self.row(self.servers[0]).addresses}
+        assert shown == {fixed.ip_address for port in ports for fixed in port.fixed_ips}
+
+
+class AttachStage(InterfaceStage):
+    """It gets one more, with a tag."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, ATTACH_INTERFACE)
+
+    def _ask(self, desk, context, server_id) -> None:
+        interfaces.accept_attach(desk, self.network, context, server_id, RequestedNetwork(tag="blue"))
+
+    def check_success(self) -> None:
+        super().check_success()
+        self.check_interfaces(2)
+        assert [one.tag for one in self.row(self.servers[0]).requested_networks] == ["blue"]
+
+    def check_clean(self) -> None:
+        super().check_clean()
+        self.check_interfaces(1)
+        assert self.row(self.servers[0]).requested_networks == ()
+
+
+class DetachStage(InterfaceStage):
+    """It loses the only one it has."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, DETACH_INTERFACE)
+
+    def _ask(self, desk, context, server_id) -> None:
+        interfaces.accept_detach(desk, context, server_id, self.first.id)
+
+    def check_success(self) -> None:
+        super().check_success()
+        self.check_interfaces(0)
+
+    def check_clean(self) -> None:
+        super().check_clean()
+        self.check_interfaces(1)
+
+
+class AddressStage(InterfaceStage):
+    """A running server whose only port has so many addresses, and gets one more or loses the first."""
+
+    def __init__(self, database: Database, workflow, before: int, after: int) -> None:
+        super().__init__(database, workflow)
+        self._counts = (before, after)
+        for _ in range(before - 1):
+            database.transact(lambda tx: self.network.take_address(tx, self.first.id))
+        self.hosts["h1"].addresses_of[self.servers[0].id] = self.addresses()
+
+    def addresses(self) -> set[str]:
+        ports = self.network.ports_of(self.servers[0].id)
+        return {fixed.ip_address for port in ports for fixed in port.fixed_ips}
+
+    def _ask(self, desk, context, server_id) -> None:
+        if self.workflow is ADD_FIXED_IP:
+            fixed_ips.accept_add(desk, self.network, context, server_id, self.first.network_id)
+        else:
+            fixed_ips.accept_remove(desk, self.network, context, server_id, self.first.fixed_ips[0].ip_address)
+
+    def check_addresses(self, count: int) -> None:
+        assert len(self.addresses()) == count
+        if not self.standings.lost:
+            assert self.hosts["h1"].addresses_of[self.servers[0].id] == self.addresses()
+
+    def check_success(self) -> None:
+        super().check_success()
+        self.check_addresses(self._counts[1])
+
+    def check_clean(self) -> None:
+        super().check_clean()
+        self.check_addresses(self._counts[0])
+
+
+def adding(database: Database) -> AddressStage:
+    return AddressStage(database, ADD_FIXED_IP, 1, 2)
+
+
+def removing(database: Database) -> AddressStage:
+    return AddressStage(database, REMOVE_FIXED_IP, 2, 1)
 
 
 class RescueStage(SettledStage):
@@ -146,6 +256,10 @@ class ActionScenario:
 SCENARIOS = (
     ActionScenario(SOFT_DELETE, SoftDeleteStage),
     ActionScenario(RESTORE, RestoreStage),
+    ActionScenario(ATTACH_INTERFACE, AttachStage),
+    ActionScenario(DETACH_INTERFACE, DetachStage),
+    ActionScenario(ADD_FIXED_IP, adding),
+    ActionScenario(REMOVE_FIXED_IP, removing),
     ActionScenario(RESCUE, RescueStage),
     ActionScenario(UNRESCUE, UnrescueStage),
     ActionScenario(REBUILD, RebuildStage),

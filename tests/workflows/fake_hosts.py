@@ -20,6 +20,7 @@ from nova_lite.rpc.commands import (
     CrashGuest,
     DropHeld,
     EnsureGuest,
+    EnsureInterfaces,
     EnsurePower,
     FetchImage,
     FinishLive,
@@ -82,6 +83,8 @@ class FakeHost:
         self.fill: Callable[[ImageTarget], Fault | None] = lambda target: None  # puts an image's data in
         self.images: set[str] = set()
         self.rewired: set[ServerId] = set()
+        self.ports_of: dict[ServerId, tuple[str, ...]] = {}  # as they were ordered
+        self.addresses_of: dict[ServerId, set[str]] = {}
         self.images_of: dict[ServerId, str] = {}
         self.rescued: set[ServerId] = set()
         self.passwords: dict[ServerId, str] = {}
@@ -159,6 +162,13 @@ class FakeHost:
 
     def _rewire_guest(self, message: RewireGuest) -> None:
         self.rewired.add(message.head.server_id)
+
+    def _ensure_interfaces(self, message: EnsureInterfaces) -> Fault | None:
+        if message.head.server_id not in self.guests:
+            return Fault(code="no_guest", message="There is no such guest.")
+        self.ports_of[message.head.server_id] = tuple(one.port_id for one in message.interfaces)
+        self.addresses_of[message.head.server_id] = {address for one in message.interfaces for address in one.addresses}
+        return None
 
     def _crash_guest(self, message: CrashGuest) -> None:
         self.crashes.add((message.head.server_id, message.head.operation_id))

@@ -26,6 +26,8 @@ NAMES = {  # what the API calls a workflow by another name
     "reboot_hard": "reboot",
     "change_password": "changePassword",
     "soft_delete": "delete",
+    "add_fixed_ip": "addFixedIp",
+    "remove_fixed_ip": "removeFixedIp",
     "inject_network_info": "injectNetworkInfo",
     "snapshot": "createImage",
     "backup": "createBackup",

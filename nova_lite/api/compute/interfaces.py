@@ -6,14 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.compute.later_actions import not_yet
+from nova_lite.api.compute import patience
 from nova_lite.api.compute.lookup import ready_server, server_of
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request
+from nova_lite.model.ids import NetworkId, OperationId, PortId
 from nova_lite.model.network import Port
-from nova_lite.model.server import Server
+from nova_lite.model.server import RequestedNetwork, Server
+from nova_lite.workflows import fixed_ips, interfaces
+from nova_lite.workflows.interfaces import ACTION
 
 View = dict[str, Any]
+IN_TURN = frozenset(
+    one.name
+    for one in (interfaces.ATTACH_INTERFACE, interfaces.DETACH_INTERFACE, fixed_ips.ADD_FIXED_IP, fixed_ips.REMOVE_FIXED_IP)
+)
 
 
 def _plain(server: Server, port: Port) -> View:
@@ -50,31 +57,87 @@ def list_interfaces(request: Request) -> Answer:
 def show_interface(request: Request) -> Answer:
     """Show one of a server's ports."""
     server, ports = _ports(request)
-    return Answer(body={"interfaceAttachment": VIEW.at(request.version)(server, _one(request, ports))})
+    return Answer(
+        body={"interfaceAttachment": VIEW.at(request.version)(server, _one(request, ports, request.params["port_id"]))}
+    )
 
 
-def _one(request: Request, ports: tuple[Port, ...]) -> Port:
+def _one(request: Request, ports: tuple[Port, ...], port_id: str) -> Port:
     for port in ports:
-        if port.id == request.params["port_id"]:
+        if port.id == port_id:
             return port
-    raise errors.NotFound(f"Instance {request.params['server_id']} does not have port with id {request.params['port_id']}")
+    raise errors.NotFound(f"Instance {request.params['server_id']} does not have port with id {port_id}")
 
 
 def attach_interface(request: Request) -> Answer:
-    """Refuse another interface, once the request and the server are in order: guests have those of their boot."""
-    asked = (request.body or {}).get("interfaceAttachment") or {}
+    """Attach a port, or a new one, and show it: ACTIVE once the guest has it, DOWN while the host is still at it.
+
+    Raises: what `accept_attach` does; what the host says when it cannot. The port is then as it was before.
+    """
+    wanted = _wanted((request.body or {}).get("interfaceAttachment") or {})
+    parts = request.parts
+
+    def accept() -> tuple[PortId, OperationId]:
+        server = _ready(request)
+        return interfaces.accept_attach(parts.desk, parts.network, request.context, server.id, wanted)
+
+    port_id, operation_id = patience.in_turn(request, IN_TURN, accept)
+    patience.wait_for_end(request, operation_id)
+    server, ports = _ports(request)
+    return Answer(body={"interfaceAttachment": VIEW.at(request.version)(server, _one(request, ports, port_id))})
+
+
+def _wanted(asked: dict[str, Any]) -> RequestedNetwork:
+    """Read what is to be attached. Raises: BadRequest."""
     if asked.get("net_id") and asked.get("port_id"):
         raise errors.BadRequest("Must not input both network_id and port_id")
     if asked.get("fixed_ips") and not asked.get("net_id"):
         raise errors.BadRequest("Must input network_id when request IP address")
+    fixed = asked.get("fixed_ips")
+    return RequestedNetwork(
+        network_id=asked.get("net_id"),
+        port_id=asked.get("port_id"),
+        fixed_ip=fixed[0]["ip_address"] if fixed else None,
+        tag=asked.get("tag"),
+    )
+
+
+def _ready(request: Request, action: str = ACTION) -> Server:
     with request.parts.database.read() as tx:
-        ready_server(request, tx, "interface")
-    raise not_yet("attach interface")
+        return ready_server(request, tx, action)
 
 
 def detach_interface(request: Request) -> Answer:
-    """Refuse to take an interface away, once the request and the server are in order."""
-    with request.parts.database.read() as tx:
-        server = ready_server(request, tx, "interface")
-    _one(request, request.parts.network.ports_of(server.id))
-    raise not_yet("detach interface")
+    """Accept that a server gives one of its ports up."""
+
+    def accept() -> None:
+        server = _ready(request)
+        port = _one(request, request.parts.network.ports_of(server.id), request.params["port_id"])
+        interfaces.accept_detach(request.parts.desk, request.context, server.id, port.id)
+
+    patience.in_turn(request, IN_TURN, accept)
+    return Answer(status=202)
+
+
+def add_fixed_ip(request: Request) -> Answer:
+    """Accept one address more in a network that the server has a port in."""
+    parts, network_id = request.parts, NetworkId(str(request.body["addFixedIp"]["networkId"]))
+
+    def accept() -> None:
+        server = _ready(request, "addFixedIp")
+        fixed_ips.accept_add(parts.desk, parts.network, request.context, server.id, network_id)
+
+    patience.in_turn(request, IN_TURN, accept)
+    return Answer(status=202)
+
+
+def remove_fixed_ip(request: Request) -> Answer:
+    """Accept one address less."""
+    parts, address = request.parts, str(request.body["removeFixedIp"]["address"])
+
+    def accept() -> None:
+        server = _ready(request, "removeFixedIp")
+        fixed_ips.accept_remove(parts.desk, parts.network, request.context, server.id, address)
+
+    patience.in_turn(request, IN_TURN, accept)
+    return Answer(status=202)

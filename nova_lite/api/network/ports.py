@@ -103,7 +103,10 @@ def update_port(request: Request) -> Answer:
     def work(tx: Tx) -> Port:
         port = _port(request, tx)
         if "device_id" in asked and port.server_id is not None:
-            raise errors.Conflict("A server gives a port back by being deleted.", type="PortInUse")
+            raise errors.Conflict(
+                "A server gives a port back when it is deleted, or when the port is detached (Compute API, os-interface).",
+                type="PortInUse",
+            )
         ports.update(tx, port, changes, address)
         return records.get_port(tx, port.id)
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from nova_lite.compute.virt.interfaces import GuestInterfaces
 from nova_lite.compute.virt.live import LiveMoves
 from nova_lite.compute.virt.moves import Moves
 from nova_lite.compute.virt.renewal import GuestRenewal
@@ -59,6 +60,10 @@ class VirtDriver(Protocol):
 
     states: GuestStates
     renewal: GuestRenewal
+
+    @property
+    def interfaces(self) -> GuestInterfaces:
+        """Give the part that plugs network cards in and out."""
 
     @property
     def snapshots(self) -> Snapshots:

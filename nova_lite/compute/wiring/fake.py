@@ -39,6 +39,13 @@ class FakeWiring:
             self.plugged.pop(server_id, None)
             self.specs.pop(server_id, None)
 
+    def unplug_one(self, server_id: ServerId, interface: GuestInterface) -> None:
+        """Forget one tap."""
+        with self._lock:
+            taps = self.plugged.get(server_id, [])
+            if tap_name(interface.port_id) in taps:
+                taps.remove(tap_name(interface.port_id))
+
     def set_metadata(self, spec: GuestSpec) -> None:
         """Remember the spec."""
         self.specs[spec.server_id] = spec

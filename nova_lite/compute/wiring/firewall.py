@@ -7,6 +7,8 @@ touched. The anti-spoofing rules keep no state: connection tracking does not wor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nova_lite.compute.wiring.bridge import METADATA_IP
 from nova_lite.compute.wiring.commands import run, succeeds
 
@@ -78,9 +80,9 @@ add rule inet {table} through reject with icmpx admin-prohibited
 """
 
 
-def ensure_tap(bridge: str, tap: str, mac: str, address: str) -> None:
+def ensure_tap(bridge: str, tap: str, mac: str, own: Sequence[str]) -> None:
     """Let only these addresses out of a tap: frames, ARP and IPv4; DHCP requests too. May be repeated. Raises: WiringError."""
-    table = f"bridge {tables(bridge)[1][1]}"
+    table, addresses = f"bridge {tables(bridge)[1][1]}", ", ".join(own)
     run(
         [NFT, "-f", "-"],
         f"""
@@ -88,11 +90,11 @@ add chain {table} {tap}
 flush chain {table} {tap}
 add rule {table} {tap} ether saddr != {mac} drop
 add rule {table} {tap} arp saddr ether != {mac} drop
-add rule {table} {tap} arp saddr ip != {{ {address}, 0.0.0.0 }} drop
+add rule {table} {tap} arp saddr ip != {{ {addresses}, 0.0.0.0 }} drop
 add rule {table} {tap} ether type arp accept
 add rule {table} {tap} udp sport 67 drop
 add rule {table} {tap} ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept
-add rule {table} {tap} ip saddr {address} accept
+add rule {table} {tap} ip saddr {{ {addresses} }} accept
 add rule {table} {tap} drop
 add element {table} taps {{ "{tap}" : jump {tap} }}
 """,

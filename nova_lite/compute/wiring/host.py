@@ -70,7 +70,7 @@ class HostWiring:
             self.ensure_network(interface)
         tap = bridge.tap_name(interface.port_id)
         self._notes.add(server_id, Plugged(tap=tap, interface=interface))
-        firewall.ensure_tap(interface.bridge, tap, interface.mac_address, interface.ip_address)  # first: never unguarded
+        firewall.ensure_tap(interface.bridge, tap, interface.mac_address, interface.addresses)  # first: never unguarded
         bridge.ensure_tap(tap, interface.bridge, interface.mtu, queues=interface.queues)
         spec = self._specs.of(interface.ip_address)
         self._dhcp(interface.bridge).add(interface, spec.hostname if spec else "")
@@ -80,10 +80,19 @@ class HostWiring:
         """Remove all taps, rules, DHCP and metadata of the server; nothing to remove is success. Raises: WiringError."""
         self._specs.drop(server_id)
         for plugged in self._notes.plugged(server_id):
-            bridge.remove_link(plugged.tap)
-            firewall.remove_tap(plugged.interface.bridge, plugged.tap)
-            self._dhcp(plugged.interface.bridge).remove(plugged.interface)
+            self._pull(plugged)
         self._notes.remove(server_id)
+
+    def unplug_one(self, server_id: ServerId, interface: GuestInterface) -> None:
+        """Remove the tap of one interface, its rules and its DHCP; nothing to remove is success. Raises: WiringError."""
+        tap = bridge.tap_name(interface.port_id)
+        self._pull(Plugged(tap=tap, interface=interface))
+        self._notes.remove_one(server_id, tap)
+
+    def _pull(self, plugged: Plugged) -> None:
+        bridge.remove_link(plugged.tap)
+        firewall.remove_tap(plugged.interface.bridge, plugged.tap)
+        self._dhcp(plugged.interface.bridge).remove(plugged.interface)
 
     def set_metadata(self, spec: GuestSpec) -> None:
         """Answer the guest's metadata requests from this spec from now on."""
@@ -117,7 +126,7 @@ class HostWiring:
 
     def _guard_taps(self, name: str) -> None:
         for plugged in self._plugged_on(name):
-            firewall.ensure_tap(name, plugged.tap, plugged.interface.mac_address, plugged.interface.ip_address)
+            firewall.ensure_tap(name, plugged.tap, plugged.interface.mac_address, plugged.interface.addresses)
 
     def _plugged_on(self, name: str) -> tuple[Plugged, ...]:
         return tuple(plugged for plugged in self._notes.all_plugged() if plugged.interface.bridge == name)

@@ -44,7 +44,7 @@ class Specs:
         """Answer this guest's addresses from this spec from now on."""
         with self._lock:
             self._drop(spec.server_id)
-            self._specs |= {interface.ip_address: spec for interface in spec.interfaces}
+            self._specs |= {address: spec for interface in spec.interfaces for address in interface.addresses}
 
     def drop(self, server_id: ServerId) -> None:
         """Answer this guest no more."""

@@ -78,6 +78,10 @@ class Notes:
         for server_id in self.servers():
             yield from self.plugged(server_id)
 
+    def remove_one(self, server_id: ServerId, tap: str) -> None:
+        """Forget one interface of a server. May be repeated."""
+        (self._folder / "servers" / server_id / tap).unlink(missing_ok=True)
+
     def remove(self, server_id: ServerId) -> None:
         """Forget a server. May be repeated."""
         shutil.rmtree(self._folder / "servers" / server_id, ignore_errors=True)

@@ -36,6 +36,9 @@ class Wiring(Protocol):
     def unplug(self, server_id: ServerId) -> None:
         """Remove all taps, rules, DHCP and metadata of the server; nothing to remove is success. Raises: WiringError."""
 
+    def unplug_one(self, server_id: ServerId, interface: GuestInterface) -> None:
+        """Remove the tap of one interface, its rules and its DHCP; nothing to remove is success. Raises: WiringError."""
+
     def set_metadata(self, spec: GuestSpec) -> None:
         """Answer the guest's metadata requests from this spec from now on. Raises: WiringError."""
 

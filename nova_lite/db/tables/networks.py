@@ -67,6 +67,7 @@ addresses = sa.Table(
     sa.Column("ip_address", sa.String(64), primary_key=True),
     sa.Column("ip_number", sa.BigInteger, nullable=False),  # IPv4 as a number: finds the lowest free one
     uuid_column("port_id", nullable=False),
+    epoch("added_at"),  # of what a port got beside its first address
     sa.ForeignKeyConstraint(["port_id"], ["ports.id"], ondelete="CASCADE"),
     sa.ForeignKeyConstraint(["subnet_id"], ["subnets.id"]),
     sa.Index("ix_addresses_port_id", "port_id"),

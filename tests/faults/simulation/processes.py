@@ -45,6 +45,7 @@ LOOK_S = 20.0  # a lost host is silent for 120 s: the daemon's 5 s would only co
 CHANGES = frozenset({"ensure_guest", "remove_guest", "power_on", "power_off", "reboot"})
 SNAPSHOTS = frozenset({"take", "upload", "release"})
 STATES = frozenset({"pause", "suspend", "set_password", "interrupt", "rewire"})
+INTERFACES = frozenset({"ensure"})
 RENEWAL = frozenset({"fetch", "rebuild", "rescue", "unrescue"})
 MOVES = frozenset({"hold", "bring", "finish", "restore", "drop"})
 LIVE = frozenset({"prepare", "migrate", "stay"})
@@ -227,6 +228,7 @@ class ComputeProcess:
         self.hypervisor.snapshots.send = FakeImages(shared).send  # the image service, which has no deaths here
         self.hypervisor.snapshots = Wrapped(self.hypervisor.snapshots, seams, "driver", SNAPSHOTS)
         self.hypervisor.states = Wrapped(self.hypervisor.states, seams, "driver", STATES)
+        self.hypervisor.interfaces = Wrapped(self.hypervisor.interfaces, seams, "driver", INTERFACES)
         self.hypervisor.renewal = Wrapped(self.hypervisor.renewal, seams, "driver", RENEWAL)
         self.hypervisor.live = Wrapped(self.hypervisor.live, seams, "driver", LIVE)
         self.hypervisor.live._inner._give = _giver(folder.parent)

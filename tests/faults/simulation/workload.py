@@ -20,12 +20,14 @@ from workflows.servers import CONTEXT, MANY, PROJECT, add_host, new_server
 from nova_lite.db.engine import Tx
 from nova_lite.db.quota import put_limits
 from nova_lite.db.tables import inventory as tables
+from nova_lite.db.tables.networks import addresses as address_table
 from nova_lite.db.tables.networks import ports as port_table
 from nova_lite.db.tables.servers import servers as server_table
 from nova_lite.durable import idempotency, journal
 from nova_lite.inventory import claims, hosts
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.ids import FlavorId, HostName, ImageId, ServerId
+from nova_lite.model.server import RequestedNetwork
 from nova_lite.network.bootstrap import bootstrap
 from nova_lite.network.service import Networks
 from nova_lite.quota import usage
@@ -35,6 +37,8 @@ from nova_lite.workflows import (
     create,
     delete,
     evacuate,
+    fixed_ips,
+    interfaces,
     live_migrate,
     power,
     rebuild,
@@ -49,7 +53,7 @@ from nova_lite.workflows import (
 from nova_lite.workflows.desk import Desk
 
 Ask = Callable[[Desk, ServerId], object]
-COLUMNS = ("id", "state", "host", "shelved_image_id")
+COLUMNS = ("id", "state", "host", "shelved_image_id", "addresses")
 POWER_STATES = {
     "active": "RUNNING",
     "stopped": "SHUTDOWN",
@@ -136,6 +140,27 @@ def _crash_dump(desk: Desk, server_id: ServerId) -> None:
     ask_guest.accept_crash_dump(desk, CONTEXT, server_id)
 
 
+def _attach(desk: Desk, server_id: ServerId) -> None:
+    interfaces.accept_attach(desk, Networks(desk.database), CONTEXT, server_id, RequestedNetwork())
+
+
+def _detach(desk: Desk, server_id: ServerId) -> None:
+    """Take the newest of several interfaces away."""
+    port = Networks(desk.database).ports_of(server_id)[-1]
+    interfaces.accept_detach(desk, CONTEXT, server_id, port.id)
+
+
+def _add_address(desk: Desk, server_id: ServerId) -> None:
+    network = Networks(desk.database)
+    fixed_ips.accept_add(desk, network, CONTEXT, server_id, network.ports_of(server_id)[0].network_id)
+
+
+def _remove_address(desk: Desk, server_id: ServerId) -> None:
+    """Take the last address of the first port away."""
+    network = Networks(desk.database)
+    fixed_ips.accept_remove(desk, network, CONTEXT, server_id, network.ports_of(server_id)[0].fixed_ips[-1].ip_address)
+
+
 def _evacuate(desk: Desk, server_id: ServerId) -> None:
     """Say that a server's host is dead, and no other; then evacuate it."""
 
@@ -174,6 +199,10 @@ LOADS = (
     Load(workflow="change_password", begins="active", ends="active", ask=_change_password),
     Load(workflow="inject_network_info", begins="active", ends="active", ask=_network_info),
     Load(workflow="trigger_crash_dump", begins="active", ends="active", ask=_crash_dump),
+    Load(workflow="attach_interface", begins="active", ends="active", ask=_attach),
+    Load(workflow="detach_interface", begins="attached", ends="active", ask=_detach),
+    Load(workflow="add_fixed_ip", begins="active", ends="active", ask=_add_address),
+    Load(workflow="remove_fixed_ip", begins="addressed", ends="active", ask=_remove_address),
     Load(workflow="evacuate", begins="active", ends="active", ask=_evacuate),
     Load(
         workflow="live_migrate",
@@ -273,6 +302,8 @@ def make_shelf() -> tuple[tempfile.TemporaryDirectory[str], Shelf]:
             ("shelve", "shelved"),
         ):
             _go_on(shelf, "active", end, next(load for load in LOADS if load.workflow == workflow))
+        _go_on(shelf, "active", "attached", next(load for load in LOADS if load.workflow == "attach_interface"))
+        _go_on(shelf, "active", "addressed", next(load for load in LOADS if load.workflow == "add_fixed_ip"))
         _go_on(shelf, "active", "resized", next(load for load in LOADS if load.workflow == "migrate"))
         _go_on(shelf, "shelved", "shelved_offloaded", next(load for load in LOADS if load.workflow == "shelve_offload"))
     return folder, shelf
@@ -304,6 +335,7 @@ def check(world: World, ends: Counter[str]) -> None:
         claimed = Counter(tx.execute(sa.select(claim.server_id, claim.host).where(claim.role != "held")).tuples().all())
         held = set(tx.execute(sa.select(claim.server_id).where(claim.role == "held")).scalars())
         ports = Counter(tx.execute(sa.select(port_table.c.server_id, port_table.c.status)).tuples().all())
+        addresses = Counter(tx.execute(sa.select(address_table.c.ip_address)).scalars())
         owed = tx.execute(sa.select(tables.tombstones)).all()
         assert journal.live(tx) == ()
         assert claims.differences(tx) == ()
@@ -316,7 +348,9 @@ def check(world: World, ends: Counter[str]) -> None:
     assert Counter(one for name in HOSTS for one in world.up[name].hypervisor.moves.held()) == Counter(held)
     assert guests(world) == expected
     assert claimed == Counter((row.id, row.host) for row in here)
-    assert ports == Counter((row.id, "ACTIVE") for row in living)
+    assert all(row.addresses for row in living)
+    assert ports == Counter((row.id, "ACTIVE") for row in living for _ in {one["mac_address"] for one in row.addresses})
+    assert addresses == Counter(one["ip_address"] for row in living for one in row.addresses)
     assert used == sum(row.state != "soft-delete" for row in living)
     assert not any(world.up[name].hypervisor.snapshots.held(row.id) for row in here for name in HOSTS if row.host == name)
     kept = {row.shelved_image_id for row in rows if row.state.startswith("shelved")}

@@ -13,13 +13,14 @@ from nova_lite.image import records as image_records
 from nova_lite.inventory import hosts
 from nova_lite.model.console import ConsolePlace
 from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
-from nova_lite.model.guest import PowerState
+from nova_lite.model.guest import GuestInterface, PowerState
 from nova_lite.model.host import HostFacts
 from nova_lite.model.image import Image, ImageStatus, Visibility
 from nova_lite.model.network import FixedIp, Port
 from nova_lite.model.resources import Resources
 from nova_lite.model.server import Fault, RequestedNetwork, Server, ServerAddress, ServerState
 from nova_lite.network import bootstrap as network_bootstrap
+from nova_lite.network.port import BoundPort
 from nova_lite.servers import flavors, records
 from nova_lite.workflows.power import REBOOT, PowerParams
 
@@ -75,7 +76,28 @@ class Images:
 
 
 class Network:
-    """One network with one free port."""
+    """One network with one free port, and what a server is given more."""
+
+    def __init__(self):
+        self.taken = []
+
+    def take_port(self, tx, order):
+        (one,) = order.requested or (RequestedNetwork(network_id=NETWORK),)
+        if one.port_id == PORT or one.fixed_ip == "10.0.0.5":
+            raise errors.Conflict("It is in use by a server.")
+        if one.port_id is not None or one.network_id != NETWORK:
+            raise errors.NotFound(f"Network or port {one.network_id or one.port_id} could not be found.")
+        if not (one.fixed_ip or "10.0.0.6").startswith("10.0.0."):
+            raise errors.BadRequest("It is not an address of the network.")
+        port = _port(number(503), "fa:16:3e:00:00:06", one.fixed_ip or "10.0.0.6", order.server_id, "DOWN")
+        self.taken = [port]
+        return _bound(port)
+
+    def bound_ports(self, server_id, requested=()):
+        return tuple(_bound(port) for port in self.ports_of(server_id))
+
+    def take_address(self, tx, port_id):
+        return "10.0.0.7"
 
     def resolve(self, project_id, requested, *, auto):
         if not requested:
@@ -89,18 +111,34 @@ class Network:
         """The servers with an address have a port."""
         if server_id != number(100):
             return ()
-        fixed = (FixedIp(subnet_id=number(502), ip_address="10.0.0.5"),)
-        port = Port(
-            id=PORT,
-            network_id=NETWORK,
-            project_id=None,
-            name="",
-            mac_address="fa:16:3e:00:00:05",
-            fixed_ips=fixed,
-            server_id=server_id,
-            status="ACTIVE",
-        )
-        return (port,)
+        first = _port(PORT, "fa:16:3e:00:00:05", "10.0.0.5", server_id, "ACTIVE")
+        return (first, *(port for port in self.taken if port.server_id == server_id))
+
+
+def _bound(port):
+    interface = GuestInterface(
+        port_id=port.id,
+        network_id=NETWORK,
+        bridge="br",
+        mac_address=port.mac_address,
+        ip_address=port.fixed_ips[0].ip_address,
+        prefix_length=24,
+        gateway_ip=None,
+    )
+    return BoundPort(interface=interface, network_name="private")
+
+
+def _port(port_id, mac, address, server_id, status):
+    return Port(
+        id=port_id,
+        network_id=NETWORK,
+        project_id=None,
+        name="",
+        mac_address=mac,
+        fixed_ips=(FixedIp(subnet_id=number(502), ip_address=address),),
+        server_id=server_id,
+        status=status,
+    )
 
 
 class Compute:

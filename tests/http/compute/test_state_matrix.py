@@ -154,3 +154,20 @@ def test_what_was_deleted_softly_is_shown_and_not_listed(client, world, variable
     assert get(f"/{variables['active']}")["server"]["status"] == "SOFT_DELETED"
     assert variables["active"] not in [one["id"] for one in get("")["servers"]]
     assert [one["id"] for one in get("?status=SOFT_DELETED")["servers"]] == [variables["active"]]
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE"])
+@pytest.mark.parametrize("state", list(ServerState), ids=str)
+def test_interfaces_come_and_go_in_their_states(client, world, variables, put, state, method):
+    put(state)
+    path = f"/compute/v2.1/servers/{variables['active']}/os-interface"
+    path += f"/{variables['port']}" if method == "DELETE" else ""
+
+    answer = client.simulate_request(method, path, headers={"X-Auth-Token": world.tokens["demo"]})
+
+    if state is ServerState.DELETED:
+        check_refused(answer, 404)
+    elif state in rules.ALLOWED["interface"]:
+        assert answer.status_code == {"POST": 200, "DELETE": 202}[method], answer.text
+    else:
+        check_refused(answer)

@@ -58,6 +58,15 @@ def interface(**changes):
     return GuestInterface(**values)
 
 
+def numbered_interface(number):
+    """Make one of several that differ in all that must differ."""
+    return interface(
+        port_id=f"{number:08x}-0000-4000-8000-000000000001",
+        mac_address=f"fa:16:3e:00:01:{number:02x}",
+        ip_address=f"10.0.0.{100 + number}",
+    )
+
+
 def key(name="mine", data="ssh-ed25519 AAAA me\n"):
     return PublicKey(name=name, type="ssh", data=data)
 

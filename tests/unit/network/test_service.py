@@ -16,7 +16,7 @@ from nova_lite.model.network import Port
 from nova_lite.model.server import RequestedNetwork
 from nova_lite.network import addresses, records
 from nova_lite.network.bootstrap import bootstrap
-from nova_lite.network.port import PortOrder
+from nova_lite.network.port import PortOrder, shown_addresses
 from nova_lite.network.service import Networks
 
 PROJECT = ProjectId("p" * 32)
@@ -208,3 +208,96 @@ def test_many_at_once_get_different_addresses(tmp_path):
     given = [port.fixed_ips[0].ip_address for port in ports(networks)]
     assert len(given) == len(set(given)) == 50
     database.dispose()
+
+
+# -- one more, for a server that is there --------------------------------------------------------------------------------
+
+
+def take(networks: Networks, one: RequestedNetwork | None = None, key: str = "op:attach_interface", **changes: object) -> Port:
+    asked = order(networks, requested=(one,) if one else (), key=key, **changes)
+    bound = networks.database.transact(lambda tx: networks.take_port(tx, asked))
+    with networks.database.read() as tx:
+        return records.get_port(tx, bound.interface.port_id)
+
+
+def give_up(networks: Networks, port: Port, server: str = "s1") -> None:
+    networks.database.transact(lambda tx: networks.give_up_port(tx, ServerId(server), port.id))
+
+
+def test_a_port_that_was_made_for_a_server_goes_when_it_is_given_up(networks):
+    networks.ensure_ports(order(networks))
+
+    made = take(networks)
+
+    assert (made.server_id, made.host, made.status) == ("s1", "h1", "DOWN")
+    networks.database.transact(lambda tx: networks.settle_port(tx, made.id))
+    assert [port.status for port in networks.ports_of(ServerId("s1"))] == ["DOWN", "ACTIVE"]
+    for _ in range(2):
+        give_up(networks, made)
+    assert made.id not in {port.id for port in ports(networks)}
+    assert len(networks.ports_of(ServerId("s1"))) == 1
+
+
+def test_a_users_own_port_is_free_when_it_is_given_up(networks):
+    mine = own_port(networks)
+
+    taken = take(networks, RequestedNetwork(port_id=mine.id))
+    give_up(networks, taken, server="another")
+    assert networks.ports_of(ServerId("s1")) == (taken,)
+    give_up(networks, taken)
+
+    (free,) = ports(networks)
+    assert (free.server_id, free.host, free.device_owner, free.status) == (None, None, "", "DOWN")
+    assert free.fixed_ips == mine.fixed_ips
+
+
+def test_what_cannot_be_attached_is_refused_and_nothing_is_taken(networks):
+    mine, foreign = own_port(networks), own_port(networks, "q" * 32)
+    used = take(networks, RequestedNetwork(port_id=mine.id))
+    address = RequestedNetwork(network_id=mine.network_id, fixed_ip=foreign.fixed_ips[0].ip_address)
+    refused = (
+        (RequestedNetwork(port_id=used.id), errors.Conflict),
+        (RequestedNetwork(port_id=foreign.id), errors.NotFound),
+        (RequestedNetwork(port_id="none"), errors.NotFound),
+        (RequestedNetwork(network_id="none"), errors.NotFound),
+        (address, errors.Conflict),
+        (dataclasses.replace(address, fixed_ip="10.8.0.1"), errors.BadRequest),
+    )
+
+    for number, (one, kind) in enumerate(refused):
+        with pytest.raises(kind):
+            take(networks, one, key=f"{number}:attach_interface")
+
+    assert {port.id for port in ports(networks)} == {mine.id, foreign.id}
+
+
+def test_when_no_address_is_free_the_request_is_at_fault(networks):
+    for number in range(20):
+        try:
+            take(networks, key=f"{number}:attach_interface")
+        except errors.BadRequest as error:
+            assert "no free address" in error.message
+            break
+    else:
+        pytest.fail("a network of 16 addresses gave 20")
+
+    assert len(ports(networks)) == number
+
+
+def test_a_ports_first_address_stays_the_first_though_a_lower_one_is_added(networks):
+    blocker = own_port(networks)
+    (bound,) = networks.ensure_ports(order(networks))
+    port_id, first = bound.interface.port_id, bound.interface.ip_address
+    with networks.database.read() as tx:
+        lower = records.get_port(tx, blocker.id).fixed_ips[0].ip_address
+    networks.database.transact(lambda tx: networks.give_up_address(tx, blocker.id, lower))
+
+    taken = networks.database.transact(lambda tx: networks.take_address(tx, port_id))
+
+    assert taken == lower < first
+    (now,) = networks.bound_ports(ServerId("s1"))
+    assert (now.interface.ip_address, now.interface.more_addresses) == (first, (lower,))
+    assert [one.ip_address for one in shown_addresses((now,))] == [first, lower]
+    networks.database.transact(lambda tx: networks.give_up_address(tx, port_id, first))
+    (now,) = networks.bound_ports(ServerId("s1"))
+    assert now.interface.addresses == (lower,)

@@ -14,6 +14,7 @@ from nova_lite.compute.virt.driver import PasswordListener, PowerListener
 from nova_lite.compute.virt.fake import hardware
 from nova_lite.compute.virt.fake.consoles import UP, FakeConsoles
 from nova_lite.compute.virt.fake.guests import Guests, boot
+from nova_lite.compute.virt.fake.interfaces import FakeInterfaces
 from nova_lite.compute.virt.fake.live import FakeLive
 from nova_lite.compute.virt.fake.mishaps import Mishaps
 from nova_lite.compute.virt.fake.moves import FakeMoves, Fetch
@@ -51,6 +52,7 @@ class FakeDriver:
         self.images: set[str] = set()  # as of this process: simulated hosts keep no images
         self._listener: PowerListener | None = None
         self.states = FakeStates(self._guests, self._mishaps, self._changed)
+        self.interfaces = FakeInterfaces(self._guests, self._mishaps)
         self.renewal = FakeRenewal(self._guests, self._mishaps, self._changed, self._need_image)
         self.live = FakeLive(folder, self._guests, self._mishaps, self._changed)
         self.moves = FakeMoves(folder, self._guests, self._mishaps, self._changed, fetching or Fetcher().fetch)

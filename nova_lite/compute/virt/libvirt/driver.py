@@ -15,6 +15,7 @@ import libvirt
 from nova_lite.compute.virt.driver import PasswordListener, PowerListener, Stopped, VirtError
 from nova_lite.compute.virt.libvirt import console, consoles, domains, facts, usage
 from nova_lite.compute.virt.libvirt.connection import Connection
+from nova_lite.compute.virt.libvirt.interfaces import LibvirtInterfaces
 from nova_lite.compute.virt.libvirt.live import LibvirtLive
 from nova_lite.compute.virt.libvirt.making import DESTROY_S, START_S, Making, disk_errors
 from nova_lite.compute.virt.libvirt.moves import LibvirtMoves
@@ -48,6 +49,7 @@ class LibvirtDriver:
         self.consoles = consoles.LibvirtConsoles(self._connection, parts.uri, self._host, self._must_exist)
         self._listener: PowerListener | None = None
         self.states = LibvirtStates(self._must_exist, self._act, self._making.rewire)
+        self.interfaces = LibvirtInterfaces(parts, self._making, self._connection, self._must_exist)
         self.renewal = LibvirtRenewal(parts, self._making, self._connection, self.ensure_guest)
         self.live = LibvirtLive(parts, self._making, self._connection)
         self.moves = LibvirtMoves(parts, self._making, self)

@@ -22,12 +22,14 @@ def upgrade() -> None:
     _add_shelving()
     _add_metadefs()
     op.add_column("images", sa.Column("staged", Json(), nullable=True))
+    op.add_column("addresses", sa.Column("added_at", sa.Double(), nullable=True))
     _add_image_usage()
     _add_image_parts()
 
 
 def downgrade() -> None:
     """Take it back."""
+    op.drop_column("addresses", "added_at")
     op.drop_table("image_usage")
     _drop_maintenance()
     op.drop_table("image_parts")

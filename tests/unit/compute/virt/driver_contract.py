@@ -37,6 +37,11 @@ def powers(driver):
     return {guest.server_id: guest.power_state for guest in driver.list_guests()}
 
 
+def macs(driver):
+    """Give the MAC addresses of a running guest's cards."""
+    return {nic.mac_address for nic in driver.diagnostics(ONE).nics}
+
+
 def connected(driver, kind):
     made = driver.consoles.find(ONE, kind)()
     made.settimeout(20)
@@ -138,6 +143,28 @@ class DriverContract:
         assert listed_off == {ONE: PowerState.SHUTDOWN}
         assert on == [PowerState.RUNNING] * 2
         assert powers(driver) == {ONE: PowerState.RUNNING}
+
+    def test_a_guest_has_the_interfaces_that_it_is_to_have_and_keeps_them(self, hypervisor):
+        driver, card, other = hypervisor.driver, hypervisor.interface(1), hypervisor.interface(2)
+        driver.ensure_guest(hypervisor.spec(ONE), go())
+
+        for _ in range(2):
+            driver.interfaces.ensure(ONE, (card, other), go())
+        assert macs(driver) == {card.mac_address, other.mac_address}
+        driver.reboot(ONE, hard=True, graceful_s=0.0, stop=go())
+        assert macs(driver) == {card.mac_address, other.mac_address}
+        driver.power_off(ONE, 0.0, go())
+        for _ in range(2):
+            driver.interfaces.ensure(ONE, (other,), go())
+        driver.power_on(ONE)
+
+        assert macs(driver) == {other.mac_address}
+
+    def test_interfaces_of_no_guest_are_no_ones(self, hypervisor):
+        with pytest.raises(VirtError) as caught:
+            hypervisor.driver.interfaces.ensure(ONE, (hypervisor.interface(1),), go())
+
+        assert caught.value.code == "no_guest"
 
     def test_ensuring_a_guest_that_is_off_starts_it(self, hypervisor):
         driver = hypervisor.driver

@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from unit.compute.stage import spec
+from unit.compute.stage import numbered_interface, spec
 from unit.compute.virt.driver_contract import ONE, DriverContract, go
 from unit.compute.virt.snapshot_contract import SnapshotContract
 
@@ -22,6 +22,9 @@ class Hypervisor:
 
     def spec(self, server_id):
         return spec(server_id)
+
+    def interface(self, number):
+        return numbered_interface(number)
 
     def again(self):
         return FakeDriver(self.folder, "h1")

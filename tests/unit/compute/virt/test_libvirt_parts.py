@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 
+import libvirt
 import pytest
-from unit.compute.stage import SERVER, interface, spec
+from unit.compute.stage import SERVER, interface, numbered_interface, spec
 
 from nova_lite.compute.disks.root import Disk
-from nova_lite.compute.virt.libvirt import console, probe, xml
+from nova_lite.compute.specs import GuestSpecs
+from nova_lite.compute.virt.driver import VirtError
+from nova_lite.compute.virt.libvirt import console, interfaces, probe, xml
+from nova_lite.compute.virt.libvirt.interfaces import KEPT, LIVE
+from nova_lite.compute.virt.libvirt.making import Making
+from nova_lite.compute.wiring.bridge import tap_name
+from nova_lite.compute.wiring.fake import FakeWiring
+from nova_lite.model.guest import PowerState
 
 ROOT = Disk(path=Path("/d/root.qcow2"), format="qcow2", base=Path("/i/base.raw"), base_format="raw")
 DRIVE = Disk(path=Path("/d/config.iso"), format="raw", is_cdrom=True)
@@ -94,6 +104,134 @@ def test_an_interface_uses_the_tap_that_was_made_for_it():
 
     assert (made.get("type"), made.find("target").get("dev"), made.find("target").get("managed")) == ("ethernet", "tap1", "no")
     assert made.find("mac").get("address") == "fa:16:3e:00:00:01"
+
+
+def test_a_card_that_is_plugged_in_is_the_one_that_a_new_domain_would_have():
+    plug = xml.Plug(interface=interface(), tap="tap1")
+
+    made = interfaces.card_xml(plug, spec())
+
+    whole = ET.tostring(domain(), encoding="unicode")
+    assert interfaces.cards(whole) == {interface().mac_address: made}
+
+
+class Domain:
+    """A libvirt domain with its two definitions; it lets go of a card when it was asked `asks` times."""
+
+    def __init__(self, active=True, asks=1):
+        self.active = active
+        self.sides = {LIVE: {}, KEPT: {}}
+        self.asks = asks
+        self.calls = []
+
+    def isActive(self):
+        return self.active
+
+    def XMLDesc(self, flags):
+        cards = self.sides[KEPT if flags == libvirt.VIR_DOMAIN_XML_INACTIVE else LIVE].values()
+        return f"<domain><devices>{''.join(cards)}</devices></domain>"
+
+    def attachDeviceFlags(self, text, flag):
+        self.calls.append(("attach", flag))
+        (mac,) = interfaces.cards(f"<domain><devices>{text}</devices></domain>")
+        assert mac not in self.sides[flag]
+        self.sides[flag][mac] = text
+
+    def detachDeviceFlags(self, text, flag):
+        self.calls.append(("detach", flag))
+        (mac,) = interfaces.cards(f"<domain><devices>{text}</devices></domain>")
+        if flag == LIVE:
+            self.asks -= 1
+            if self.asks > 0:
+                return
+        del self.sides[flag][mac]
+
+
+class Stage:
+    """The libvirt part on a domain without a libvirt."""
+
+    def __init__(self, folder, domain, monkeypatch):
+        self.domain = domain
+        self.wiring = FakeWiring()
+        self.specs = GuestSpecs(folder / "guests")
+        monkeypatch.setattr(interfaces.domains, "find", lambda connection, host, server_id: self.domain)
+        for name in ("ASK_AGAIN_S", "LOOK_S"):
+            monkeypatch.setattr(interfaces, name, 0.0)
+        place = SimpleNamespace(host="h1")
+        parts = SimpleNamespace(place=place, specs=self.specs, wiring=self.wiring)
+        connection = SimpleNamespace(run=lambda act, timeout_s: act(None))
+        making = Making(parts, SimpleNamespace())
+        self.part = interfaces.LibvirtInterfaces(parts, making, connection, lambda server_id: PowerState.RUNNING)
+        self.specs.save(spec())
+
+    def ensure(self, *numbers):
+        self.part.ensure(SERVER, tuple(numbered_interface(number) for number in numbers), threading.Event())
+
+    def cards(self):
+        """Give the cards' MAC addresses, of the live domain and of its definition."""
+        return [sorted(side) for side in self.domain.sides.values()]
+
+
+def macs_of(*numbers):
+    return [numbered_interface(number).mac_address for number in numbers]
+
+
+def taps_of(*numbers):
+    return [tap_name(numbered_interface(number).port_id) for number in numbers]
+
+
+def test_a_running_guests_card_is_plugged_now_and_for_later_once(tmp_path, monkeypatch):
+    stage = Stage(tmp_path, Domain(), monkeypatch)
+
+    stage.ensure(1)
+    stage.ensure(1)
+
+    assert stage.cards() == [macs_of(1), macs_of(1)]
+    assert stage.domain.calls == [("attach", LIVE), ("attach", KEPT)]
+    assert stage.wiring.taps(SERVER) == tuple(taps_of(1))
+    assert stage.specs.find(SERVER).interfaces == (numbered_interface(1),)
+    assert stage.wiring.specs[SERVER].interfaces == (numbered_interface(1),)
+
+
+def test_a_guest_that_is_off_has_it_from_its_next_start(tmp_path, monkeypatch):
+    stage = Stage(tmp_path, Domain(active=False), monkeypatch)
+
+    stage.ensure(1)
+
+    assert stage.cards() == [[], macs_of(1)]
+
+
+def test_a_guest_that_does_not_hear_is_asked_again(tmp_path, monkeypatch):
+    stage = Stage(tmp_path, Domain(asks=3), monkeypatch)
+    stage.ensure(1, 2)
+
+    stage.ensure(2)
+
+    assert stage.domain.calls.count(("detach", LIVE)) == 3
+    assert stage.cards() == [macs_of(2), macs_of(2)]
+    assert stage.wiring.taps(SERVER) == tuple(taps_of(2))
+
+
+def test_a_card_that_the_guest_does_not_let_go_stays_whole(tmp_path, monkeypatch):
+    stage = Stage(tmp_path, Domain(asks=10**9), monkeypatch)
+    monkeypatch.setattr(interfaces, "LET_GO_S", 0.05)
+    stage.ensure(1)
+
+    with pytest.raises(VirtError) as caught:
+        stage.ensure()
+
+    assert caught.value.code == "held" and not caught.value.host_at_fault
+    assert stage.cards() == [macs_of(1), macs_of(1)]
+    assert stage.wiring.taps(SERVER) == tuple(taps_of(1))
+    assert stage.specs.find(SERVER).interfaces == (numbered_interface(1),)
+
+
+def test_a_guest_that_libvirt_forgot_gets_its_cards_with_its_next_domain(tmp_path, monkeypatch):
+    stage = Stage(tmp_path, None, monkeypatch)
+
+    stage.ensure(1)
+
+    assert stage.specs.find(SERVER).interfaces == (numbered_interface(1),)
 
 
 def test_the_console_is_logged_and_the_screen_listens_nowhere():

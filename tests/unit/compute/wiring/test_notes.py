@@ -71,3 +71,13 @@ def test_what_was_removed_is_forgotten_and_may_be_removed_again(folder):
     for _ in range(2):
         notes.remove_all()
     assert not folder.exists()
+
+
+def test_one_interface_is_forgotten_and_may_be_again(folder):
+    Notes(folder).add(SERVER, plugged("nl1"))
+    Notes(folder).add(SERVER, plugged("nl2"))
+
+    for _ in range(2):
+        Notes(folder).remove_one(SERVER, "nl1")
+
+    assert Notes(folder).plugged(SERVER) == (plugged("nl2"),)
