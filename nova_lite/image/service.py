@@ -15,7 +15,8 @@ from nova_lite.image import records, staging, tickets
 from nova_lite.image.access import ANYTHING, Viewer
 from nova_lite.image.imports import Imports
 from nova_lite.image.stores.base import Bytes, Store
-from nova_lite.image.stores.registry import make_store
+from nova_lite.image.stores.registry import make_stores
+from nova_lite.image.stores.several import several
 from nova_lite.image.tickets import Moment, Tickets, Use
 from nova_lite.image.upload import Order, Uploads
 from nova_lite.image.web import open_web
@@ -31,13 +32,13 @@ class Images:
 
     def __init__(self, database: Database, store: Store, tickets: Tickets, public_url: str, web: WebRules = WEB_RULES) -> None:
         """`public_url` is where hosts reach the APIs, such as `http://192.0.2.1:8774`. Nothing connects yet."""
-        self.store = store
+        self.store = several(store)
         self._database = database
         self._tickets = tickets
         self._public_url = public_url.rstrip("/")
-        self._uploads = Uploads(database, store)
+        self._uploads = Uploads(database, self.store)
         self.web = web
-        self.imports = Imports(database, store, lambda url: open_web(url, web))
+        self.imports = Imports(database, self.store, lambda url: open_web(url, web))
 
     def start(self) -> None:
         """Mend what processes that died left behind: images in `saving`, half and nameless bytes. May be repeated."""
@@ -135,13 +136,16 @@ class Images:
             image, now = records.get_timed(tx, image_id)
         return image, Moment(now, clock.boot_id(self._database))
 
-    def upload(self, order: Order) -> None:
-        """Take the bytes of an image in. Raises: as `Uploads.run`."""
-        self._uploads.run(order)
+    def upload(self, order: Order, store: str | None = None) -> None:
+        """Take the bytes of an image in, to the default store or another. Raises: as `Uploads.run`; NotFound."""
+        self._uploads_to(store).run(order)
 
-    def stage(self, order: Order) -> None:
-        """Take the bytes of an image in for an import. Raises: as `Uploads.run`."""
-        self._uploads.stage(order)
+    def stage(self, order: Order, store: str | None = None) -> None:
+        """Take the bytes of an image in for an import, to the default store or another. Raises: as `upload`."""
+        self._uploads_to(store).stage(order)
+
+    def _uploads_to(self, store: str | None) -> Uploads:
+        return self._uploads if store is None else Uploads(self._database, self.store.preferring(store))
 
     def open(self, image: Image, start: int, length: int) -> Bytes:
         """Open a part of an image's bytes. Raises: NotFound; Unavailable."""
@@ -167,7 +171,7 @@ def make_images(database: Database, state_dir: Path, options: ImageOptions, publ
     """Build the service; the key of tickets is made when missing. Raises: ConfigError."""
     path = tickets.key_file(state_dir)
     tickets.ensure_key(path)
-    return Images(database, make_store(options.store), Tickets(path), public_url, options.web)
+    return Images(database, make_stores(options), Tickets(path), public_url, options.web)
 
 
 def _location(image: Image) -> str:

@@ -62,7 +62,7 @@ def create_image(request: Request) -> Answer:
     request.parts.database.transact(work)
     headers = {
         "Location": f"{request.service_url}/images/{image.id}",
-        "OpenStack-image-store-ids": request.parts.images.store.name,
+        "OpenStack-image-store-ids": ",".join(store.name for store in request.parts.images.store.all()),
         "OpenStack-image-import-methods": ",".join(methods(request.parts.images.web)),
     }
     return Answer(status=201, body=_view(request, image), headers=headers)

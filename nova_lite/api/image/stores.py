@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nova_lite import errors
 from nova_lite.api.image.lookup import get_image
 from nova_lite.api.route import Answer, Request
 from nova_lite.image import records
 from nova_lite.image.access import ANYTHING
+from nova_lite.image.stores.base import Store, store_name
 from nova_lite.model.image import ImageStatus
 
 
 def show_stores(request: Request) -> Answer:
     """GET /info/stores."""
-    store = request.parts.images.store
-    return Answer(body={"stores": [{"id": store.name, "description": store.description, "default": "true"}]})
+    return Answer(body={"stores": [_summary(request, store) for store in request.parts.images.store.all()]})
 
 
 def show_stores_in_detail(request: Request) -> Answer:
-    """GET /info/stores/detail: of the store itself only what tells no secret and no path."""
-    store = request.parts.images.store
-    shown = {
-        "id": store.name,
-        "type": store.name,
-        "description": store.description,
-        "default": "true",
-        "weight": 0,
-        "properties": {},
-    }
-    return Answer(body={"stores": [shown]})
+    """GET /info/stores/detail: of the stores themselves only what tells no secret and no path."""
+    more = {"weight": 0, "properties": {}}
+    stores = request.parts.images.store.all()
+    return Answer(body={"stores": [{**_summary(request, store), "type": store.type, **more} for store in stores]})
+
+
+def _summary(request: Request, store: Store) -> dict[str, Any]:
+    shown: dict[str, Any] = {"id": store.name, "description": store.description}
+    if store.name == request.parts.images.store.name:
+        shown["default"] = "true"
+    if store.read_only:
+        shown["read-only"] = "true"
+    return shown
 
 
 def delete_from_store(request: Request) -> Answer:
@@ -35,7 +39,7 @@ def delete_from_store(request: Request) -> Answer:
     store_id = request.params["store_id"]
     with request.parts.database.read() as tx:
         image = get_image(tx, request)
-    if store_id != request.parts.images.store.name:
+    if request.parts.images.store.find(store_id) is None:
         raise errors.NotFound(f"There is no store {store_id[:64]}.")
     if image.protected:
         raise errors.Forbidden(f"Image {image.id} is protected and cannot be deleted.")
@@ -48,8 +52,7 @@ def list_locations(request: Request) -> Answer:
     """GET /images/{image_id}/locations, for services: in which store, and the store's own name of the bytes."""
     with request.parts.database.read() as tx:
         image = records.get(tx, request.params["image_id"], ANYTHING)
-    store = request.parts.images.store.name
-    found = [] if image.location is None else [{"url": image.location, "metadata": {"store": store}}]
+    found = [] if image.location is None else [{"url": image.location, "metadata": {"store": store_name(image.location)}}]
     return Answer(body=found)
 
 

@@ -30,11 +30,13 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 class FilesystemStore:
     """A folder."""
 
-    name = SCHEME
+    type = SCHEME
+    read_only = False
     description = "Files in a folder of this cloud's control node"
 
-    def __init__(self, root: Path, free_bytes: Callable[[Path], int] | None = None) -> None:
+    def __init__(self, root: Path, free_bytes: Callable[[Path], int] | None = None, *, name: str = SCHEME) -> None:
         """`free_bytes` tells how much may still be written to a folder; by default the file system's, less a reserve."""
+        self.name = name
         self._root = root
         self._free_bytes = free_bytes or _free_bytes
 
@@ -44,7 +46,7 @@ class FilesystemStore:
             for folder in (INCOMING, KEPT):
                 (self._root / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         self.require_room(expected_bytes or 0)
-        return FileWriting(self, self._path(INCOMING, key), self._path(KEPT, key))
+        return FileWriting(self, self._path(INCOMING, key), self._path(KEPT, key), self._location(key))
 
     def require_room(self, needed: int) -> None:
         """Do nothing when `needed` bytes fit. Raises: InsufficientStorage; Unavailable."""
@@ -105,21 +107,22 @@ class FilesystemStore:
         return self._root / folder / key
 
     def _locate(self, location: str) -> Path:
-        scheme, _, key = location.partition(":")
-        if scheme != SCHEME or not KEY.fullmatch(key):
+        name, _, key = location.partition(":")
+        if name != self.name or not KEY.fullmatch(key):
             raise errors.NotFound("The image's data are in another store.")
         return self._path(KEPT, key)
 
     def _location(self, key: str) -> str:
-        return f"{SCHEME}:{key}"
+        return f"{self.name}:{key}"
 
 
 class FileWriting:
     """A file that grows."""
 
-    def __init__(self, store: FilesystemStore, incoming: Path, kept: Path) -> None:
+    def __init__(self, store: FilesystemStore, incoming: Path, kept: Path, location: str) -> None:
         """Made by `FilesystemStore.begin` only. Raises: InsufficientStorage, Unavailable."""
         self._store = store
+        self._location = location
         self._incoming, self._kept = incoming, kept
         self._finalized = False
         self._unchecked = 0
@@ -146,7 +149,7 @@ class FileWriting:
             self._finalized = True
             for folder in (self._kept.parent, self._incoming.parent):
                 _fsync_folder(folder)
-        return f"{SCHEME}:{self._kept.name}"
+        return self._location
 
     def close(self) -> None:
         """Remove the file unless it is finalized, and let go of its lock. May be repeated."""

@@ -1,28 +1,53 @@
-"""Which stores there are, by the scheme of their URL."""
+"""Which stores there are: made of their URLs, by scheme."""
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
 from nova_lite import errors
+from nova_lite.conf.image import ImageOptions
 from nova_lite.image.stores import filesystem
 from nova_lite.image.stores.base import Store
+from nova_lite.image.stores.several import Stores
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
+_NAMED = re.compile(r"([^:/=]*)=(.*)", re.DOTALL)
 
 
-def _filesystem(url: urllib.parse.SplitResult) -> Store:
+def _filesystem(url: urllib.parse.SplitResult, name: str) -> Store:
     if url.netloc or not url.path.startswith("/"):
         raise errors.ConfigError("[image] store: a folder is written file:///an/absolute/path.")
-    return filesystem.FilesystemStore(Path(urllib.parse.unquote(url.path)))
+    return filesystem.FilesystemStore(Path(urllib.parse.unquote(url.path)), name=name)
 
 
-MAKERS: dict[str, Callable[[urllib.parse.SplitResult], Store]] = {filesystem.SCHEME: _filesystem}
+MAKERS: dict[str, Callable[[urllib.parse.SplitResult, str], Store]] = {filesystem.SCHEME: _filesystem}
 
 
-def make_store(url: str) -> Store:
-    """Make the store of a URL such as `file:///var/lib/nova-lite/images`. Nothing is touched yet. Raises: ConfigError."""
-    parts = urllib.parse.urlsplit(url)
+def make_store(text: str) -> Store:
+    """Make the store of a URL such as `file:///var/lib/nova-lite/images`, or of `NAME=URL`; nothing is touched yet.
+
+    Without a name it is called as its scheme. Raises: ConfigError.
+    """
+    named = _NAMED.fullmatch(text)
+    parts = urllib.parse.urlsplit(named[2] if named else text)
     if parts.scheme not in MAKERS:
         raise errors.ConfigError(f"[image] store: there is no store for {parts.scheme}: URLs, only for {', '.join(MAKERS)}.")
-    return MAKERS[parts.scheme](parts)
+    name = named[1].strip() if named else parts.scheme
+    if not NAME.fullmatch(name):
+        raise errors.ConfigError(f"[image] store: {name[:64]!r} is no name; letters, digits and _ . - are.")
+    return MAKERS[parts.scheme](parts, name)
+
+
+def make_stores(options: ImageOptions) -> Stores:
+    """Make all stores of a configuration. Raises: ConfigError."""
+    stores = [make_store(text.strip()) for text in options.store.split(",")]
+    names = [store.name for store in stores]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise errors.ConfigError(f"[image] store: two stores are called {twice}; write NAME=URL for each.")
+    if stores[0].read_only:
+        raise errors.ConfigError(f"[image] store: {names[0]} takes no bytes, so it cannot be the default, which is the first.")
+    return Stores(stores)

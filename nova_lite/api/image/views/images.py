@@ -6,13 +6,14 @@ import datetime
 from typing import Any
 
 from nova_lite.image.members import Member
+from nova_lite.image.stores.base import store_name
 from nova_lite.model.image import Image, ImageStatus
 
 HASH = "sha512"
 
 
 def image(shown: Image, store: str) -> dict[str, Any]:
-    """Show an image; the user's own properties stand beside the others. `store` is where its data are."""
+    """Show an image; the user's own properties stand beside the others. `store` is the default one."""
     address = f"/v2/images/{shown.id}"
     view: dict[str, Any] = {
         **shown.properties,
@@ -40,7 +41,7 @@ def image(shown: Image, store: str) -> dict[str, Any]:
         "schema": "/v2/schemas/image",
     }
     if shown.location is not None:
-        view["stores"] = store
+        view["stores"] = store_name(shown.location)
     if shown.status is ImageStatus.IMPORTING:
         view |= {"os_glance_importing_to_stores": store, "os_glance_failed_import": ""}
     return view
