@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from nova_lite import errors
 from nova_lite.db.engine import Database, Tx
 from nova_lite.durable import journal
 from nova_lite.image import records, staging
 from nova_lite.image.access import ANYTHING
-from nova_lite.image.port import FETCH_FAILED, FetchOrder
+from nova_lite.image.copying import Copier
+from nova_lite.image.port import FETCH_FAILED, Copying, CopyOrder, FetchOrder
 from nova_lite.image.stores.base import Store, key_of
+from nova_lite.image.stores.several import several
 from nova_lite.image.upload import Order, Uploads, Way
 from nova_lite.image.web import WebFile
 from nova_lite.model.image import Image
@@ -40,10 +42,10 @@ class Imports:
     ) -> None:
         """`open_url` opens a file elsewhere; `spawn` runs a fetch: by default in a thread. Nothing connects yet."""
         self._database = database
-        self._store = store
-        self._uploads = Uploads(database, store)
+        self._store = several(store)
         self._open_url = open_url
         self._spawn = spawn or _in_thread
+        self._copier = Copier(database, self._store, self._spawn)
         self._lock = threading.Lock()
         self._running: set[str] = set()
 
@@ -77,6 +79,18 @@ class Imports:
         if dropped is not None:
             self._store.delete(dropped.location)
 
+    def ensure_copies(self, order: CopyOrder) -> Copying:
+        """Have an image's bytes in all stores of the order, and tell how far that is. Raises: as `Copier.ensure`."""
+        return self._copier.ensure(order)
+
+    def drop_copies(self, image_id: str, stores: Sequence[str]) -> None:
+        """Have no copy in these stores. May be repeated. Raises: Unavailable."""
+        self._copier.drop(image_id, stores)
+
+    def discard(self, location: str) -> None:
+        """Remove bytes that nothing names any more, now or at the next sweep. May be repeated."""
+        self._copier.discard(location)
+
     def _enter(self, image_id: str) -> bool:
         with self._lock:
             if image_id in self._running or len(self._running) >= AT_ONCE:
@@ -99,7 +113,8 @@ class Imports:
         """Take the bytes in; give what the operation is to be told."""
         try:
             with contextlib.closing(self._open_url(order.url or "")) as file:
-                self._uploads.take(image, Order(image_id=image.id, read=file.read, length=file.length), _way(before))
+                uploads = Uploads(self._database, self._store.preferring(order.store))
+                uploads.take(image, Order(image_id=image.id, read=file.read, length=file.length), _way(before))
         except (errors.Gone, errors.Conflict):
             LOG.info("A fetch ended: its image is not its own any more.", extra={"action": "import", "image_id": image.id})
             return None

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.db import image_copies
 from nova_lite.db import images as db
 from nova_lite.db.engine import Tx
 from nova_lite.db.images import ImageFilter, ImagePage
@@ -148,7 +149,7 @@ def saving(tx: Tx) -> list[tuple[str, str]]:
 
 def locations(tx: Tx) -> set[str]:
     """Give where all images' bytes are, those too that wait for their import."""
-    return db.locations(tx) | {str(contents["location"]) for contents in db.staged(tx)}
+    return db.locations(tx) | image_copies.locations(tx) | {str(contents["location"]) for contents in db.staged(tx)}
 
 
 def set_active(tx: Tx, image: Image, *, active: bool) -> None:

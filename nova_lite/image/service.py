@@ -11,8 +11,9 @@ from nova_lite.conf.image import ImageOptions, WebRules
 from nova_lite.db import clock
 from nova_lite.db.engine import Database, Tx
 from nova_lite.db.images import ImageFilter, ImagePage
-from nova_lite.image import records, staging, tickets
+from nova_lite.image import copies, records, staging, tickets
 from nova_lite.image.access import ANYTHING, Viewer
+from nova_lite.image.copying import open_first
 from nova_lite.image.imports import Imports
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_stores
@@ -148,18 +149,34 @@ class Images:
         return self._uploads if store is None else Uploads(self._database, self.store.preferring(store))
 
     def open(self, image: Image, start: int, length: int) -> Bytes:
-        """Open a part of an image's bytes. Raises: NotFound; Unavailable."""
-        return self.store.open(_location(image), start, length)
+        """Open a part of an image's bytes, of another copy where the first does not answer. Raises: NotFound; Unavailable."""
+        try:
+            return self.store.open(_location(image), start, length)
+        except (errors.NotFound, errors.Unavailable):
+            with self._database.read() as tx:
+                places = list(copies.holders(image, copies.of_image(tx, image.id)).values())
+            if len(places) < 2:
+                raise
+        return open_first(self.store, places[1:], start, length)
 
     def delete(self, tx: Tx, image: Image) -> None:
         """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
         staged = staging.contents_of(tx, image.id)
+        places = list(copies.holders(image, copies.of_image(tx, image.id)).values())
         records.delete(tx, image)
-        places = (image.location, staged.location if staged is not None else None)
-        tx.after_commit(lambda: self._discard(image, [place for place in places if place is not None]))
+        if staged is not None:
+            places.append(staged.location)
+        tx.after_commit(lambda: self._discard(image, places))
+
+    def delete_copy(self, tx: Tx, image: Image, store: str) -> bool:
+        """Delete the copy in one store, once that is committed; False when there is none, or it is the last."""
+        location = copies.remove(tx, image, store)
+        if location is not None:
+            tx.after_commit(lambda: self._discard(image, [location]))
+        return location is not None
 
     def _discard(self, image: Image, locations: list[str]) -> None:
-        """Remove the bytes of an image that is gone; what cannot be removed now is at the next start."""
+        """Remove bytes that no record names any more; what cannot be removed now is at the next start."""
         for location in locations:
             try:
                 self.store.delete(location)

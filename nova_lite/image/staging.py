@@ -11,12 +11,15 @@ Staged bytes are finished bytes of the store already, hashed and inspected: an i
 
 from __future__ import annotations
 
+import dataclasses
+
 from nova_lite.db import images as db
 from nova_lite.db.engine import Tx
 from nova_lite.image.records import Contents
-from nova_lite.model.image import ImageStatus
+from nova_lite.model.image import Image, ImageStatus
 
-FAILED = "os_glance_failed_import"  # names the store where the last import failed, as in Glance
+# Names the stores where the last import failed, as in Glance; empty where it did not, so that clients see that it has ended.
+FAILED = "os_glance_failed_import"
 
 
 def contents_of(tx: Tx, image_id: str, *, lock: bool = False) -> Contents | None:
@@ -39,7 +42,7 @@ def begin_import(tx: Tx, image_id: str, *, staged: bool) -> bool:
     row = db.find_image(tx, image_id, lock=True)
     if row is None or bool(row["staged"]) != staged:
         return False
-    properties = {name: value for name, value in row["properties"].items() if name != FAILED}
+    properties = {**row["properties"], FAILED: ""}
     values = {"status": ImageStatus.IMPORTING, "properties": properties, "updated_at": tx.database.clock.wall()}
     before = ImageStatus.UPLOADING if staged else ImageStatus.QUEUED
     return db.update_image(tx, image_id, values, status=before)
@@ -65,11 +68,12 @@ def drop(tx: Tx, image_id: str) -> Contents | None:
     return contents
 
 
-def adopt(tx: Tx, image_id: str) -> bool:
-    """Make the contents of an importing image its own; False when it is gone or has none."""
+def adopt(tx: Tx, image_id: str, location: str | None = None) -> bool:
+    """Make the contents of an importing image its own, in another place if one is given; False when it is gone or has none."""
     contents = contents_of(tx, image_id, lock=True)
     if contents is None:
         return False
+    contents = dataclasses.replace(contents, location=location or contents.location)
     values = {"status": ImageStatus.ACTIVE, "staged": None, "upload_id": None, "updated_at": tx.database.clock.wall()}
     return db.update_image(tx, image_id, vars(contents) | values, status=ImageStatus.IMPORTING)
 
@@ -83,3 +87,16 @@ def give_up_import(tx: Tx, image_id: str, store: str) -> bool:
     values = {"status": status, "upload_id": None, "updated_at": tx.database.clock.wall()}
     properties = {**row["properties"], FAILED: store}
     return db.update_image(tx, image_id, {**values, "properties": properties}, status=ImageStatus.IMPORTING)
+
+
+def note_failed(tx: Tx, image_id: str, stores: str) -> None:
+    """Name the stores where the last import failed; "" while there is none."""
+    row = db.find_image(tx, image_id, lock=True)
+    if row is not None and row["properties"].get(FAILED) != stores:
+        db.update_image(tx, image_id, {"properties": {**row["properties"], FAILED: stores}})
+
+
+def move(tx: Tx, image: Image, location: str) -> bool:
+    """Have an active image's own bytes be those in another place; False when it is not as it was read."""
+    values = {"location": location, "updated_at": tx.database.clock.wall()}
+    return db.update_image(tx, image.id, values, status=ImageStatus.ACTIVE, location=image.location)

@@ -66,7 +66,11 @@ def _row(tx: Tx, task_id: str) -> queries.Row:
 
 def _of_row(row: queries.Row) -> Task:
     params, ended = row["params"], row["ended_at"]
-    asked = {"import_req": {"method": {"name": params["method"]}}, "image_id": params["image_id"], "backend": [params["store"]]}
+    asked = {
+        "import_req": {"method": {"name": params["method"]}},
+        "image_id": params["image_id"],
+        "backend": [params["store"], *params.get("others", ())],
+    }
     if params.get("url"):
         asked["import_req"]["method"]["uri"] = params["url"]
     return Task(

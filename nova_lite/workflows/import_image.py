@@ -1,4 +1,8 @@
-"""Import: from an accepted request to an active image, of bytes that were staged or of a web server's; else as it was."""
+"""Import: from an accepted request to an active image, of bytes that were staged or of a web server's; else as it was.
+
+The bytes then are in each store that was asked for. A copy of an active image to further stores is an import without the first
+step: while it is made, and if it fails, the image is what it was.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +13,38 @@ from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
 from nova_lite.durable.workflow import Done, Outside, Record, Run, StepFailed, Transient, Wait, Workflow, seconds
-from nova_lite.image import staging
-from nova_lite.image.port import FETCH_FAILED, FetchOrder
+from nova_lite.image import copies, staging
+from nova_lite.image.port import FETCH_FAILED, CopyOrder, FetchOrder
 from nova_lite.model.ids import ImageId, OperationId
 from nova_lite.model.image import Image
 from nova_lite.workflows.desk import IMAGE, Desk
 from nova_lite.workflows.ports import Ports
 
+COPY = "copy-image"
 FETCH_S = 12 * 3600.0  # the slowest server that is borne brings 700 MB in that time
+COPY_S = 12 * 3600.0
 LOOK_S = 15.0  # the fetch wakes us; this finds out when its process died
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImportParams:
-    """Whose bytes, and whence: `url` is None where they were staged. `store` is named in what a failure leaves."""
+    """Whose bytes, and whence: `url` is None where they were staged, or are the image's already (`method` copy-image).
+
+    store, others: where they are to be. must_succeed: in all of these or in none; else in at least one
+    """
 
     image_id: ImageId
     store: str
     method: str
     url: str | None = None
     task: str = "api_image_import"  # the type that the tasks API shows
+    others: tuple[str, ...] = ()
+    must_succeed: bool = True
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """All stores that are asked for."""
+        return (self.store, *self.others)
 
 
 def bring_contents(run: Run[ImportParams]) -> Done | Wait:
@@ -36,6 +52,8 @@ def bring_contents(run: Run[ImportParams]) -> Done | Wait:
 
     Raises: StepFailed when the image is gone or another try would not help; Transient when one may.
     """
+    if run.params.method == COPY:
+        return Done()
     failed = next((one.body for one in run.signals if one.name == FETCH_FAILED and one.body["turn"] == run.turn), None)
     if failed is not None and failed["again"]:
         raise Transient(failed["message"])
@@ -43,7 +61,9 @@ def bring_contents(run: Run[ImportParams]) -> Done | Wait:
         raise StepFailed(failed["message"], code=400)
     ports: Ports = run.ports
     params = run.params
-    order = FetchOrder(image_id=params.image_id, operation_id=run.operation_id, turn=run.turn, url=params.url)
+    order = FetchOrder(
+        image_id=params.image_id, operation_id=run.operation_id, turn=run.turn, url=params.url, store=params.store
+    )
     try:
         return Done() if ports.imports.ensure_contents(order) else Wait(LOOK_S)
     except (errors.NotFound, errors.Conflict) as error:
@@ -58,16 +78,52 @@ def drop_contents(run: Run[ImportParams]) -> Done:
     return Done()
 
 
+def copy_contents(run: Run[ImportParams]) -> Done | Wait:
+    """Have the bytes in all stores that are asked for; each copy goes on beside us and wakes us at its end.
+
+    Raises: StepFailed when the image is gone, or a copy failed that must succeed, or all did.
+    """
+    ports: Ports = run.ports
+    params = run.params
+    order = CopyOrder(image_id=params.image_id, operation_id=run.operation_id, stores=params.stores)
+    try:
+        now = ports.imports.ensure_copies(order)
+    except (errors.NotFound, errors.Conflict) as error:
+        raise StepFailed(error.message, code=error.status) from error
+    if now.failed and (params.must_succeed or not (now.there or now.running)):
+        raise StepFailed(f"The image could not be copied to {', '.join(now.failed)}.", code=409)
+    return Wait(LOOK_S) if now.running else Done()
+
+
+def drop_copies(run: Run[ImportParams]) -> Done:
+    """Remove the copies that were made, and stop those that are."""
+    ports: Ports = run.ports
+    ports.imports.drop_copies(run.params.image_id, run.params.stores)
+    return Done()
+
+
 def activate(run: Run[ImportParams]) -> Done:
     """Make the bytes the image's. Raises: StepFailed when it was deleted."""
-    if not staging.adopt(run.tx, run.params.image_id):
-        raise StepFailed("The image was deleted while it was being imported.", code=404)
+    ports: Ports = run.ports
+    params = run.params
+    if params.method != COPY:
+        adopted, left = copies.adopt(run.tx, params.image_id, params.stores)
+        if not adopted:
+            raise StepFailed("The image was deleted while it was being imported.", code=404)
+        if left is not None:
+            run.tx.after_commit(lambda: ports.imports.discard(left))
+    copies.settle(run.tx, params.image_id, params.stores)
     return Done()
 
 
 def give_up(run: Run[ImportParams]) -> None:
     """Let the user try anew: the image is as it was before."""
-    staging.give_up_import(run.tx, run.params.image_id, run.params.store)
+    params = run.params
+    failed = copies.give_up(run.tx, params.image_id, params.stores)
+    if params.method == COPY:
+        staging.note_failed(run.tx, params.image_id, failed)
+    else:
+        staging.give_up_import(run.tx, params.image_id, failed)
 
 
 IMPORT = Workflow(
@@ -76,6 +132,7 @@ IMPORT = Workflow(
     params=ImportParams,
     steps=(
         Outside("bring_contents", bring_contents, drop_contents, None, FETCH_S),
+        Outside("copy_contents", copy_contents, drop_copies, None, COPY_S),
         # No undo: it is the last, so that it happens together with the end.
         Record("activate", activate, None, None, seconds(60)),
     ),
@@ -86,9 +143,14 @@ IMPORT = Workflow(
 
 def accept(desk: Desk, tx: Tx, context: Context, image: Image, params: ImportParams) -> OperationId:
     """Accept an import, in the caller's transaction. Raises: Conflict when the image is in no state for it."""
-    if not staging.begin_import(tx, image.id, staged=params.url is None):
+    if params.method == COPY:
+        if journal.live_operation(tx, IMAGE, image.id) is not None:
+            raise errors.Conflict(f"Image {image.id} is being copied already.")
+        staging.note_failed(tx, image.id, "")
+    elif not staging.begin_import(tx, image.id, staged=params.url is None):
         wanted = "staged data" if params.url is None else "no data and the status queued"
         raise errors.Conflict(f"Image {image.id} is {image.status}: this import needs one with {wanted}.")
+    copies.ask(tx, image.id, params.stores)
     operation = journal.accept(
         tx,
         journal.NewOperation(

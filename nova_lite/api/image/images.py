@@ -17,7 +17,7 @@ from nova_lite.api.pages import cut, next_query
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.db.images import ImagePage
-from nova_lite.image import quotas, records
+from nova_lite.image import copies, quotas, records
 from nova_lite.model.ids import ImageId
 from nova_lite.model.image import Image, ImageStatus, Visibility
 from nova_lite.workflows import import_image
@@ -35,10 +35,14 @@ def list_images(request: Request) -> Answer:
     try:
         with request.parts.database.read() as tx:
             found = records.list_page(tx, wanted, asked) if page.limit else []
+            held = copies.of_images(tx, [image.id for image in found])
     except errors.NotFound as error:
         raise errors.BadRequest("The marker is no image that you may see.") from error
     shown, more = cut(page, found)
-    body: dict[str, Any] = {"images": [_view(request, image) for image in shown], "schema": "/v2/schemas/images"}
+    body: dict[str, Any] = {
+        "images": [views.image(image, held.get(image.id, ())) for image in shown],
+        "schema": "/v2/schemas/images",
+    }
     body["first"] = _first(request)
     if more:
         body["next"] = f"{PATH}?{next_query(request, shown[-1].id)}"
@@ -48,7 +52,8 @@ def list_images(request: Request) -> Answer:
 def show_image(request: Request) -> Answer:
     """GET /images/{image_id}."""
     with request.parts.database.read() as tx:
-        return Answer(body=_view(request, get_image(tx, request)))
+        image = get_image(tx, request)
+        return Answer(body=views.image(image, copies.of_image(tx, image.id)))
 
 
 def create_image(request: Request) -> Answer:
@@ -65,7 +70,7 @@ def create_image(request: Request) -> Answer:
         "OpenStack-image-store-ids": ",".join(store.name for store in request.parts.images.store.all()),
         "OpenStack-image-import-methods": ",".join(methods(request.parts.images.web)),
     }
-    return Answer(status=201, body=_view(request, image), headers=headers)
+    return Answer(status=201, body=views.image(image), headers=headers)
 
 
 def new_image(request: Request, asked: dict[str, Any]) -> Image:
@@ -99,13 +104,14 @@ def update_image(request: Request) -> Answer:
     """PATCH /images/{image_id}."""
     changes = patch.read_changes(media_type(request.raw), request.body)
 
-    def work(tx: Tx) -> Image:
+    def work(tx: Tx) -> dict[str, Any]:
         image = get_image(tx, request, lock=True)
         changed = patch.apply(image, changes)
         _check_change(request, image, changed)
-        return records.update(tx, image, changed) if changes else image
+        changed = records.update(tx, image, changed) if changes else image
+        return views.image(changed, copies.of_image(tx, image.id))
 
-    return Answer(body=_view(request, request.parts.database.transact(work)))
+    return Answer(body=request.parts.database.transact(work))
 
 
 def delete_image(request: Request) -> Answer:
@@ -114,8 +120,7 @@ def delete_image(request: Request) -> Answer:
     def work(tx: Tx) -> None:
         image = get_image(tx, request, lock=True)
         request.parts.images.delete(tx, image)
-        if image.status is ImageStatus.IMPORTING:
-            import_image.cancel(request.parts.desk, tx, image.id)
+        import_image.cancel(request.parts.desk, tx, image.id)
 
     request.parts.database.transact(work)
     return Answer(status=204)
@@ -169,10 +174,6 @@ def _enforce_visibility(request: Request, image: Image) -> None:
     rule = VISIBILITY_RULES.get(image.visibility)
     if rule is not None:
         request.enforce(rule, target=target_of(image, request))
-
-
-def _view(request: Request, image: Image) -> dict[str, Any]:
-    return views.image(image, request.parts.images.store.name)
 
 
 def _first(request: Request) -> str:

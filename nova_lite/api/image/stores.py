@@ -7,9 +7,10 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.api.image.lookup import get_image
 from nova_lite.api.route import Answer, Request
-from nova_lite.image import records
+from nova_lite.db.engine import Tx
+from nova_lite.image import copies, records
 from nova_lite.image.access import ANYTHING
-from nova_lite.image.stores.base import Store, store_name
+from nova_lite.image.stores.base import Store
 from nova_lite.model.image import ImageStatus
 
 
@@ -35,25 +36,35 @@ def _summary(request: Request, store: Store) -> dict[str, Any]:
 
 
 def delete_from_store(request: Request) -> Answer:
-    """DELETE /stores/{store_id}/{image_id}: refused for the last copy, and here every copy is the last."""
+    """DELETE /stores/{store_id}/{image_id}: refused for the last copy."""
     store_id = request.params["store_id"]
-    with request.parts.database.read() as tx:
-        image = get_image(tx, request)
-    if request.parts.images.store.find(store_id) is None:
-        raise errors.NotFound(f"There is no store {store_id[:64]}.")
-    if image.protected:
-        raise errors.Forbidden(f"Image {image.id} is protected and cannot be deleted.")
-    if image.status is not ImageStatus.ACTIVE:
-        raise errors.Conflict(f"Only data of active images are deleted from a store; {image.id} is {image.status}.")
-    raise errors.Forbidden(f"{store_id} is the only store that holds image {image.id}. Delete the image instead.")
+
+    def work(tx: Tx) -> None:
+        image = get_image(tx, request, lock=True)
+        if request.parts.images.store.find(store_id) is None:
+            raise errors.NotFound(f"There is no store {store_id[:64]}.")
+        if image.protected:
+            raise errors.Forbidden(f"Image {image.id} is protected and cannot be deleted.")
+        if image.status is not ImageStatus.ACTIVE:
+            raise errors.Conflict(f"Only data of active images are deleted from a store; {image.id} is {image.status}.")
+        held = copies.holders(image, copies.of_image(tx, image.id))
+        if len(held) == 1:
+            raise errors.Forbidden(
+                f"{next(iter(held))} is the only store that holds image {image.id}. Delete the image instead."
+            )
+        if not request.parts.images.delete_copy(tx, image, store_id):
+            raise errors.NotFound(f"Image {image.id} is not in store {store_id[:64]}.")
+
+    request.parts.database.transact(work)
+    return Answer(status=204)
 
 
 def list_locations(request: Request) -> Answer:
     """GET /images/{image_id}/locations, for services: in which store, and the store's own name of the bytes."""
     with request.parts.database.read() as tx:
         image = records.get(tx, request.params["image_id"], ANYTHING)
-    found = [] if image.location is None else [{"url": image.location, "metadata": {"store": store_name(image.location)}}]
-    return Answer(body=found)
+        held = copies.holders(image, copies.of_image(tx, image.id))
+    return Answer(body=[{"url": location, "metadata": {"store": store}} for store, location in held.items()])
 
 
 def add_location(request: Request) -> Answer:
