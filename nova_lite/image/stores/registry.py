@@ -18,9 +18,17 @@ _NAMED = re.compile(r"([^:/=]*)=(.*)", re.DOTALL)
 
 
 def _filesystem(url: urllib.parse.SplitResult, name: str) -> Store:
+    """`file:///a?weight=2&more=/b:1&more=/c`: folders, each with a weight, 0 if none is said."""
     if url.netloc or not url.path.startswith("/"):
         raise errors.ConfigError("[image] store: a folder is written file:///an/absolute/path.")
-    return filesystem.FilesystemStore(Path(urllib.parse.unquote(url.path)), name=name)
+    query = urllib.parse.parse_qs(url.query, keep_blank_values=True)
+    first = urllib.parse.unquote(url.path), query.pop("weight", ["0"])[-1]
+    others = [text.rpartition(":") if ":" in text else (text, ":", "0") for text in query.pop("more", [])]
+    folders = [first, *((path, weight) for path, _, weight in others)]
+    wrong = [path for path, weight in folders if not path.startswith("/") or not re.fullmatch(r"\d{1,6}", weight, re.ASCII)]
+    if wrong or query or len({path for path, _ in folders}) < len(folders):
+        raise errors.ConfigError("[image] store: further folders are written file:///a?weight=2&more=/b:1, each once.")
+    return filesystem.FilesystemStore([filesystem.Folder(Path(path), int(weight)) for path, weight in folders], name=name)
 
 
 MAKERS: dict[str, Callable[[urllib.parse.SplitResult, str], Store]] = {filesystem.SCHEME: _filesystem}
