@@ -19,7 +19,7 @@ from nova_lite.image.access import ANYTHING
 from nova_lite.image.copying import Copier
 from nova_lite.image.port import FETCH_FAILED, Copying, CopyOrder, FetchOrder
 from nova_lite.image.stores.base import Store, key_of
-from nova_lite.image.stores.several import several
+from nova_lite.image.stores.several import Stores, several
 from nova_lite.image.upload import Order, Uploads, Way
 from nova_lite.image.web import WebFile
 from nova_lite.model.image import Image
@@ -113,14 +113,18 @@ class Imports:
         """Take the bytes in; give what the operation is to be told."""
         try:
             with contextlib.closing(self._open_url(order.url or "")) as file:
-                uploads = Uploads(self._database, self._store.preferring(order.store))
-                uploads.take(image, Order(image_id=image.id, read=file.read, length=file.length), _way(before))
+                digests = {} if order.sha512 is None else {"sha512": order.sha512}
+                coming = Order(image_id=image.id, read=file.read, length=file.length, digests=digests)
+                Uploads(self._database, self._place_of(order)).take(image, coming, _way(before))
         except (errors.Gone, errors.Conflict):
             LOG.info("A fetch ended: its image is not its own any more.", extra={"action": "import", "image_id": image.id})
             return None
         except errors.NovaLiteError as error:
             return _failure(order, error)
         return lambda tx: journal.wake(tx, [order.operation_id])
+
+    def _place_of(self, order: FetchOrder) -> Stores:
+        return self._store.referring(order.url or "") if order.refer else self._store.preferring(order.store)
 
     def _tell(self, work: Callable[[Tx], object]) -> None:
         """Write to the journal; where that fails, the operation looks again by itself."""

@@ -52,7 +52,8 @@ FETCH_FAILED = "fetch_failed"  # the signal of a fetch that ended: turn, message
 class FetchOrder:
     """Whose bytes are to be there, for which operation and turn; `url` is None where they were staged.
 
-    store: where fetched bytes go; None: the default one
+    store: where fetched bytes go; None: the default one. refer: they stay where they are, and only their location is kept
+    sha512: what they must hash to, if that is known
     """
 
     image_id: ImageId
@@ -60,6 +61,8 @@ class FetchOrder:
     turn: int
     url: str | None = None
     store: str | None = None
+    refer: bool = False
+    sha512: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

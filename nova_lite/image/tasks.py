@@ -19,7 +19,7 @@ STATUSES: Mapping[str, Mapping[str, Any]] = {
     "success": {"outcome": "done"},
     "failure": {"outcome": ("failed", "cancelled")},
 }
-TYPES = ("import", "api_image_import")
+TYPES = ("import", "api_image_import", "location_import")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

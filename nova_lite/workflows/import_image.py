@@ -21,6 +21,7 @@ from nova_lite.workflows.desk import IMAGE, Desk
 from nova_lite.workflows.ports import Ports
 
 COPY = "copy-image"
+LOCATION = "location"  # not one of Glance's imports: the bytes stay at their URL
 FETCH_S = 12 * 3600.0  # the slowest server that is borne brings 700 MB in that time
 COPY_S = 12 * 3600.0
 LOOK_S = 15.0  # the fetch wakes us; this finds out when its process died
@@ -38,6 +39,7 @@ class ImportParams:
     method: str
     url: str | None = None
     task: str = "api_image_import"  # the type that the tasks API shows
+    sha512: str | None = None  # what the bytes must hash to, if that was said
     others: tuple[str, ...] = ()
     must_succeed: bool = True
 
@@ -62,7 +64,13 @@ def bring_contents(run: Run[ImportParams]) -> Done | Wait:
     ports: Ports = run.ports
     params = run.params
     order = FetchOrder(
-        image_id=params.image_id, operation_id=run.operation_id, turn=run.turn, url=params.url, store=params.store
+        image_id=params.image_id,
+        operation_id=run.operation_id,
+        turn=run.turn,
+        url=params.url,
+        store=params.store,
+        refer=params.method == LOCATION,
+        sha512=params.sha512,
     )
     try:
         return Done() if ports.imports.ensure_contents(order) else Wait(LOOK_S)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from workflows.fake_hosts import FakeHosts
 
+from nova_lite.conf.image import WebRules
 from nova_lite.context import Context
 from nova_lite.db.engine import Database
 from nova_lite.durable.workflow import Workflow
@@ -17,12 +18,13 @@ from nova_lite.image import copies, records
 from nova_lite.image.access import ANYTHING
 from nova_lite.image.imports import Imports
 from nova_lite.image.stores.filesystem import FilesystemStore
+from nova_lite.image.stores.http import HttpStore
 from nova_lite.image.stores.several import Stores
 from nova_lite.image.upload import Order, Uploads
 from nova_lite.model.ids import OperationId, ProjectId, UserId
 from nova_lite.model.image import Image, ImageStatus, Visibility
 from nova_lite.workflows.desk import Desk
-from nova_lite.workflows.import_image import COPY, IMPORT, ImportParams, accept
+from nova_lite.workflows.import_image import COPY, IMPORT, LOCATION, ImportParams, accept
 from nova_lite.workflows.ports import Ports
 
 DATA = b"all that there is"
@@ -49,7 +51,9 @@ class ImportStage:
         self._url = url
         self._stores = stores
         self._folder = tempfile.TemporaryDirectory()
-        store = Stores([FilesystemStore(Path(self._folder.name) / name, lambda _folder: 1 << 30, name=name) for name in NAMES])
+        folder = Path(self._folder.name)
+        files = [FilesystemStore(folder / name, lambda _folder: 1 << 30, name=name) for name in NAMES]
+        store = Stores([*files, HttpStore(WebRules(), name="web")])
         imports = Imports(database, store, lambda _url: WebFile(DATA), spawn=lambda work: work())
         self.ports = Ports(
             database=database, scheduler=None, compute=self.hosts, network=None, images=None, imports=imports, hosts=None
@@ -116,6 +120,17 @@ class CopyStage(ImportStage):
         assert (image.status, files, locations, copied) == (ImageStatus.ACTIVE, 1, {image.location}, ())
 
 
+class LocationStage(ImportStage):
+    """An image whose bytes stay at their URL."""
+
+    method = LOCATION
+
+    def check_success(self) -> None:
+        image, copied, locations, files = self._look()
+        assert (image.status, image.size_bytes, files, copied) == (ImageStatus.ACTIVE, len(DATA), 0, ())
+        assert locations == {image.location} == {f"web:{self._url}"}
+
+
 @dataclasses.dataclass(frozen=True)
 class ImportScenario:
     name: str
@@ -134,4 +149,5 @@ SCENARIOS = (
     ImportScenario("import_to_three_stores", "http://web.test/i", ("b", "a", "c")),
     ImportScenario("import_to_where_it_was_not_staged", None, ("b", "c")),
     ImportScenario("copy_image", None, ("b", "c"), CopyStage),
+    ImportScenario("add_location", "http://web.test/i", ("web",), LocationStage),
 )

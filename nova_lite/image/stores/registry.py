@@ -8,16 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nova_lite import errors
-from nova_lite.conf.image import ImageOptions
-from nova_lite.image.stores import filesystem
+from nova_lite.conf.image import ImageOptions, WebRules
+from nova_lite.image.stores import filesystem, http
 from nova_lite.image.stores.base import Store
 from nova_lite.image.stores.several import Stores
 
+ANY_PUBLIC = WebRules()
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _NAMED = re.compile(r"([^:/=]*)=(.*)", re.DOTALL)
 
 
-def _filesystem(url: urllib.parse.SplitResult, name: str) -> Store:
+def _filesystem(url: urllib.parse.SplitResult, name: str, _web: WebRules) -> Store:
     """`file:///a?weight=2&more=/b:1&more=/c`: folders, each with a weight, 0 if none is said."""
     if url.netloc or not url.path.startswith("/"):
         raise errors.ConfigError("[image] store: a folder is written file:///an/absolute/path.")
@@ -31,10 +32,19 @@ def _filesystem(url: urllib.parse.SplitResult, name: str) -> Store:
     return filesystem.FilesystemStore([filesystem.Folder(Path(path), int(weight)) for path, weight in folders], name=name)
 
 
-MAKERS: dict[str, Callable[[urllib.parse.SplitResult, str], Store]] = {filesystem.SCHEME: _filesystem}
+def _http(url: urllib.parse.SplitResult, name: str, web: WebRules) -> Store:
+    if url.netloc or url.path or url.query:
+        raise errors.ConfigError("[image] store: the store of web servers' files is written http: and has no address.")
+    return http.HttpStore(web, name=name)
 
 
-def make_store(text: str) -> Store:
+MAKERS: dict[str, Callable[[urllib.parse.SplitResult, str, WebRules], Store]] = {
+    filesystem.SCHEME: _filesystem,
+    http.TYPE: _http,
+}
+
+
+def make_store(text: str, web: WebRules = ANY_PUBLIC) -> Store:
     """Make the store of a URL such as `file:///var/lib/nova-lite/images`, or of `NAME=URL`; nothing is touched yet.
 
     Without a name it is called as its scheme. Raises: ConfigError.
@@ -46,12 +56,12 @@ def make_store(text: str) -> Store:
     name = named[1].strip() if named else parts.scheme
     if not NAME.fullmatch(name):
         raise errors.ConfigError(f"[image] store: {name[:64]!r} is no name; letters, digits and _ . - are.")
-    return MAKERS[parts.scheme](parts, name)
+    return MAKERS[parts.scheme](parts, name, web)
 
 
 def make_stores(options: ImageOptions) -> Stores:
     """Make all stores of a configuration. Raises: ConfigError."""
-    stores = [make_store(text.strip()) for text in options.store.split(",")]
+    stores = [make_store(text.strip(), options.web) for text in options.store.split(",")]
     names = [store.name for store in stores]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 from nova_lite import errors
 from nova_lite.image.stores.base import Bytes, Store, Swept, Writing, store_name
+from nova_lite.image.stores.http import Referring, http_store
 
 LOG = logging.getLogger(__name__)
 
@@ -42,6 +43,13 @@ class Stores:
         if chosen is None:
             raise errors.NotFound(f"There is no store {name[:64]}; see /v2/info/stores.")
         return Stores(self._stores, chosen)
+
+    def referring(self, url: str) -> Stores:
+        """Give the same stores with what is begun staying at a URL. Raises: NotFound without a store for that; BadRequest."""
+        store = http_store(self._stores)
+        if store is None:
+            raise errors.NotFound("No store keeps what lies on a web server.")
+        return Stores(self._stores, Referring(store.location_of(url), self.default))
 
     def begin(self, key: str, expected_bytes: int | None) -> Writing:
         """Start an upload to the default store. Raises: InsufficientStorage; Unavailable."""
