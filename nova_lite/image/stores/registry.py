@@ -15,6 +15,7 @@ from nova_lite.image.stores.several import Stores
 
 ANY_PUBLIC = WebRules()
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}", re.ASCII)
 _NAMED = re.compile(r"([^:/=]*)=(.*)", re.DOTALL)
 
 
@@ -38,9 +39,34 @@ def _http(url: urllib.parse.SplitResult, name: str, web: WebRules) -> Store:
     return http.HttpStore(web, name=name)
 
 
+def _s3(url: urllib.parse.SplitResult, name: str, _web: WebRules) -> Store:
+    """`s3://bucket/prefix?endpoint=https://host&region=x&credentials=/etc/nova-lite/s3.ini`."""
+    try:
+        from nova_lite.image.stores import s3  # its library is an extra
+    except ImportError as error:
+        raise errors.ConfigError("[image] store: S3 needs the extra: pip install 'nova-lite[s3]'.") from error
+    query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+    endpoint, region, credentials = (query.pop(option, None) for option in ("endpoint", "region", "credentials"))
+    if "@" in url.netloc:
+        raise errors.ConfigError("[image] store: credentials of S3 do not belong into the URL; write credentials=/a/file.")
+    if query or not _BUCKET.fullmatch(url.netloc) or (credentials is not None and not credentials.startswith("/")):
+        raise errors.ConfigError(
+            "[image] store: S3 is written s3://bucket/prefix?endpoint=URL&region=NAME&credentials=/a/file."
+        )
+    if endpoint is not None and urllib.parse.urlsplit(endpoint).scheme not in ("http", "https"):
+        raise errors.ConfigError("[image] store: the endpoint of S3 is an http or https URL.")
+    prefix = urllib.parse.unquote(url.path).strip("/")
+    place = s3.Place(
+        bucket=url.netloc, prefix=f"{prefix}/" if prefix else "", endpoint=endpoint, region=region,
+        credentials=Path(credentials) if credentials is not None else None,
+    )  # fmt: skip
+    return s3.S3Store(place, name=name)
+
+
 MAKERS: dict[str, Callable[[urllib.parse.SplitResult, str, WebRules], Store]] = {
     filesystem.SCHEME: _filesystem,
     http.TYPE: _http,
+    "s3": _s3,
 }
 
 

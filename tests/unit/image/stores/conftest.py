@@ -6,7 +6,12 @@ import http.server
 import ipaddress
 import os
 import re
+import signal
+import socket
+import subprocess
+import sys
 import threading
+import time
 import uuid
 
 import pytest
@@ -16,6 +21,8 @@ from nova_lite.image.stores import filesystem
 from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.http import HttpStore
 from nova_lite.image.stores.registry import make_store
+
+SECRET = "not-to-be-told"
 
 
 class Kit:
@@ -64,6 +71,80 @@ def file_kit(tmp_path, monkeypatch):
 def folders_kit(tmp_path, monkeypatch):
     url = f"disks={(tmp_path / 'images').as_uri()}?weight=1&more={tmp_path / 'images2'}:1"
     return FileKit(url, monkeypatch, tmp_path)
+
+
+# -- S3 ---------------------------------------------------------------------------------------------------------------------
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    """Run a server that speaks S3, and give its address."""
+    pytest.importorskip("moto.server", reason="needs moto[server]")
+    port, log = free_port(), tmp_path_factory.mktemp("s3") / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=out, stderr=out
+        )
+    until = time.monotonic() + 120
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            break
+        except OSError:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}", process
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+
+
+class S3Kit(Kit):
+    def __init__(self, url, monkeypatch, bucket, endpoint):
+        super().__init__(url, monkeypatch)
+        self.store.part_bytes = 5 << 20
+        self.bucket = bucket
+        self.endpoint = endpoint
+        self.store.client().create_bucket(Bucket=bucket)
+
+    def everything(self):
+        client = self.store.client()
+        objects = [one["Key"] for one in client.list_objects_v2(Bucket=self.bucket).get("Contents", ())]
+        return objects + [one["Key"] for one in client.list_multipart_uploads(Bucket=self.bucket).get("Uploads", ())]
+
+    def make_all_old(self):
+        from nova_lite.image.stores import s3
+
+        self.monkeypatch.setattr(s3, "ORPHAN_AGE_S", -3600.0)
+
+    def go_away(self):
+        from nova_lite.image.stores import s3
+
+        self.monkeypatch.setattr(s3, "PATIENCE", s3.PATIENCE.merge(s3.Config(retries={"max_attempts": 1, "mode": "standard"})))
+        gone = make_store(self.url.replace(re.search(r":(\d+)&", self.url)[1], str(free_port())))
+        self.store = gone
+
+
+@pytest.fixture
+def credentials(tmp_path):
+    path = tmp_path / "s3.ini"
+    path.touch(mode=0o600)
+    path.write_text(f"[s3]\naccess_key = us\nsecret_key = {SECRET}\n")
+    return path
+
+
+@pytest.fixture
+def s3_kit(s3_server, tmp_path, monkeypatch, credentials):
+    endpoint, _ = s3_server
+    bucket = f"b{uuid.uuid4().hex[:12]}"
+    url = f"cloud=s3://{bucket}/images?endpoint={endpoint}&credentials={credentials}"
+    return S3Kit(url, monkeypatch, bucket, endpoint)
 
 
 # -- HTTP -------------------------------------------------------------------------------------------------------------------
