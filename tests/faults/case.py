@@ -66,9 +66,11 @@ class Aside(enum.Enum):
     """What is played by a process of its own, beside the rest of the long suite; its number is how nice that one is.
 
     For cases that have all they need themselves, and no promise about seconds that the rest could break, or be broken by.
+    The numbers differ since members with one number would be the same.
     """
 
     WAITING = 0  # it waits nearly all of its time
+    DEATHS = 1  # it waits most of its time for leases of the dead, and promises no second that is not a wait
     SIMULATED = 10  # it has its own clock, and takes whatever processor others leave
 
 

@@ -18,6 +18,7 @@ from nova_lite.workflows import resized
 
 TELLS_PASSWORD = ByVersion({"2.1": True, "2.14": False})
 LEFT_OFF = ByVersion({"2.1": False, "2.95": True})
+NAMES_HOST = ByVersion({"2.1": False, "2.56": True})  # before, whatever the action held was ignored
 MIGRATE_TO = "os_compute_api:os-migrate-server:migrate:host"
 
 
@@ -61,7 +62,7 @@ def migrate(request: Request) -> Answer:
     content = request.body["migrate"]
     with request.parts.database.read() as tx:
         server = ready_server(request, tx, "migrate")
-        host = content.get("host") if isinstance(content, dict) else None
+        host = content["host"] if content and NAMES_HOST.at(request.version) else None
         if host is not None:
             request.enforce(MIGRATE_TO, {"project_id": server.project_id})
             _known_host(tx, host)

@@ -11,7 +11,7 @@ import functools
 import random
 
 from faults import invariants, points, verbs
-from faults.case import Case, CloudSpec, Stage
+from faults.case import Aside, Case, CloudSpec, Stage
 
 SPEC = CloudSpec()
 SIDES = ("before", "after")
@@ -123,6 +123,7 @@ CASES = tuple(
         spec=SPEC,
         short=number in SHORT.get(verb.name, ()),
         bound_s=240.0,
+        aside=Aside.DEATHS,
     )
     for verb in verbs.VERBS
     for number in range(len(rounds(verb, 0)))
