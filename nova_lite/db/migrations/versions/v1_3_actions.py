@@ -22,12 +22,14 @@ def upgrade() -> None:
     _add_shelving()
     _add_metadefs()
     op.add_column("images", sa.Column("staged", Json(), nullable=True))
+    _add_image_copies()
 
 
 def downgrade() -> None:
     """Take it back."""
     _drop_maintenance()
     _drop_metadefs()
+    op.drop_table("image_copies")
     op.drop_column("images", "staged")
     _drop_shelving()
     _drop_amounts()
@@ -128,6 +130,22 @@ def _drop_amounts() -> None:
         op.drop_column("claims", name)
         for column in (f"{name}_used", f"{name}_limit"):
             op.drop_column("hosts", column)
+
+
+# -- copies of images in several stores --------------------------------------------------------------------------------------
+
+
+def _add_image_copies() -> None:
+    op.create_table(
+        "image_copies",
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("store", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("location", sa.String(length=512), nullable=True),
+        sa.Column("upload_id", sa.String(length=36), nullable=True),
+        sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_image_copies_image_id_images"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("image_id", "store", name=op.f("pk_image_copies")),
+    )
 
 
 # -- metadata definitions of the Image API -----------------------------------------------------------------------------------
