@@ -44,7 +44,7 @@ class Transfers:
 
 
 class HeldFile:
-    """An open file that holds a transfer slot until it is closed; has `fileno` and `tell`, so sendfile works."""
+    """Open bytes that hold a transfer slot until they are closed; with the `fileno` and `tell` of a file sendfile works."""
 
     def __init__(self, file: Any, free: threading.BoundedSemaphore) -> None:
         """Made by `Transfers.held` only."""
@@ -52,10 +52,9 @@ class HeldFile:
         self._free = free
         self._lock = threading.Lock()
         self._closed = False
-        self.fileno = file.fileno
-        self.tell = file.tell
-        self.seek = file.seek
         self.read = file.read
+        if hasattr(file, "fileno"):
+            self.fileno, self.tell, self.seek = file.fileno, file.tell, file.seek
 
     def close(self) -> None:
         """Close the file and give the slot back. May be repeated."""

@@ -17,7 +17,7 @@ from nova_lite.conf import image as image_conf
 from nova_lite.db import migrate, overview, version
 from nova_lite.identity import outside
 from nova_lite.image.stores.base import Store
-from nova_lite.image.stores.registry import make_store
+from nova_lite.image.stores.registry import make_stores
 from nova_lite.inventory import hosts
 from nova_lite.rpc.broker import broker_status
 
@@ -135,8 +135,8 @@ def taps(installation: Installation) -> Iterator[Finding]:
 
 
 def store_of(installation: Installation) -> Store:
-    """Give the image store, as the control side's daemons here know it. Raises: ConfigError."""
-    return make_store(image_conf.read(installation.conf).store)
+    """Give the image stores as one, as the control side's daemons here know them. Raises: ConfigError."""
+    return make_stores(image_conf.read(installation.conf))
 
 
 def differences(installation: Installation) -> Iterator[Finding]:

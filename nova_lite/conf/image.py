@@ -6,7 +6,7 @@ import dataclasses
 import ipaddress
 from pathlib import Path
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 from nova_lite import errors
 
@@ -14,12 +14,12 @@ GROUP = "image"
 PUBLIC = "public"
 TARGETS = {f"to-{target}": target for target in ("raw", "qcow2", "compressed-qcow2")}
 OPTIONS = (
-    # A URIOpt insists on a host, which a folder's address has not.
-    cfg.StrOpt(
+    cfg.ListOpt(
         "store",
-        regex="^file:///.+",
-        help="Where the bytes of images are kept: file:///a/folder, shared by all control nodes where there are several. "
-        "By default the folder images in state_dir.",
+        default=[],
+        item_type=types.String(regex=r"^([^:/=]+=)?[a-z][a-z0-9]*:.*"),
+        help="Where the bytes of images are kept: one URL, or several as NAME=URL, the default first. file:///a/folder is "
+        "shared by all control nodes where there are several. By default the folder images in state_dir.",
     ),
     cfg.ListOpt(
         "imports",
@@ -48,7 +48,10 @@ class WebRules:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageOptions:
-    """Where image bytes are kept, from where they may be fetched, and what imported disks are converted to."""
+    """Where image bytes are kept, from where they may be fetched, and what imported disks are converted to.
+
+    store: URLs of stores, with commas between them, each as `NAME=URL` or alone; the default one is the first
+    """
 
     store: str
     web: WebRules = dataclasses.field(default_factory=WebRules)
@@ -67,7 +70,7 @@ def read(conf: cfg.ConfigOpts) -> ImageOptions:
     except ValueError as error:
         raise errors.ConfigError(f"[image] imports: {error}") from error
     return ImageOptions(
-        store=conf[GROUP].store or (Path(conf.state_dir).absolute() / "images").as_uri(),
+        store=",".join(conf[GROUP].store) or (Path(conf.state_dir).absolute() / "images").as_uri(),
         web=WebRules(public=PUBLIC in sources, networks=networks),
         convert_to=targets[0] if targets else None,
     )

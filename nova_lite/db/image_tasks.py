@@ -14,11 +14,13 @@ from nova_lite.db.tables.journal import operations
 
 Row = sa.RowMapping
 WORKFLOW = "import_image"
-FROM_TASKS, FROM_IMAGES = "import", "api_image_import"
+FROM_TASKS, FROM_IMAGES, FROM_LOCATIONS = "import", "api_image_import", "location_import"
 
 _ALIVE = operations.c.ended_at.is_(None)
 # Parameters are compact JSON, in which no value can hold an unescaped quote.
-_ASKED_AS_TASK = sa.type_coerce(operations.c.params, sa.Text).contains(f'"task":"{FROM_TASKS}"', autoescape=True)
+_PARAMS = sa.type_coerce(operations.c.params, sa.Text)
+_ASKED_AS_TASK = _PARAMS.contains(f'"task":"{FROM_TASKS}"', autoescape=True)
+_ASKED_AS_LOCATION = _PARAMS.contains(f'"task":"{FROM_LOCATIONS}"', autoescape=True)
 _STATUS = sa.case(
     (sa.and_(_ALIVE, operations.c.lease_number == 0), "pending"),
     (_ALIVE, "processing"),
@@ -28,7 +30,7 @@ _STATUS = sa.case(
 # What tasks show -> where it stands. Nothing here is NULL, so that a marker can be compared with it.
 FIELDS: Mapping[str, sa.ColumnElement[Any]] = {
     "id": operations.c.id,
-    "type": sa.case((_ASKED_AS_TASK, FROM_TASKS), else_=FROM_IMAGES),
+    "type": sa.case((_ASKED_AS_TASK, FROM_TASKS), (_ASKED_AS_LOCATION, FROM_LOCATIONS), else_=FROM_IMAGES),
     "status": _STATUS,
     "owner": sa.func.coalesce(operations.c.project_id, ""),
     "user_id": sa.func.coalesce(operations.c.user_id, ""),

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from nova_lite import errors
@@ -20,11 +20,13 @@ from nova_lite.durable import journal
 from nova_lite.image import quotas, records, remote, staging
 from nova_lite.image.access import ANYTHING
 from nova_lite.image.convert import TARGETS, Converter, Source, is_converted
+from nova_lite.image.copying import Copier
 from nova_lite.image.ova import Archive, ArchiveRefused
-from nova_lite.image.port import FETCH_FAILED, FetchOrder
+from nova_lite.image.port import FETCH_FAILED, Copying, CopyOrder, FetchOrder
 from nova_lite.image.records import Contents
 from nova_lite.image.staging import CONVERTED_CONTAINER, Converted, Remote
 from nova_lite.image.stores.base import Bytes, Store, key_of
+from nova_lite.image.stores.several import Stores, several
 from nova_lite.image.upload import PIECE, Order, Uploads, Way
 from nova_lite.model.image import Image
 
@@ -86,10 +88,10 @@ class Imports:
         self._tokens = tokens
         self._converter = converter
         self._database = database
-        self._store = store
-        self._uploads = Uploads(database, store)
+        self._store = several(store)
         self._open_url = open_url
         self._spawn = spawn or _in_thread
+        self._copier = Copier(database, self._store, self._spawn)
         self._lock = threading.Lock()
         self._running: set[str] = set()
 
@@ -112,7 +114,8 @@ class Imports:
         """Open a web server's file, or an image of another region, of which it is asked first what it is."""
         url = order.url or ""
         if order.token is None or self._tokens is None:
-            return _Bringing(image=image, file=self._open_url(url), way=_way(owner))
+            digests = {} if order.sha512 is None else {"sha512": order.sha512}
+            return _Bringing(image=image, file=self._open_url(url), way=_way(owner), digests=digests)
         token = self._tokens(order.token)
         said = remote.describe(url, token)
         image = dataclasses.replace(image, disk_format=said.disk_format, container_format=said.container_format)
@@ -130,7 +133,7 @@ class Imports:
         with self._database.read() as tx:
             image = records.get(tx, order.image_id, ANYTHING)
             owner = records.upload_of(tx, order.image_id)
-            contents = staging.contents_of(tx, order.image_id)
+            contents = staging.original_of(tx, order.image_id)
             becomes = staging.remote_of(tx, order.image_id)
             if staging.converted_of(tx, order.image_id) is not None:
                 return True
@@ -161,11 +164,8 @@ class Imports:
             self._store.delete(dropped.contents.location)
 
     def discard(self, location: str) -> None:
-        """Remove bytes that no record names any more. May be repeated."""
-        try:
-            self._store.delete(location)
-        except errors.NovaLiteError as error:
-            LOG.warning("What an import was made of stays for now: %s", error.message, extra={"action": "import"})
+        """Remove bytes that nothing names any more, now or at the next sweep. May be repeated."""
+        self._copier.discard(location)
 
     def drop_contents(self, image_id: str) -> None:
         """Have nothing left of what an import brought; a fetch that runs notices within seconds. May be repeated.
@@ -173,7 +173,7 @@ class Imports:
         Raises: Unavailable.
         """
         with self._database.read() as tx:
-            contents = staging.contents_of(tx, image_id)
+            contents = staging.original_of(tx, image_id)
         if contents is not None:
             self._store.delete(contents.location)
         dropped = self._database.transact(lambda tx: staging.drop(tx, image_id))
@@ -218,6 +218,14 @@ class Imports:
         if not alive and self._enter(image_id):
             self._spawn(lambda: self._fetch(job))
 
+    def ensure_copies(self, order: CopyOrder) -> Copying:
+        """Have an image's bytes in all stores of the order, and tell how far that is. Raises: as `Copier.ensure`."""
+        return self._copier.ensure(order)
+
+    def drop_copies(self, image_id: str, stores: Sequence[str]) -> None:
+        """Have no copy in these stores. May be repeated. Raises: Unavailable."""
+        self._copier.drop(image_id, stores)
+
     def _enter(self, image_id: str) -> bool:
         with self._lock:
             if image_id in self._running or len(self._running) >= AT_ONCE:
@@ -243,13 +251,16 @@ class Imports:
             bringing = job.prepare()
             with contextlib.closing(bringing.file) as file:
                 coming = Order(image_id=image_id, read=file.read, length=file.length, digests=bringing.digests)
-                self._uploads.take(bringing.image, coming, bringing.way)
+                Uploads(self._database, self._place_of(order)).take(bringing.image, coming, bringing.way)
         except (errors.Gone, errors.Conflict):
             LOG.info("A fetch ended: its image is not its own any more.", extra={"action": "import", "image_id": image_id})
             return None
         except errors.NovaLiteError as error:
             return _failure(order, error)
         return lambda tx: journal.wake(tx, [order.operation_id])
+
+    def _place_of(self, order: FetchOrder) -> Stores:
+        return self._store.referring(order.url or "") if order.refer else self._store.preferring(order.store)
 
     def _tell(self, work: Callable[[Tx], object]) -> None:
         """Write to the journal; where that fails, the operation looks again by itself."""

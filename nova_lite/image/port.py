@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from nova_lite.db.engine import Tx
@@ -52,6 +52,8 @@ FETCH_FAILED = "fetch_failed"  # the signal of a fetch that ended: turn, message
 class FetchOrder:
     """Whose bytes are to be there, for which operation and turn; `url` is None where they were staged.
 
+    store: where fetched bytes go; None: the default one. refer: they stay where they are, and only their location is kept
+    sha512: what they must hash to, if that is known
     convert_to: what they are to be made into, one of `convert.TARGETS`
     token: sealed; with it `url` is another region's Image service, which is asked with it
     """
@@ -60,8 +62,29 @@ class FetchOrder:
     operation_id: OperationId
     turn: int
     url: str | None = None
+    store: str | None = None
+    refer: bool = False
+    sha512: str | None = None
     convert_to: str | None = None
     token: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CopyOrder:
+    """In which stores an image's bytes are to be, for which operation."""
+
+    image_id: ImageId
+    operation_id: OperationId
+    stores: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Copying:
+    """How far copies are, by the names of their stores."""
+
+    running: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    there: tuple[str, ...] = ()
 
 
 class ImportPort(Protocol):
@@ -83,8 +106,18 @@ class ImportPort(Protocol):
     def drop_converted(self, image_id: ImageId) -> None:
         """Have nothing left of a conversion. May be repeated. Raises: Unavailable."""
 
-    def discard(self, location: str) -> None:
-        """Remove bytes that no record names any more; where that fails, the next start does it. May be repeated."""
-
     def drop_contents(self, image_id: ImageId) -> None:
         """Have nothing left of what an import brought. May be repeated. Raises: Unavailable."""
+
+    def ensure_copies(self, order: CopyOrder) -> Copying:
+        """Have an image's bytes in all stores of the order, and tell how far that is. May be repeated.
+
+        While some are made the operation is woken at each one's end.
+        Raises: NotFound; Conflict when there are no bytes; Unavailable.
+        """
+
+    def drop_copies(self, image_id: ImageId, stores: Sequence[str]) -> None:
+        """Have no copy in these stores. May be repeated. Raises: Unavailable."""
+
+    def discard(self, location: str) -> None:
+        """Remove bytes that nothing names any more, now or at the next sweep. May be repeated."""

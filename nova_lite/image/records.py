@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.db import image_parts
+from nova_lite.db import image_copies, image_parts
 from nova_lite.db import images as db
 from nova_lite.db.engine import Tx
 from nova_lite.db.images import ImageFilter, ImagePage
@@ -176,7 +176,8 @@ def saving(tx: Tx) -> list[tuple[str, str]]:
 
 def locations(tx: Tx) -> set[str]:
     """Give where all images' bytes are, those too that wait for their import."""
-    return db.locations(tx) | {place for contents in db.staged(tx) for place in db.staged_locations(contents)}
+    waiting = {place for contents in db.staged(tx) for place in db.staged_locations(contents)}
+    return db.locations(tx) | image_copies.locations(tx) | waiting
 
 
 def kept(tx: Tx) -> set[str]:

@@ -12,13 +12,15 @@ from nova_lite.conf.image import ImageOptions, WebRules
 from nova_lite.db import clock
 from nova_lite.db.engine import Database, Tx
 from nova_lite.db.images import ImageFilter, ImagePage
-from nova_lite.image import records, staging, tickets
+from nova_lite.image import copies, records, staging, tickets
 from nova_lite.image.access import ANYTHING, Viewer
 from nova_lite.image.convert import FOLDER, Converter
+from nova_lite.image.copying import open_first
 from nova_lite.image.imports import Imports
 from nova_lite.image.parts import Parts
 from nova_lite.image.stores.base import Bytes, Store
-from nova_lite.image.stores.registry import make_store
+from nova_lite.image.stores.registry import make_stores
+from nova_lite.image.stores.several import several
 from nova_lite.image.tickets import Moment, Tickets, Use
 from nova_lite.image.upload import Order, Uploads
 from nova_lite.image.usage import Usage
@@ -55,16 +57,16 @@ class Images:
     ) -> None:
         """`public_url` is where hosts reach the APIs, such as `http://192.0.2.1:8774`. Nothing connects yet."""
         self.convert_to = conversion.target
-        self.store = store
+        self.store = several(store)
         self._database = database
         self._tickets = tickets
         self._public_url = public_url.rstrip("/")
-        self._uploads = Uploads(database, store)
-        self.parts = Parts(database, store, self._uploads)
+        self._uploads = Uploads(database, self.store)
+        self.parts = Parts(database, self.store, self._uploads)
         self.web = web
         self.usage = Usage(database)
         self.imports = Imports(
-            database, store, lambda url: open_web(url, web), converter=conversion.converter, tokens=tickets.unseal
+            database, self.store, lambda url: open_web(url, web), converter=conversion.converter, tokens=tickets.unseal
         )
 
     def start(self) -> None:
@@ -170,27 +172,45 @@ class Images:
             image, now = records.get_timed(tx, image_id)
         return image, Moment(now, clock.boot_id(self._database))
 
-    def upload(self, order: Order) -> None:
-        """Take the bytes of an image in. Raises: as `Uploads.run`."""
-        self._uploads.run(order)
+    def upload(self, order: Order, store: str | None = None) -> None:
+        """Take the bytes of an image in, to the default store or another. Raises: as `Uploads.run`; NotFound."""
+        self._uploads_to(store).run(order)
 
-    def stage(self, order: Order) -> None:
-        """Take the bytes of an image in for an import. Raises: as `Uploads.run`."""
-        self._uploads.stage(order)
+    def stage(self, order: Order, store: str | None = None) -> None:
+        """Take the bytes of an image in for an import, to the default store or another. Raises: as `upload`."""
+        self._uploads_to(store).stage(order)
+
+    def _uploads_to(self, store: str | None) -> Uploads:
+        return self._uploads if store is None else Uploads(self._database, self.store.preferring(store))
 
     def open(self, image: Image, start: int, length: int) -> Bytes:
-        """Open a part of an image's bytes. Raises: NotFound; Unavailable."""
-        return self.store.open(_location(image), start, length)
+        """Open a part of an image's bytes, of another copy where the first does not answer. Raises: NotFound; Unavailable."""
+        try:
+            return self.store.open(_location(image), start, length)
+        except (errors.NotFound, errors.Unavailable):
+            with self._database.read() as tx:
+                places = list(copies.holders(image, copies.of_image(tx, image.id)).values())
+            if len(places) < 2:
+                raise
+        return open_first(self.store, places[1:], start, length)
 
     def delete(self, tx: Tx, image: Image) -> None:
         """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
-        places = [image.location, *staging.locations_of(tx, image.id)]
+        places = list(copies.holders(image, copies.of_image(tx, image.id)).values())
+        places += staging.locations_of(tx, image.id)
         self.parts.forget(tx, image)
         records.delete(tx, image)
-        tx.after_commit(lambda: self._discard(image, [place for place in places if place is not None]))
+        tx.after_commit(lambda: self._discard(image, places))
+
+    def delete_copy(self, tx: Tx, image: Image, store: str) -> bool:
+        """Delete the copy in one store, once that is committed; False when there is none, or it is the last."""
+        location = copies.remove(tx, image, store)
+        if location is not None:
+            tx.after_commit(lambda: self._discard(image, [location]))
+        return location is not None
 
     def _discard(self, image: Image, locations: list[str]) -> None:
-        """Remove the bytes of an image that is gone; what cannot be removed now is at the next start."""
+        """Remove bytes that no record names any more; what cannot be removed now is at the next start."""
         for location in locations:
             try:
                 self.store.delete(location)
@@ -203,7 +223,7 @@ def make_images(database: Database, state_dir: Path, options: ImageOptions, publ
     path = tickets.key_file(state_dir)
     tickets.ensure_key(path)
     conversion = Conversion(target=options.convert_to, converter=Converter(state_dir / FOLDER))
-    return Images(database, make_store(options.store), Tickets(path), public_url, options.web, conversion)
+    return Images(database, make_stores(options), Tickets(path), public_url, options.web, conversion)
 
 
 def _location(image: Image) -> str:

@@ -20,9 +20,10 @@ from nova_lite.db import images as db
 from nova_lite.db.engine import Tx
 from nova_lite.image import records
 from nova_lite.image.records import Contents
-from nova_lite.model.image import ImageStatus
+from nova_lite.model.image import Image, ImageStatus
 
-FAILED = "os_glance_failed_import"  # names the store where the last import failed, as in Glance
+# Names the stores where the last import failed, as in Glance; empty where it did not, so that clients see that it has ended.
+FAILED = "os_glance_failed_import"
 CONVERTED = "converted"  # among the staged contents: those that were made of them
 CONVERTED_CONTAINER = "bare"
 REMOTE = "remote"  # among them: what another region's service says of the image
@@ -46,7 +47,13 @@ class Remote:
 
 
 def contents_of(tx: Tx, image_id: str, *, lock: bool = False) -> Contents | None:
-    """Give the contents that wait for their import; None where there are none, or no image."""
+    """Give the contents that wait for their import, converted if they were; None where there are none, or no image."""
+    original, made = original_of(tx, image_id, lock=lock), converted_of(tx, image_id)
+    return made.contents if original is not None and made is not None else original
+
+
+def original_of(tx: Tx, image_id: str, *, lock: bool = False) -> Contents | None:
+    """Give the contents that wait for their import, as they came."""
     staged = _staged(tx, image_id, lock=lock)
     for name in (CONVERTED, REMOTE):
         staged.pop(name, None)
@@ -96,7 +103,7 @@ def begin_import(tx: Tx, image_id: str, *, staged: bool) -> bool:
     row = db.find_image(tx, image_id, lock=True)
     if row is None or bool(row["staged"]) != staged:
         return False
-    properties = {name: value for name, value in row["properties"].items() if name != FAILED}
+    properties = {**row["properties"], FAILED: ""}
     values = {"status": ImageStatus.IMPORTING, "properties": properties, "updated_at": tx.database.clock.wall()}
     before = ImageStatus.UPLOADING if staged else ImageStatus.QUEUED
     begun = db.update_image(tx, image_id, values, status=before)
@@ -153,30 +160,31 @@ def drop_converted(tx: Tx, image_id: str) -> Converted | None:
 
 def drop(tx: Tx, image_id: str) -> Contents | None:
     """Take an importing image from whoever fetches, and its contents from it; give these, to be removed. May be repeated."""
-    contents = contents_of(tx, image_id, lock=True)
+    contents = original_of(tx, image_id, lock=True)
     db.update_image(tx, image_id, {"staged": None, "upload_id": None}, status=ImageStatus.IMPORTING)
     return contents
 
 
 def superseded(tx: Tx, image_id: str) -> str | None:
-    """Give where the contents are that nobody needs once what was made of them is adopted; None where nothing was."""
-    contents, made = contents_of(tx, image_id), converted_of(tx, image_id)
-    return contents.location if contents is not None and made is not None else None
+    """Give where the bytes are that nobody needs once what was made of them is adopted; None where nothing was."""
+    original = original_of(tx, image_id)
+    return original.location if original is not None and converted_of(tx, image_id) is not None else None
 
 
-def adopt(tx: Tx, image_id: str) -> bool:
-    """Make the contents of an importing image its own, or what was made of them; False when it is gone or has none."""
+def adopt(tx: Tx, image_id: str, location: str | None = None) -> bool:
+    """Make the contents of an importing image its own, in another place if one is given; False when it is gone or has none."""
     contents = contents_of(tx, image_id, lock=True)
     if contents is None:
         return False
     made, remote = converted_of(tx, image_id), remote_of(tx, image_id)
+    contents = dataclasses.replace(contents, location=location or contents.location)
     values = vars(contents) | {"status": ImageStatus.ACTIVE, "staged": None, "upload_id": None}
     if remote is not None:
         row = db.find_image(tx, image_id)
         own = row["properties"] if row is not None else {}
         values |= {**vars(remote), "properties": own | remote.properties}
     if made is not None:
-        values |= vars(made.contents) | {"disk_format": made.disk_format, "container_format": CONVERTED_CONTAINER}
+        values |= {"disk_format": made.disk_format, "container_format": CONVERTED_CONTAINER}
     values["updated_at"] = tx.database.clock.wall()
     adopted = db.update_image(tx, image_id, values, status=ImageStatus.IMPORTING)
     if adopted:
@@ -196,3 +204,16 @@ def give_up_import(tx: Tx, image_id: str, store: str) -> bool:
     if given_up:
         records.announce_failure(tx, image_id)
     return given_up
+
+
+def note_failed(tx: Tx, image_id: str, stores: str) -> None:
+    """Name the stores where the last import failed; "" while there is none."""
+    row = db.find_image(tx, image_id, lock=True)
+    if row is not None and row["properties"].get(FAILED) != stores:
+        db.update_image(tx, image_id, {"properties": {**row["properties"], FAILED: stores}})
+
+
+def move(tx: Tx, image: Image, location: str) -> bool:
+    """Have an active image's own bytes be those in another place; False when it is not as it was read."""
+    values = {"location": location, "updated_at": tx.database.clock.wall()}
+    return db.update_image(tx, image.id, values, status=ImageStatus.ACTIVE, location=image.location)

@@ -9,13 +9,13 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.db import journal as queries
 from nova_lite.db.engine import Tx
-from nova_lite.db.image_tasks import FROM_IMAGES, FROM_TASKS, WORKFLOW, TaskPage, list_tasks
+from nova_lite.db.image_tasks import FROM_IMAGES, FROM_LOCATIONS, FROM_TASKS, WORKFLOW, TaskPage, list_tasks
 from nova_lite.image import notices
 
 SUBJECT = "image"
 KEPT_S = 30 * 86400.0  # as the history of operations
 STATUSES = ("pending", "processing", "success", "failure")
-TYPES = (FROM_TASKS, FROM_IMAGES)
+TYPES = (FROM_TASKS, FROM_IMAGES, FROM_LOCATIONS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,11 @@ def _row(tx: Tx, task_id: str) -> queries.Row:
 
 def _of_row(row: queries.Row) -> Task:
     params, ended = row["params"], row["ended_at"]
-    asked = {"import_req": {"method": {"name": params["method"]}}, "image_id": params["image_id"], "backend": [params["store"]]}
+    asked = {
+        "import_req": {"method": {"name": params["method"]}},
+        "image_id": params["image_id"],
+        "backend": [params["store"], *params.get("others", ())],
+    }
     if params.get("remote"):
         asked["import_req"]["method"] |= params["remote"]
     elif params.get("url"):

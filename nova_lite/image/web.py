@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import http
 import http.client
 import ipaddress
 import socket
@@ -71,12 +72,25 @@ USUAL = Asking()
 
 
 class WebFile:
-    """A file on a web server, being read. `length` is what was announced, or None."""
+    """A file on a web server, being read, or a part of one (`partial`).
 
-    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse, largest: int) -> None:
-        """Made by `open_web` only. Raises: TooLarge; BadRequest for an encoded body."""
+    length, total: bytes of what comes and of the whole file as they were announced, or None
+    """
+
+    def __init__(
+        self,
+        connection: http.client.HTTPConnection,
+        response: http.client.HTTPResponse,
+        largest: int,
+        floor: int = FLOOR_BYTES_S,
+    ) -> None:
+        """Made by `open_web` only. `floor`: bytes a second that must come. Raises: TooLarge; BadRequest for an encoded body."""
         self._connection, self._response, self._largest = connection, response, largest
+        self._floor = floor
         self.length = response.length
+        self.partial = response.status == http.HTTPStatus.PARTIAL_CONTENT
+        whole = response.getheader("Content-Range", "").rpartition("/")[2]
+        self.total = response.length if not self.partial else int(whole) if whole.isascii() and whole.isdigit() else None
         self._received = 0
         self._window = (time.monotonic(), 0)
         if response.getheader("Content-Encoding", "identity").lower() != "identity":
@@ -108,13 +122,22 @@ class WebFile:
         now = time.monotonic()
         if now - began < WINDOW_S:
             return
-        if self._received - had < FLOOR_BYTES_S * (now - began):
-            raise errors.BadRequest(f"The web server sends fewer than {FLOOR_BYTES_S} bytes a second.")
+        if self._received - had < self._floor * (now - began):
+            raise errors.BadRequest(f"The web server sends fewer than {self._floor} bytes a second.")
         self._window = (now, self._received)
 
 
-def open_web(url: str, rules: WebRules, resolve: Resolve = resolve, asking: Asking = USUAL) -> WebFile:
-    """Open a file, over at most three redirects unless `asking` says fewer.
+def open_web(
+    url: str,
+    rules: WebRules,
+    resolve: Resolve = resolve,
+    asking: Asking = USUAL,
+    *,
+    part: tuple[int, int] | None = None,
+) -> WebFile:
+    """Open a file, over at most three redirects unless `asking` says fewer; `part`: the first byte and how many.
+
+    A server that knows no parts sends the whole file. Whoever reads a part may be slow, so the server's rate does not count.
 
     Raises: BadRequest when the rules or the answer forbid it; Unavailable when another try may help; TooLarge.
     """
@@ -123,10 +146,10 @@ def open_web(url: str, rules: WebRules, resolve: Resolve = resolve, asking: Aski
         with contextlib.ExitStack() as kept_on_success:
             connection = _connect(place, _address(place, rules, resolve))
             kept_on_success.callback(connection.close)
-            response = _ask(connection, place, asking.headers)
+            response = _ask(connection, place, asking.headers, part)
             if response.status not in REDIRECTING:
-                _require_ok(response.status, asking.status)
-                file = WebFile(connection, response, rules.largest_bytes)
+                _require_ok(response, asking.status, part)
+                file = WebFile(connection, response, rules.largest_bytes, FLOOR_BYTES_S if part is None else 0)
                 kept_on_success.pop_all()
                 return file
             url = urllib.parse.urljoin(url, response.getheader("Location", ""))
@@ -198,11 +221,15 @@ def _connect(place: _Place, address: str) -> http.client.HTTPConnection:
     return connection
 
 
-def _ask(connection: http.client.HTTPConnection, place: _Place, more: Mapping[str, str]) -> http.client.HTTPResponse:
+def _ask(
+    connection: http.client.HTTPConnection, place: _Place, more: Mapping[str, str], part: tuple[int, int] | None
+) -> http.client.HTTPResponse:
     """Send the request and read the answer's head, which may not take for ever. Raises: Unavailable."""
     name = f"[{place.host}]" if ":" in place.host else place.host
     host = name if place.port == PORTS[place.scheme] else f"{name}:{place.port}"
     headers = {"Host": host, "Accept-Encoding": "identity", "User-Agent": "nova-lite", "Connection": "close", **more}
+    if part is not None:
+        headers["Range"] = f"bytes={part[0]}-{part[0] + part[1] - 1}"
     end = threading.Timer(HEAD_S, _cut, (connection.sock,))
     end.daemon = True
     end.start()
@@ -219,10 +246,14 @@ def _cut(connected: socket.socket) -> None:
         connected.shutdown(socket.SHUT_RDWR)
 
 
-def _require_ok(status: int, wanted: int) -> None:
+def _require_ok(response: http.client.HTTPResponse, wanted: int, part: tuple[int, int] | None) -> None:
+    """See that what was asked for comes. Raises: Unavailable; BadRequest."""
+    status = response.status
     if status >= 500 or status == 429:
         raise errors.Unavailable(f"The web server answers {status}.", what="the web server")
-    if status != wanted:
+    starts = f"bytes {part[0]}-" if part is not None else "no part"
+    right_part = status == http.HTTPStatus.PARTIAL_CONTENT and response.getheader("Content-Range", "").startswith(starts)
+    if status != wanted and not right_part:
         raise errors.BadRequest(f"The web server answers {status}.")
 
 

@@ -26,7 +26,7 @@ from nova_lite.workflows.ports import Ports
 UPLOAD_S = hours(6)  # the longest upload; its ticket is good for as long
 FORMAT, CONTAINER = "qcow2", "bare"
 # What is said of an image's bytes, and would be wrong of others.
-NOT_INHERITED = ("img_signature", "owner_specified.", "os_hash_", "cinder_encryption_key_")
+NOT_INHERITED = ("img_signature", "owner_specified.", "os_hash_", "os_glance_", "cinder_encryption_key_")
 COMPUTED = ("image_type", "instance_uuid", "backup_type", "base_image_ref", "user_id", "owner_id")
 TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
 

@@ -214,7 +214,8 @@ class Cloud:
         return make_images(database, self.folder, self._store(), "http://127.0.0.1")
 
     def _store(self) -> ImageOptions:
-        return ImageOptions(store=(self.folder / "images").as_uri())
+        folders = {"file": self.folder / "images", "other": self.folder / "images-elsewhere"}
+        return ImageOptions(store=",".join(f"{name}={folder.as_uri()}" for name, folder in folders.items()))
 
     # -- use -----------------------------------------------------------------------------------------------------------
 

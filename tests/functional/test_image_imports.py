@@ -61,6 +61,34 @@ def test_staged_bytes_are_imported_and_come_out_again(cloud, ask, settled):
     assert ask("GET", f"/images/{image}/file", status=200).content == b"y" * 5000
 
 
+def test_an_image_is_imported_to_all_stores_and_taken_from_one(cloud, ask, settled):
+    image = cloud.staged_image(b"y" * 5000)
+
+    ask("POST", f"/images/{image}/import", {"method": {"name": "glance-direct"}, "all_stores": True})
+
+    shown = settled(image)
+    assert (shown["status"], shown["stores"], shown["os_glance_importing_to_stores"]) == ("active", "file,other", "")
+    ask("DELETE", f"/stores/file/{image}", status=204)
+    assert ask("GET", f"/images/{image}", status=200).json["stores"] == "other"
+    assert ask("GET", f"/images/{image}/file", status=200).content == b"y" * 5000
+    assert not list((cloud.folder / "images").rglob(f"{image}*"))
+
+
+def test_an_active_image_is_copied_to_another_store(cloud, ask):
+    image = ask("POST", "/images", {"disk_format": "raw", "container_format": "bare"}, status=201).json["id"]
+    headers = cloud.log_in("demo") | {"Content-Type": "application/octet-stream"}
+    assert cloud.client.simulate_put(f"/image/v2/images/{image}/file", body=b"z" * 5000, headers=headers).status_code == 204
+
+    ask("POST", f"/images/{image}/import", {"method": {"name": "copy-image"}, "stores": ["other"]})
+
+    until = time.monotonic() + 30
+    while (shown := ask("GET", f"/images/{image}", status=200).json)["os_glance_importing_to_stores"]:
+        assert (shown["status"], shown["stores"]) == ("active", "file")
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert (shown["stores"], shown["os_glance_failed_import"]) == ("file,other", "")
+
+
 def test_a_name_that_means_this_machine_is_not_fetched_and_the_image_is_queued_again(cloud, ask, settled):
     image = ask("POST", "/images", {"disk_format": "raw", "container_format": "bare"}, status=201).json["id"]
 

@@ -31,14 +31,12 @@ def upload_data(request: Request) -> Answer:
     if request.upload is None:
         raise ValueError("the route takes bytes")
     image = _fillable(request)
-    store = request.headers.get("X-IMAGE-META-STORE")
-    if store is not None and store != request.parts.images.store.name:
-        raise errors.BadRequest("There is no store of this name; see /v2/info/stores.")
+    store = _store(request)
     if parts.is_asked(request):
         return parts.answer(request, image, _digests(request), staged=False)
     order = _order(request, image, request.upload)
     with request.parts.transfers.slot():
-        request.parts.images.upload(order)
+        request.parts.images.upload(order, store)
     return Answer(status=204)
 
 
@@ -46,6 +44,7 @@ def stage_data(request: Request) -> Answer:
     """PUT /images/{image_id}/stage: the bytes wait until they are imported."""
     if request.upload is None:
         raise ValueError("the route takes bytes")
+    store = _store(request)
     with request.parts.database.read() as tx:
         image = get_image(tx, request)
         quotas.require(tx, image.owner, {quotas.STAGE: _expected_mib(request), quotas.UPLOADING: 1})
@@ -53,7 +52,7 @@ def stage_data(request: Request) -> Answer:
         return parts.answer(request, image, _digests(request), staged=True)
     order = _order(request, image, request.upload)
     with request.parts.transfers.slot():
-        request.parts.images.stage(order)
+        request.parts.images.stage(order, store)
     return Answer(status=204)
 
 
@@ -63,6 +62,14 @@ def _order(request: Request, image: Image, upload: Upload) -> Order:
     if coding is None:
         return Order(image_id=image.id, read=upload.read, length=length, digests=digests)
     return Order(image_id=image.id, read=Decoded(upload.read, coding, most=length, digests=digests).read, length=length)
+
+
+def _store(request: Request) -> str | None:
+    """Give the store that the client wants; None: the default one. Raises: BadRequest for one that takes no bytes."""
+    store = request.headers.get("X-IMAGE-META-STORE")
+    if store is not None and store not in request.parts.images.store.writable():
+        raise errors.BadRequest("No store of this name takes data; see /v2/info/stores.")
+    return store
 
 
 def _fillable(request: Request) -> Image:

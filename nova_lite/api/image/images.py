@@ -17,8 +17,7 @@ from nova_lite.api.pages import cut, next_query
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.db.images import ImagePage
-from nova_lite.image import quotas, records
-from nova_lite.image.protections import Guard
+from nova_lite.image import copies, quotas, records
 from nova_lite.model.ids import ImageId
 from nova_lite.model.image import Image, ImageStatus, Visibility
 from nova_lite.workflows import import_image
@@ -37,10 +36,14 @@ def list_images(request: Request) -> Answer:
     try:
         with request.parts.database.read() as tx:
             found = records.list_page(tx, wanted, asked) if page.limit else []
+            held = copies.of_images(tx, [image.id for image in found])
     except errors.NotFound as error:
         raise errors.BadRequest("The marker is no image that you may see.") from error
     shown, more = cut(page, found)
-    body: dict[str, Any] = {"images": [_view(request, image, guard) for image in shown], "schema": "/v2/schemas/images"}
+    body: dict[str, Any] = {
+        "images": [views.image(guard.visible(image), held.get(image.id, ())) for image in shown],
+        "schema": "/v2/schemas/images",
+    }
     body["first"] = _first(request)
     if more:
         body["next"] = f"{PATH}?{next_query(request, shown[-1].id)}"
@@ -50,7 +53,8 @@ def list_images(request: Request) -> Answer:
 def show_image(request: Request) -> Answer:
     """GET /images/{image_id}."""
     with request.parts.database.read() as tx:
-        return Answer(body=_view(request, get_image(tx, request), guard_of(request)))
+        image = get_image(tx, request)
+        return Answer(body=views.image(guard_of(request).visible(image), copies.of_image(tx, image.id)))
 
 
 def create_image(request: Request) -> Answer:
@@ -64,10 +68,10 @@ def create_image(request: Request) -> Answer:
     request.parts.database.transact(work)
     headers = {
         "Location": f"{request.service_url}/images/{image.id}",
-        "OpenStack-image-store-ids": request.parts.images.store.name,
+        "OpenStack-image-store-ids": ",".join(store.name for store in request.parts.images.store.all()),
         "OpenStack-image-import-methods": ",".join(methods(request.parts.images.web)),
     }
-    return Answer(status=201, body=_view(request, image, guard_of(request)), headers=headers)
+    return Answer(status=201, body=views.image(guard_of(request).visible(image)), headers=headers)
 
 
 def new_image(request: Request, asked: dict[str, Any]) -> Image:
@@ -103,13 +107,14 @@ def update_image(request: Request) -> Answer:
     changes = patch.read_changes(media_type(request.raw), request.body)
     guard = guard_of(request)
 
-    def work(tx: Tx) -> Image:
+    def work(tx: Tx) -> dict[str, Any]:
         image = get_image(tx, request, lock=True)
         changed = patch.apply(image, changes, guard)
         check_change(request, image, changed)
-        return records.update(tx, image, changed) if changes else image
+        changed = records.update(tx, image, changed) if changes else image
+        return views.image(guard.visible(changed), copies.of_image(tx, image.id))
 
-    return Answer(body=_view(request, request.parts.database.transact(work), guard))
+    return Answer(body=request.parts.database.transact(work))
 
 
 def delete_image(request: Request) -> Answer:
@@ -118,8 +123,7 @@ def delete_image(request: Request) -> Answer:
     def work(tx: Tx) -> None:
         image = get_image(tx, request, lock=True)
         request.parts.images.delete(tx, image)
-        if image.status is ImageStatus.IMPORTING:
-            import_image.cancel(request.parts.desk, tx, image.id)
+        import_image.cancel(request.parts.desk, tx, image.id)
 
     request.parts.database.transact(work)
     return Answer(status=204)
@@ -173,10 +177,6 @@ def _enforce_visibility(request: Request, image: Image) -> None:
     rule = VISIBILITY_RULES.get(image.visibility)
     if rule is not None:
         request.enforce(rule, target=target_of(image, request))
-
-
-def _view(request: Request, image: Image, guard: Guard) -> dict[str, Any]:
-    return views.image(guard.visible(image), request.parts.images.store.name)
 
 
 def _first(request: Request) -> str:

@@ -11,14 +11,15 @@ from nova_lite.api.image.lookup import get_image
 from nova_lite.api.route import Answer, Request
 from nova_lite.conf.image import WebRules
 from nova_lite.db.engine import Tx
-from nova_lite.image import quotas, records, remote, staging
+from nova_lite.image import copies, quotas, records, remote, staging
 from nova_lite.image.convert import is_converted
+from nova_lite.image.stores.base import store_name
 from nova_lite.image.web import check_url
 from nova_lite.model.image import Image, ImageStatus
 from nova_lite.workflows import import_image as workflow
 from nova_lite.workflows.import_image import ImportParams
 
-STAGED, WEB, COPY = "glance-direct", "web-download", "copy-image"
+STAGED, WEB, COPY = "glance-direct", "web-download", workflow.COPY
 ELSEWHERE = "glance-download"
 
 
@@ -31,23 +32,18 @@ def import_image(request: Request) -> Answer:
     """POST /images/{image_id}/import."""
     method = request.body["method"]
     _check_method(request, method)
-    _check_stores(request)
+    asked = _asked_stores(request)
 
     def work(tx: Tx) -> None:
         image = get_image(tx, request, lock=True)
         if method["name"] == COPY:
-            _require_copyable(image)
+            _copy(tx, request, image, asked)
             return
         records.require_formats(image)
         staged = staging.contents_of(tx, image.id)
+        where = asked or [request.parts.images.store.name if staged is None else store_name(staged.location)]
         quotas.require(tx, image.owner, {quotas.SIZE: quotas.mebibytes(staged.size_bytes if staged is not None else 1)})
-        params = ImportParams(
-            image_id=image.id,
-            store=request.parts.images.store.name,
-            method=method["name"],
-            url=method.get("uri"),
-            convert_to=target_format(request, image),
-        )
+        params = _params(request, image, where)
         if method["name"] == ELSEWHERE:
             params = _elsewhere(request, tx, params, method)
         workflow.accept(request.parts.desk, tx, request.context, image, params)
@@ -103,17 +99,49 @@ def _check_remote(method: dict[str, Any]) -> None:
         raise errors.BadRequest(f"glance_service_interface must be one of {', '.join(remote.INTERFACES)}.")
 
 
-def _check_stores(request: Request) -> None:
-    """Raises: BadRequest for stores that contradict; Conflict for one that there is not, as in Glance."""
-    stores = request.body.get("stores")
-    if stores is not None and request.body.get("all_stores"):
+def _asked_stores(request: Request) -> list[str]:
+    """Give the stores that the client asks for; none where it leaves that to us.
+
+    Raises: BadRequest for stores that contradict; Conflict for one that there is not or that takes no bytes, as in Glance.
+    """
+    stores, everywhere = request.body.get("stores"), request.body.get("all_stores")
+    if stores is not None and everywhere:
         raise errors.BadRequest("all_stores parameter can't be used with stores parameter.")
-    unknown = [name for name in stores or () if name != request.parts.images.store.name]
+    offered = request.parts.images.store.writable()
+    if everywhere:
+        return list(offered)
+    header = request.headers.get("X-IMAGE-META-STORE")
+    asked = list(dict.fromkeys(stores or ([header] if header else [])))
+    unknown = [name for name in asked if name not in offered]
     if unknown:
-        raise errors.Conflict(f"There is no store {unknown[0][:64]}; see /v2/info/stores.")
+        raise errors.Conflict(f"No store {unknown[0][:64]} takes data; see /v2/info/stores.")
+    return asked
 
 
-def _require_copyable(image: Image) -> None:
-    """A copy in the one store that there is is there already. Raises: Conflict without data."""
+def _params(request: Request, image: Image, stores: list[str]) -> ImportParams:
+    method = request.body["method"]
+    return ImportParams(
+        image_id=image.id,
+        store=stores[0],
+        others=tuple(stores[1:]),
+        method=method["name"],
+        url=method.get("uri"),
+        convert_to=None if method["name"] == COPY else target_format(request, image),
+        must_succeed=request.body.get("all_stores_must_succeed", True),
+    )
+
+
+def _copy(tx: Tx, request: Request, image: Image, asked: list[str]) -> None:
+    """Have an active image copied; where it is everywhere that all stores are asked for, nothing is to be done.
+
+    Raises: Conflict without data; BadRequest for a store that has it already.
+    """
     if image.status is not ImageStatus.ACTIVE:
         raise errors.Conflict(f"Only an active image is copied; {image.id} is {image.status}.")
+    held = copies.holders(image, copies.of_image(tx, image.id))
+    asked = asked or [request.parts.images.store.name]
+    wanted = [store for store in asked if store not in held]
+    if wanted != asked and not request.body.get("all_stores"):
+        raise errors.BadRequest(f"Image {image.id} is in store {next(one for one in asked if one in held)} already.")
+    if wanted:
+        workflow.accept(request.parts.desk, tx, request.context, image, _params(request, image, wanted))

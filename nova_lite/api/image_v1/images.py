@@ -54,7 +54,7 @@ def create_image(request: Request) -> Answer:
         newer.check_room(tx, image)
         records.create(tx, image)
         if asked.copy_from:
-            _fetch(request, tx, image, asked.copy_from)
+            _fetch(request, tx, image, asked)
 
     request.parts.database.transact(work)
     if request.upload is not None:
@@ -85,7 +85,7 @@ def update_image(request: Request) -> Answer:
             records.require_formats(changed)
         changed = records.update(tx, image, changed)
         if asked.copy_from:
-            _fetch(request, tx, changed, asked.copy_from)
+            _fetch(request, tx, changed, asked)
         return changed
 
     image = request.parts.database.transact(work)
@@ -102,8 +102,8 @@ def delete_image(request: Request) -> Answer:
 
 def _check_sources(request: Request, asked: headers.Asked) -> None:
     """Raises: BadRequest for two sources, one that may not be fetched from, or a store that there is not."""
-    if asked.store and asked.store != request.parts.images.store.name:
-        raise errors.BadRequest("There is no store of this name.")
+    if asked.store and asked.store not in request.parts.images.store.writable():
+        raise errors.BadRequest("No store of this name takes data.")
     if asked.copy_from:
         if request.upload is not None:
             raise errors.BadRequest("It's invalid to provide multiple image sources.")
@@ -125,14 +125,14 @@ def _changed(request: Request, image: Image, asked: headers.Asked, *, purge: boo
     return dataclasses.replace(changed, properties={**hidden, **changed.properties})
 
 
-def _fetch(request: Request, tx: Tx, image: Image, url: str) -> None:
+def _fetch(request: Request, tx: Tx, image: Image, asked: headers.Asked) -> None:
     """Have the bytes of a web server imported."""
     quotas.require(tx, image.owner, {quotas.SIZE: 1})
     params = ImportParams(
         image_id=image.id,
-        store=request.parts.images.store.name,
+        store=asked.store or request.parts.images.store.name,
         method=WEB,
-        url=url,
+        url=asked.copy_from,
         convert_to=target_format(request, image),
     )
     import_image.accept(request.parts.desk, tx, request.context, image, params)
@@ -149,7 +149,8 @@ def _take(request: Request, image: Image, asked: headers.Asked) -> None:
         raise errors.BadRequest("x-image-meta-size is not the number of bytes in the body.")
     digests = {"md5": asked.md5} if asked.md5 else {}
     with request.parts.transfers.slot():
-        request.parts.images.upload(Order(image_id=image.id, read=request.upload.read, length=length, digests=digests))
+        order = Order(image_id=image.id, read=request.upload.read, length=length, digests=digests)
+        request.parts.images.upload(order, asked.store)
 
 
 def _told(request: Request, image_id: str, status: int, more: dict[str, str]) -> Answer:

@@ -78,3 +78,15 @@ image_members = sa.Table(
     epoch("updated_at", nullable=False),
     sa.ForeignKeyConstraint(["image_id"], ["images.id"], ondelete="CASCADE"),
 )
+
+# The bytes of an image in other stores than the one that `images.location` names, and those that are to come there.
+image_copies = sa.Table(
+    "image_copies",
+    METADATA,
+    uuid_column("image_id", primary_key=True),
+    sa.Column("store", sa.String(64), primary_key=True),
+    sa.Column("status", sa.String(16), nullable=False),  # image.copies.CopyStatus
+    sa.Column("location", sa.String(512)),
+    sa.Column("upload_id", sa.String(36)),  # who may finish it
+    sa.ForeignKeyConstraint(["image_id"], ["images.id"], ondelete="CASCADE"),
+)

@@ -1,7 +1,8 @@
 """What a store of image bytes does: the one contract that every backend keeps and `tests/unit/image/stores` checks.
 
 A *key* names one upload of one image, `<image id>.<upload id>`, and is never used twice, so nothing is ever overwritten.
-A *location* is what a store calls finished bytes; it is kept in the image's record and never shown to users.
+A *location* is what a store calls finished bytes, `<store's name>:<what the store likes>`; it is kept in the image's record
+and never shown to users.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9a-f]{8}(-[0-9a
 def key_of(image_id: str, upload_id: str) -> str:
     """Name an upload."""
     return f"{image_id}.{upload_id}"
+
+
+def store_name(location: str) -> str:
+    """Give the name of the store that has a location."""
+    return location.partition(":")[0]
 
 
 class Writing(Protocol):
@@ -67,9 +73,14 @@ class Swept:
 
 
 class Store(Protocol):
-    """A place for bytes. `name` is its id in the API."""
+    """A place for bytes. `name` is its id in the API, and what its locations begin with; `type` tells how it keeps them.
+
+    read_only: bytes are referred to where they lie; none come in
+    """
 
     name: str
+    type: str
+    read_only: bool
     description: str
 
     def begin(self, key: str, expected_bytes: int | None) -> Writing:
@@ -79,7 +90,7 @@ class Store(Protocol):
         """
 
     def is_alive(self, key: str) -> bool:
-        """Whether some process still writes an upload (or has finalized it and not yet closed it)."""
+        """Whether some process still writes an upload (or has finalized it and not yet closed it). Raises: Unavailable."""
 
     def open(self, location: str, start: int, length: int) -> Bytes:
         """Open `length` bytes from `start` on. Raises: NotFound when they are gone; Unavailable."""

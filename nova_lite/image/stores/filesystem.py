@@ -1,5 +1,7 @@
 """Images as files: `kept/<key>` when finished, `incoming/<key>` before; `partial/<key>` while they come by parts.
 
+All of these are in one of a store's folders. A location does not say in which folder: whoever looks asks them in turn, so that the operator may move a file to another one.
+
 A writer holds a lock on its file (flock), which the kernel drops when the process dies: so leftovers are told from uploads
 that run in another process without any clock. The lock goes with the file when it is renamed, and is let go of by `close`.
 """
@@ -7,17 +9,20 @@ that run in another process without any clock. The lock goes with the file when 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from nova_lite import errors
 from nova_lite.image.stores.base import KEY, PARTS_AGE_S, Swept
 
+T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 SCHEME = "file"
 INCOMING, KEPT, PARTIAL = "incoming", "kept", "partial"
@@ -28,67 +33,129 @@ ORPHAN_AGE_S = 60.0  # the record follows a file's name at once; a commit that t
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class FilesystemStore:
-    """A folder."""
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """A folder of a store. Of those where an image fits, one of the greatest weight is taken: the one with most free space."""
 
-    name = SCHEME
+    path: Path
+    weight: int = 0
+
+
+class FilesystemStore:
+    """One folder, or several."""
+
+    type = SCHEME
+    read_only = False
     description = "Files in a folder of this cloud's control node"
 
-    def __init__(self, root: Path, free_bytes: Callable[[Path], int] | None = None) -> None:
+    def __init__(
+        self, root: Path | Sequence[Folder], free_bytes: Callable[[Path], int] | None = None, *, name: str = SCHEME
+    ) -> None:
         """`free_bytes` tells how much may still be written to a folder; by default the file system's, less a reserve."""
-        self._root = root
+        self.name = name
+        folders = [Folder(root)] if isinstance(root, Path) else root
+        self._roots = [folder.path for folder in sorted(folders, key=lambda folder: -folder.weight)]
+        self._weights = {folder.path: folder.weight for folder in folders}
         self._free_bytes = free_bytes or _free_bytes
 
     def begin(self, key: str, expected_bytes: int | None) -> FileWriting:
-        """Start an upload. Raises: InsufficientStorage when `expected_bytes` do not fit; Unavailable."""
-        self._make_folders(INCOMING, KEPT)
-        self.require_room(expected_bytes or 0)
-        return FileWriting(self, self._path(INCOMING, key), self._path(KEPT, key))
+        """Start an upload. Raises: InsufficientStorage when `expected_bytes` fit nowhere; Unavailable."""
+        root = self._choose(expected_bytes or 0)
+        return FileWriting(self._place(root, INCOMING, key))
 
     def take_up(self, key: str, missing_bytes: int | None, *, fresh: bool) -> PartFile | None:
         """Open a half upload, or begin one. Raises: Conflict; InsufficientStorage; Unavailable."""
-        self._make_folders(PARTIAL, KEPT)
-        self.require_room(missing_bytes or 0)
-        try:
-            return PartFile(self, self._path(PARTIAL, key), self._path(KEPT, key), fresh=fresh)
-        except FileNotFoundError:
-            return None
+        for root in (self._choose(missing_bytes or 0),) if fresh else self._roots:
+            with contextlib.suppress(FileNotFoundError):
+                half = PartFile(self._place(root, PARTIAL, key), fresh=fresh)
+                try:
+                    self._require_room(root, missing_bytes or 0)
+                except errors.NovaLiteError:
+                    half.suspend()
+                    raise
+                return half
+        return None
 
     def drop_parts(self, key: str) -> None:
         """Remove a half upload. May be repeated. Raises: Unavailable."""
         with _translated():
-            self._path(PARTIAL, key).unlink(missing_ok=True)
+            for path in self._places(key, (PARTIAL,)):
+                retried(lambda path=path: path.unlink(missing_ok=True))
 
-    def _make_folders(self, *names: str) -> None:
+    def _place(self, root: Path, folder: str, key: str) -> Place:
+        """Say where the file of an upload grows and lies then."""
+        if not KEY.fullmatch(key):
+            raise ValueError("not a key")  # ours to mend: keys are made of ids, never of what users say
+        return Place(
+            growing=root / folder / key,
+            kept=root / KEPT / key,
+            location=self._location(key),
+            require_room=lambda needed: self._require_room(root, needed),
+        )
+
+    def _choose(self, needed: int) -> Path:
+        """Give the folder for an upload; one that does not work is passed over. Raises: InsufficientStorage; Unavailable."""
+        free: dict[Path, int] = {}
+        refused: errors.NovaLiteError | None = None
+        for root in self._roots:
+            try:
+                free[root] = self._prepare(root)
+            except (errors.Unavailable, errors.InsufficientStorage) as error:
+                refused = refused or error
+        fitting = [root for root, size in free.items() if size > 0 and size >= needed]
+        if fitting:
+            return max(fitting, key=lambda root: (self._weights[root], free[root]))
+        if refused is not None:  # that one might have had the room
+            raise refused
+        raise _full(max(free.values()), needed)
+
+    def _prepare(self, root: Path) -> int:
+        """Have a folder ready, and give what may be written to it."""
         with _translated():
-            for name in names:
-                (self._root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (INCOMING, KEPT, PARTIAL):
+                retried(lambda folder=folder: (root / folder).mkdir(parents=True, exist_ok=True, mode=0o700))
+            return retried(lambda: self._free_bytes(root))
 
-    def require_room(self, needed: int) -> None:
+    def _require_room(self, root: Path, needed: int) -> None:
         """Do nothing when `needed` bytes fit. Raises: InsufficientStorage; Unavailable."""
         with _translated():
-            free = self._free_bytes(self._root)
+            free = retried(lambda: self._free_bytes(root))
         if needed > free or free <= 0:
-            raise errors.InsufficientStorage(f"The image store is full: {max(free, 0)} bytes are free, {needed} are needed.")
+            raise _full(free, needed)
 
     def is_alive(self, key: str) -> bool:
-        """Whether a process holds the lock of an upload."""
-        return any(_is_locked(self._path(folder, key)) for folder in (INCOMING, KEPT, PARTIAL))
+        """Whether a process holds the lock of an upload. Raises: Unavailable when none says so and a folder does not work."""
+        if not KEY.fullmatch(key):
+            raise ValueError("not a key")
+        with _translated():
+            return any(retried(lambda path=path: _is_locked(path)) for path in self._places(key, (INCOMING, KEPT, PARTIAL)))
 
     def open(self, location: str, start: int, length: int) -> FileRange:
         """Open a part of a file. Raises: NotFound; Unavailable."""
-        with _translated(lookup=True):
-            return FileRange(self._locate(location), start, length)
+        return self._first(location, lambda path: FileRange(path, start, length))
 
     def size(self, location: str) -> int:
         """Give a file's size. Raises: NotFound; Unavailable."""
-        with _translated(lookup=True):
-            return self._locate(location).stat().st_size
+        return self._first(location, lambda path: path.stat().st_size)
 
     def delete(self, location: str) -> None:
         """Remove a file. May be repeated. Raises: Unavailable."""
         with _translated():
-            self._locate(location).unlink(missing_ok=True)
+            for path in self._places(self._key(location), (KEPT,)):
+                retried(lambda path=path: path.unlink(missing_ok=True))
+
+    def _first(self, location: str, look: Callable[[Path], T]) -> T:
+        """Look in each folder for a file. Raises: NotFound when all say that it is not there; Unavailable."""
+        away: OSError | None = None
+        for path in self._places(self._key(location), (KEPT,)):
+            try:
+                return retried(lambda path=path: look(path))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                away = error
+        with _translated(lookup=True):
+            raise away or FileNotFoundError(location)
 
     def sweep(self, kept: Collection[str]) -> Swept:
         """Remove files without a living writer: all in `incoming`, old ones in `partial`, and in `kept` without a record."""
@@ -104,7 +171,7 @@ class FilesystemStore:
     def remove_stray(self, name: str, kept: Collection[str]) -> bool:
         """Remove one such file; tell whether it was there and a stray still. Raises: Unavailable."""
         found = [(path, age_s) for path, age_s in self._strays(kept) if f"{path.parent.name}/{path.name}" == name]
-        return any(_remove_abandoned(path, age_s) for path, age_s in found)
+        return any([_remove_abandoned(path, age_s) for path, age_s in found])
 
     def _strays(self, kept: Collection[str]) -> list[tuple[Path, float]]:
         incoming = [(path, 0.0) for path in self._files(INCOMING)]
@@ -119,31 +186,41 @@ class FilesystemStore:
 
     def _files(self, folder: str) -> list[Path]:
         with _translated():
-            place = self._root / folder
-            return [path for path in place.iterdir() if KEY.fullmatch(path.name)] if place.exists() else []
+            places = [root / folder for root in self._roots]
+            listed = [retried(lambda place=place: list(place.iterdir())) for place in places if place.exists()]
+        return [path for paths in listed for path in paths if KEY.fullmatch(path.name)]
 
-    def _path(self, folder: str, key: str) -> Path:
-        if not KEY.fullmatch(key):
-            raise ValueError("not a key")  # ours to mend: keys are made of ids, never of what users say
-        return self._root / folder / key
+    def _places(self, key: str, folders: Sequence[str]) -> list[Path]:
+        return [root / folder / key for root in self._roots for folder in folders]
 
-    def _locate(self, location: str) -> Path:
-        scheme, _, key = location.partition(":")
-        if scheme != SCHEME or not KEY.fullmatch(key):
+    def _key(self, location: str) -> str:
+        name, _, key = location.partition(":")
+        if name != self.name or not KEY.fullmatch(key):
             raise errors.NotFound("The image's data are in another store.")
-        return self._path(KEPT, key)
+        return key
 
     def _location(self, key: str) -> str:
-        return f"{SCHEME}:{key}"
+        return f"{self.name}:{key}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a file grows and lies then. `require_room` raises InsufficientStorage where so many bytes more do not fit."""
+
+    growing: Path
+    kept: Path
+    location: str
+    require_room: Callable[[int], None]
 
 
 class FileWriting:
     """A file that grows."""
 
-    def __init__(self, store: FilesystemStore, incoming: Path, kept: Path) -> None:
+    def __init__(self, place: Place) -> None:
         """Made by `FilesystemStore.begin` only. Raises: InsufficientStorage, Unavailable."""
-        self._store = store
-        self._incoming, self._kept = incoming, kept
+        self._require_room = place.require_room
+        self._location = place.location
+        self._incoming, self._kept = place.growing, place.kept
         self._finalized = False
         self._unchecked = 0
         self._descriptor: int | None = self._lock_file()
@@ -151,7 +228,8 @@ class FileWriting:
     def _lock_file(self) -> int:
         """Make the file and take its lock; give its descriptor."""
         with _translated():
-            descriptor = os.open(self._incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            descriptor = retried(lambda: os.open(self._incoming, flags, 0o600))
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return descriptor
 
@@ -159,7 +237,7 @@ class FileWriting:
         """Write bytes. Raises: InsufficientStorage, Unavailable."""
         self._unchecked += len(data)
         if self._unchecked >= CHECK_EVERY:
-            self._store.require_room(len(data))
+            self._require_room(len(data))
             self._unchecked = 0
         rest = memoryview(data)
         with _translated():
@@ -170,11 +248,21 @@ class FileWriting:
         """Bring the file to the disk, then give it its name. Raises: InsufficientStorage, Unavailable."""
         with _translated():
             os.fsync(self._open())
-            os.rename(self._incoming, self._kept)
+            self._rename()
             self._finalized = True
             for folder in (self._kept.parent, self._incoming.parent):
-                _fsync_folder(folder)
-        return f"{SCHEME}:{self._kept.name}"
+                retried(lambda folder=folder: _fsync_folder(folder))
+        return self._location
+
+    def _rename(self) -> None:
+        """Give the file its name. Where the answer is lost, NFS sends the call again, and that one finds nothing to rename."""
+        mine = os.fstat(self._open())
+        try:
+            retried(lambda: os.rename(self._incoming, self._kept))
+        except FileNotFoundError:
+            there = self._kept.stat()
+            if (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
+                raise
 
     def close(self) -> None:
         """Remove the file unless it is finalized, and let go of its lock. May be repeated."""
@@ -198,10 +286,10 @@ class FileWriting:
 class PartFile(FileWriting):
     """A file that grows by parts, each by another process perhaps."""
 
-    def __init__(self, store: FilesystemStore, partial: Path, kept: Path, *, fresh: bool) -> None:
+    def __init__(self, place: Place, *, fresh: bool) -> None:
         """Made by `FilesystemStore.take_up` only. Raises: FileNotFoundError; Conflict; Unavailable."""
         self._fresh = fresh
-        super().__init__(store, partial, kept)
+        super().__init__(place)
         with _translated():
             self.size = os.lseek(self._open(), 0, os.SEEK_END)
 
@@ -253,7 +341,7 @@ class PartFile(FileWriting):
 
 
 class FileRange:
-    """A part of a file, from its present position on."""
+    """A part of a file, from its present position on. Reading raises Unavailable when the file system fails."""
 
     def __init__(self, path: Path, start: int, length: int) -> None:
         """Opens the file."""
@@ -267,13 +355,28 @@ class FileRange:
     def read(self, size: int = -1, /) -> bytes:
         """Give up to `size` bytes of the part."""
         wanted = self._left if size is None or size < 0 else min(size, self._left)
-        data = self._file.read(wanted) if wanted else b""
+        with _translated():
+            data = self._file.read(wanted) if wanted else b""
         self._left -= len(data)
         return data
 
     def close(self) -> None:
         """Close the file. May be repeated."""
         self._file.close()
+
+
+def retried(call: Callable[[], T]) -> T:
+    """Do something again, once, when a handle of NFS is stale: the second time its client looks the path up anew."""
+    try:
+        return call()
+    except OSError as error:
+        if error.errno != errno.ESTALE:
+            raise
+        return call()
+
+
+def _full(free: int, needed: int) -> errors.InsufficientStorage:
+    return errors.InsufficientStorage(f"The image store is full: {max(free, 0)} bytes are free, {needed} are needed.")
 
 
 @contextlib.contextmanager

@@ -1,28 +1,97 @@
-"""Which stores there are, by the scheme of their URL."""
+"""Which stores there are: made of their URLs, by scheme."""
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 
 from nova_lite import errors
-from nova_lite.image.stores import filesystem
+from nova_lite.conf.image import ImageOptions, WebRules
+from nova_lite.image.stores import filesystem, http
 from nova_lite.image.stores.base import Store
+from nova_lite.image.stores.several import Stores
+
+ANY_PUBLIC = WebRules()
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}", re.ASCII)
+_NAMED = re.compile(r"([^:/=]*)=(.*)", re.DOTALL)
 
 
-def _filesystem(url: urllib.parse.SplitResult) -> Store:
+def _filesystem(url: urllib.parse.SplitResult, name: str, _web: WebRules) -> Store:
+    """`file:///a?weight=2&more=/b:1&more=/c`: folders, each with a weight, 0 if none is said."""
     if url.netloc or not url.path.startswith("/"):
         raise errors.ConfigError("[image] store: a folder is written file:///an/absolute/path.")
-    return filesystem.FilesystemStore(Path(urllib.parse.unquote(url.path)))
+    query = urllib.parse.parse_qs(url.query, keep_blank_values=True)
+    first = urllib.parse.unquote(url.path), query.pop("weight", ["0"])[-1]
+    others = [text.rpartition(":") if ":" in text else (text, ":", "0") for text in query.pop("more", [])]
+    folders = [first, *((path, weight) for path, _, weight in others)]
+    wrong = [path for path, weight in folders if not path.startswith("/") or not re.fullmatch(r"\d{1,6}", weight, re.ASCII)]
+    if wrong or query or len({path for path, _ in folders}) < len(folders):
+        raise errors.ConfigError("[image] store: further folders are written file:///a?weight=2&more=/b:1, each once.")
+    return filesystem.FilesystemStore([filesystem.Folder(Path(path), int(weight)) for path, weight in folders], name=name)
 
 
-MAKERS: dict[str, Callable[[urllib.parse.SplitResult], Store]] = {filesystem.SCHEME: _filesystem}
+def _http(url: urllib.parse.SplitResult, name: str, web: WebRules) -> Store:
+    if url.netloc or url.path or url.query:
+        raise errors.ConfigError("[image] store: the store of web servers' files is written http: and has no address.")
+    return http.HttpStore(web, name=name)
 
 
-def make_store(url: str) -> Store:
-    """Make the store of a URL such as `file:///var/lib/nova-lite/images`. Nothing is touched yet. Raises: ConfigError."""
-    parts = urllib.parse.urlsplit(url)
+def _s3(url: urllib.parse.SplitResult, name: str, _web: WebRules) -> Store:
+    """`s3://bucket/prefix?endpoint=https://host&region=x&credentials=/etc/nova-lite/s3.ini`."""
+    try:
+        from nova_lite.image.stores import s3  # its library is an extra
+    except ImportError as error:
+        raise errors.ConfigError("[image] store: S3 needs the extra: pip install 'nova-lite[s3]'.") from error
+    query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+    endpoint, region, credentials = (query.pop(option, None) for option in ("endpoint", "region", "credentials"))
+    if "@" in url.netloc:
+        raise errors.ConfigError("[image] store: credentials of S3 do not belong into the URL; write credentials=/a/file.")
+    if query or not _BUCKET.fullmatch(url.netloc) or (credentials is not None and not credentials.startswith("/")):
+        raise errors.ConfigError(
+            "[image] store: S3 is written s3://bucket/prefix?endpoint=URL&region=NAME&credentials=/a/file."
+        )
+    if endpoint is not None and urllib.parse.urlsplit(endpoint).scheme not in ("http", "https"):
+        raise errors.ConfigError("[image] store: the endpoint of S3 is an http or https URL.")
+    prefix = urllib.parse.unquote(url.path).strip("/")
+    place = s3.Place(
+        bucket=url.netloc, prefix=f"{prefix}/" if prefix else "", endpoint=endpoint, region=region,
+        credentials=Path(credentials) if credentials is not None else None,
+    )  # fmt: skip
+    return s3.S3Store(place, name=name)
+
+
+MAKERS: dict[str, Callable[[urllib.parse.SplitResult, str, WebRules], Store]] = {
+    filesystem.SCHEME: _filesystem,
+    http.TYPE: _http,
+    "s3": _s3,
+}
+
+
+def make_store(text: str, web: WebRules = ANY_PUBLIC) -> Store:
+    """Make the store of a URL such as `file:///var/lib/nova-lite/images`, or of `NAME=URL`; nothing is touched yet.
+
+    Without a name it is called as its scheme. Raises: ConfigError.
+    """
+    named = _NAMED.fullmatch(text)
+    parts = urllib.parse.urlsplit(named[2] if named else text)
     if parts.scheme not in MAKERS:
         raise errors.ConfigError(f"[image] store: there is no store for {parts.scheme}: URLs, only for {', '.join(MAKERS)}.")
-    return MAKERS[parts.scheme](parts)
+    name = named[1].strip() if named else parts.scheme
+    if not NAME.fullmatch(name):
+        raise errors.ConfigError(f"[image] store: {name[:64]!r} is no name; letters, digits and _ . - are.")
+    return MAKERS[parts.scheme](parts, name, web)
+
+
+def make_stores(options: ImageOptions) -> Stores:
+    """Make all stores of a configuration. Raises: ConfigError."""
+    stores = [make_store(text.strip(), options.web) for text in options.store.split(",")]
+    names = [store.name for store in stores]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise errors.ConfigError(f"[image] store: two stores are called {twice}; write NAME=URL for each.")
+    if stores[0].read_only:
+        raise errors.ConfigError(f"[image] store: {names[0]} takes no bytes, so it cannot be the default, which is the first.")
+    return Stores(stores)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
+from nova_lite.image.copies import Copy, CopyStatus, holders, named
 from nova_lite.image.members import Member
-from nova_lite.model.image import Image, ImageStatus
+from nova_lite.image.staging import FAILED
+from nova_lite.model.image import Image
 
 HASH = "sha512"
+IMPORTING_TO = "os_glance_importing_to_stores"
 
 
-def image(shown: Image, store: str) -> dict[str, Any]:
-    """Show an image; the user's own properties stand beside the others. `store` is where its data are."""
+def image(shown: Image, copies: Sequence[Copy] = ()) -> dict[str, Any]:
+    """Show an image; the user's own properties stand beside the others."""
     address = f"/v2/images/{shown.id}"
     view: dict[str, Any] = {
         **shown.properties,
@@ -39,10 +43,12 @@ def image(shown: Image, store: str) -> dict[str, Any]:
         "file": f"{address}/file",
         "schema": "/v2/schemas/image",
     }
-    if shown.location is not None:
-        view["stores"] = store
-    if shown.status is ImageStatus.IMPORTING:
-        view |= {"os_glance_importing_to_stores": store, "os_glance_failed_import": ""}
+    stores = holders(shown, copies)
+    if stores:
+        view["stores"] = ",".join(sorted(stores))
+    if FAILED in shown.properties:  # it was imported once, or is now
+        view[IMPORTING_TO] = ",".join(named(copies, CopyStatus.COPYING))
+        view[FAILED] = shown.properties[FAILED] or ",".join(named(copies, CopyStatus.FAILED))
     return view
 
 

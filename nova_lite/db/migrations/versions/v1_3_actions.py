@@ -25,6 +25,7 @@ def upgrade() -> None:
     op.add_column("addresses", sa.Column("added_at", sa.Double(), nullable=True))
     _add_image_usage()
     _add_image_parts()
+    _add_image_copies()
 
 
 def downgrade() -> None:
@@ -34,6 +35,7 @@ def downgrade() -> None:
     _drop_maintenance()
     op.drop_table("image_parts")
     _drop_metadefs()
+    op.drop_table("image_copies")
     op.drop_column("images", "staged")
     _drop_shelving()
     _drop_amounts()
@@ -148,6 +150,22 @@ def _add_image_usage() -> None:
         sa.Column("last_download_at", sa.Double(), nullable=True),
         sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_image_usage_image_id_images"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("image_id", name=op.f("pk_image_usage")),
+    )
+
+
+# -- copies of images in several stores --------------------------------------------------------------------------------------
+
+
+def _add_image_copies() -> None:
+    op.create_table(
+        "image_copies",
+        sa.Column("image_id", sa.String(length=36), nullable=False),
+        sa.Column("store", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("location", sa.String(length=512), nullable=True),
+        sa.Column("upload_id", sa.String(length=36), nullable=True),
+        sa.ForeignKeyConstraint(["image_id"], ["images.id"], name=op.f("fk_image_copies_image_id_images"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("image_id", "store", name=op.f("pk_image_copies")),
     )
 
 

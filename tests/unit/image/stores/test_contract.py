@@ -20,10 +20,9 @@ from nova_lite.image.stores.registry import make_store
 MIB = 1 << 20
 HOLD = """
 import sys, time
-from pathlib import Path
-from nova_lite.image.stores.filesystem import FilesystemStore
-writing = FilesystemStore(Path(sys.argv[1])).begin(sys.argv[2], None)
-writing.append(b"half")
+from nova_lite.image.stores.registry import make_store
+writing = make_store(sys.argv[1]).begin(sys.argv[2], None)
+writing.append(b"half" * 4)
 if sys.argv[3] == "finalize":
     writing.finalize()
 print("holding", flush=True)
@@ -35,9 +34,21 @@ def new_key():
     return key_of(str(uuid.uuid4()), str(uuid.uuid4()))
 
 
-@pytest.fixture(params=["file"])
-def a_store(request, tmp_path):
-    return make_store((tmp_path / "images").as_uri())
+@pytest.fixture(params=["file", "folders", "s3"])
+def kit(request, tmp_path):
+    """Give a store that takes bytes, and what it holds."""
+    return request.getfixturevalue(f"{request.param}_kit")
+
+
+@pytest.fixture
+def a_store(kit):
+    return kit.store
+
+
+@pytest.fixture(params=["file", "folders", "s3", "http", "http_whole"])
+def reading_kit(request):
+    """Give a store that may take none, and a way to have bytes in it."""
+    return request.getfixturevalue(f"{request.param}_kit")
 
 
 def put(store, data):
@@ -60,8 +71,8 @@ def everything(folder):
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def test_bytes_come_back_whole_and_in_part(a_store):
-    location = put(a_store, b"0123456789")
+def test_bytes_come_back_whole_and_in_part(reading_kit):
+    a_store, location = reading_kit.store, reading_kit.put(b"0123456789")
 
     assert a_store.size(location) == 10
     assert read(a_store, location, 0, 10) == b"0123456789"
@@ -69,34 +80,84 @@ def test_bytes_come_back_whole_and_in_part(a_store):
     assert read(a_store, location, 9, 5) == b"9"
 
 
-def test_a_reader_gives_no_more_than_its_part_in_any_pieces(a_store):
-    opened = a_store.open(put(a_store, b"0123456789"), 2, 5)
+def test_a_reader_gives_no_more_than_its_part_in_any_pieces(reading_kit):
+    opened = reading_kit.store.open(reading_kit.put(b"0123456789"), 2, 5)
 
     assert [opened.read(3), opened.read(3), opened.read(3)] == [b"234", b"56", b""]
     opened.close()
     opened.close()
 
 
-def test_an_empty_image_is_one(a_store):
-    assert a_store.size(put(a_store, b"")) == 0
+def test_an_empty_image_is_one(reading_kit):
+    location = reading_kit.put(b"")
+
+    assert reading_kit.store.size(location) == 0
+    assert read(reading_kit.store, location, 0, 0) == b""
 
 
-def test_nothing_is_visible_before_finalize_and_nothing_left_after_close(a_store, tmp_path):
+def test_what_is_not_there_is_not_found(reading_kit):
+    for ask in (
+        lambda: reading_kit.store.open(reading_kit.absent(), 0, 1),
+        lambda: reading_kit.store.size(reading_kit.absent()),
+    ):
+        with pytest.raises(errors.NotFound):
+            ask()
+
+
+def test_larger_data_come_back_from_any_offset(reading_kit):
+    data = os.urandom(300_000)
+    location = reading_kit.put(data)
+
+    for start, length in ((0, 300_000), (1, 299_999), (150_000, 70_000), (299_999, 1)):
+        assert read(reading_kit.store, location, start, length) == data[start : start + length]
+
+
+def test_a_store_that_is_away_is_unavailable_and_its_bytes_are_not_said_to_be_gone(reading_kit):
+    location = reading_kit.put(b"data")
+    reading_kit.go_away()
+
+    for ask in (lambda: reading_kit.store.open(location, 0, 1), lambda: reading_kit.store.size(location)):
+        with pytest.raises(errors.Unavailable):
+            ask()
+
+
+def test_a_store_that_is_away_takes_nothing_and_says_so(kit):
+    kit.go_away()
+
+    for ask in (lambda: kit.store.begin(new_key(), None), lambda: kit.store.delete(f"{kit.store.name}:{new_key()}")):
+        with pytest.raises(errors.Unavailable):
+            ask()
+
+
+def test_a_read_only_store_takes_nothing_and_leaves_what_it_refers_to(http_kit):
+    location = http_kit.put(b"data")
+
+    with pytest.raises(errors.Forbidden):
+        http_kit.store.begin(new_key(), None)
+    http_kit.store.delete(location)
+
+    assert read(http_kit.store, location, 0, 4) == b"data"
+    assert (http_kit.store.list_strays(set()), http_kit.store.remove_stray("x", set())) == ([], False)
+
+
+def test_nothing_is_visible_before_finalize_and_nothing_left_after_close(kit):
+    a_store = kit.store
     key = new_key()
     writing = a_store.begin(key, None)
     writing.append(b"half")
 
     with pytest.raises(errors.NotFound):
-        a_store.open(f"file:{key}", 0, 4)
+        a_store.open(f"{a_store.name}:{key}", 0, 4)
     writing.close()
     writing.close()
 
-    assert everything(tmp_path) == []
+    assert kit.everything() == []
     with pytest.raises(ValueError):
         writing.append(b"more")
 
 
-def test_delete_frees_the_space_may_be_repeated_and_lets_readers_finish(a_store, tmp_path):
+def test_delete_frees_the_space_may_be_repeated_and_lets_readers_finish(kit):
+    a_store = kit.store
     location = put(a_store, b"0123456789")
     opened = a_store.open(location, 0, 10)
 
@@ -108,12 +169,13 @@ def test_delete_frees_the_space_may_be_repeated_and_lets_readers_finish(a_store,
     for ask in (lambda: a_store.open(location, 0, 1), lambda: a_store.size(location)):
         with pytest.raises(errors.NotFound):
             ask()
+    assert kit.everything() == []
 
 
-@pytest.mark.parametrize("location", ["", "file:", "file:../../etc/passwd", "s3:x", "file:/etc/passwd"])
-def test_locations_that_are_none_lead_nowhere(a_store, location):
+@pytest.mark.parametrize("location", ["", "{name}:", "{name}:../../etc/passwd", "other:x", "{name}:/etc/passwd"])
+def test_locations_that_are_none_lead_nowhere(reading_kit, location):
     with pytest.raises(errors.NotFound):
-        a_store.open(location, 0, 1)
+        reading_kit.store.open(location.format(name=reading_kit.store.name), 0, 1)
 
 
 def test_keys_are_made_of_ids_only(a_store):
@@ -149,9 +211,9 @@ def test_a_sweep_spares_what_lives_and_what_is_known(a_store):
 
 
 @pytest.mark.parametrize(("how", "alive_after", "left"), [("append", False, 0), ("finalize", False, 1)])
-def test_what_a_killed_process_left_is_told_from_what_lives_and_removed(tmp_path, how, alive_after, left):
-    store, key = FilesystemStore(tmp_path), new_key()
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path), key, how], stdout=subprocess.PIPE)
+def test_what_a_killed_process_left_is_told_from_what_lives_and_removed(kit, how, alive_after, left):
+    store, key = kit.store, new_key()
+    process = subprocess.Popen([sys.executable, "-c", HOLD, kit.url, key, how], stdout=subprocess.PIPE)
     try:
         assert process.stdout.readline() == b"holding\n"
         alive = store.is_alive(key)
@@ -161,13 +223,26 @@ def test_what_a_killed_process_left_is_told_from_what_lives_and_removed(tmp_path
         process.wait(10)
         process.stdout.close()
 
-    after = store.sweep(set())
+    store.sweep(set())
 
     assert alive
     assert (before.leftovers, before.orphans) == (0, 0)
     assert store.is_alive(key) is alive_after
-    assert after.leftovers == 1 - left
-    assert len(everything(tmp_path)) == left  # a finished file without a name in the records is removed only when it is old
+    assert len(kit.everything()) == left  # finished bytes without a name in the records are removed only when they are old
+
+
+def test_strays_are_named_and_removed_one_by_one(kit):
+    kit.make_all_old()
+    known, unknown = put(kit.store, b"known"), put(kit.store, b"unknown")
+
+    names = kit.store.list_strays({known})
+    removed = [kit.store.remove_stray(name, {known}) for name in (*names, *names, "kept/x")]
+
+    assert len(names) == 1
+    assert removed == [True, False, False]
+    assert kit.store.size(known) == 5
+    with pytest.raises(errors.NotFound):
+        kit.store.size(unknown)
 
 
 def test_old_bytes_that_no_record_names_are_removed(tmp_path, monkeypatch):
