@@ -43,7 +43,8 @@ def assemble(parts: Parts, served: list[Service]) -> falcon.App:
     app = falcon.App(media_type=falcon.MEDIA_JSON, cors_enable=False)
     app.req_options.strip_url_path_trailing_slash = True
     app.req_options.keep_blank_qs_values = True
-    failures = Failures([Front(service, parts) for service in served], Front(DOCUMENTS_SERVICE, parts))
+    fronts = [Front(root, parts) for service in served for root in service.roots()]
+    failures = Failures(fronts, Front(DOCUMENTS_SERVICE, parts))
     app.add_error_handler((Exception, falcon.HTTPError), failures.answer)
     for front in failures.fronts:
         _mount(app, front, front.service)
@@ -75,10 +76,15 @@ class Failures:
 
     def answer(self, raw: falcon.Request, response: falcon.Response, error: Exception, _params: object) -> None:
         """Falcon's error handler for everything."""
+        if isinstance(error, falcon.HTTPMethodNotAllowed) and raw.env["PATH_INFO"].endswith("/"):
+            error = errors.NotFound()  # an empty id, not the collection
         self._front(raw.path).fail(raw, response, error)
 
     def _front(self, path: str) -> Front:
-        for front in self.fronts:
-            if path == front.service.prefix or path.startswith(front.service.prefix + "/"):
-                return front
-        return self.otherwise
+        of_service = [front for front in self.fronts if _is_below(path, front.service.prefix)]
+        of_root = [front for front in of_service if _is_below(path, front.service.root)]
+        return (of_root or of_service or [self.otherwise])[0]
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path == root or path.startswith(root + "/")

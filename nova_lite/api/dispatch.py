@@ -57,6 +57,8 @@ class Front:
         raw.context["service"] = self.service.name
         version = self._version(raw)
         present = _in_version(choices, version)
+        if not self.service.open_ended and present[0].route.token and raw.env["PATH_INFO"].endswith("/"):
+            raise errors.NotFound
         early, late = present[0].gates
         slot = self.parts.admission.slot
         with slot(early), slot(late, (context := self._caller(present[0].route, raw)).project_id):

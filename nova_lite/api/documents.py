@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from nova_lite import errors
@@ -54,32 +55,40 @@ def identity_routes() -> tuple[Route, ...]:
 
 
 def compute_routes(least: str, most: str) -> tuple[Route, ...]:
-    """Make Nova's documents: the list at `/compute`, the version with its media types at `/compute/v2.1`, and by its name."""
+    """Make Nova's documents: the list at `/compute`, each version with its media types at its path, and by its name.
 
-    def version(request: Request) -> dict[str, Any]:
+    v2.0 is the same API for clients that know of no microversions.
+    """
+    roots = {"v2.0": "/compute/v2", "v2.1": "/compute/v2.1"}
+
+    def version(request: Request, name: str) -> dict[str, Any]:
+        current = name == "v2.1"
         return {
-            "id": "v2.1",
-            "status": "CURRENT",
-            "version": most,
-            "min_version": least,
-            "updated": "2013-07-23T11:33:21Z",
-            "links": [_self_link(f"{request.url_root}/compute/v2.1/")],
+            "id": name,
+            "status": "CURRENT" if current else "SUPPORTED",
+            "version": most if current else "",
+            "min_version": least if current else "",
+            "updated": "2013-07-23T11:33:21Z" if current else "2011-01-21T11:33:21Z",
+            "links": [_self_link(f"{request.url_root}{roots[name]}/")],
         }
 
     def list_versions(request: Request) -> Answer:
-        return Answer(body={"versions": [version(request)]})
+        return Answer(body={"versions": [version(request, name) for name in roots]})
 
-    def show_version(request: Request) -> Answer:
-        media = [{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}]
-        return Answer(body={"version": version(request) | {"media-types": media}})
+    def show(name: str, request: Request) -> Answer:
+        major = name.removeprefix("v").removesuffix(".0")
+        media = [{"base": "application/json", "type": f"application/vnd.openstack.compute+json;version={major}"}]
+        return Answer(body={"version": version(request, name) | {"media-types": media}})
 
     def show_named(request: Request) -> Answer:
-        if request.params["version_id"] != "v2.1":
-            raise errors.NotFound(f"API version {request.params['version_id'][:64]} is not kept here.")
-        return show_version(request)
+        name = request.params["version_id"]
+        if name not in roots:
+            raise errors.NotFound(f"API version {name[:64]} is not kept here.")
+        return show(name, request)
 
-    named = _route("/compute/v2.1/versions/{version_id}", show_named)
-    return (_route("/compute", list_versions), _route("/compute/v2.1", show_version), named)
+    shown = [_route(root, functools.partial(show, name)) for name, root in roots.items()]
+    named = [_route(f"{root}/versions/{{version_id}}", show_named) for root in roots.values()]
+    return (_route("/compute", list_versions), *shown, *named)
 
 
 def image_routes(minors: tuple[str, ...]) -> tuple[Route, ...]:

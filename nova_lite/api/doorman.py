@@ -29,6 +29,7 @@ ACCEPTED = 256  # in one turn
 FULL = 0.9  # of the connections that it may have: from here on silent ones are given up
 LINGER_S = 1.0  # so long who was turned away may send before the connection is cut
 STOP_S = 2.0  # after the signal, for what kept connections may be sending
+LEAST_S = 0.5  # after it, for those whose answer, given as it came, says that they are kept: they come back here
 TURN_S = 1.0
 BUSY_TURN_S = 0.02  # while somebody waits
 
@@ -69,8 +70,8 @@ class Doorman(Worker):  # type: ignore[misc]
         self._set_accepting(False)
         for listener in self.sockets:
             listener.close()
-        until = time.monotonic() + STOP_S
-        while self._here() and time.monotonic() < until:
+        since = time.monotonic()
+        while (took := time.monotonic() - since) < LEAST_S or (self._here() and took < STOP_S):
             self._turn(0.1)
 
     def _here(self) -> int:

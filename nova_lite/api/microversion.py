@@ -62,6 +62,10 @@ class VersionRange:
             )
         return version
 
+    def frozen(self) -> VersionRange:
+        """Give the range of clients that know of no microversions, whatever their headers say."""
+        return _Frozen(service=self.service, least=self.least, most=self.least)
+
     def headers(self, version: Version) -> dict[str, str]:
         """Give the headers that tell which version was served, and that caches must look at it."""
         served = {"OpenStack-API-Version": f"{self.service} {show(version)}", "Vary": "OpenStack-API-Version"}
@@ -69,6 +73,18 @@ class VersionRange:
             served[self.old_header] = show(version)
             served["Vary"] += f", {self.old_header}"
         return served
+
+
+class _Frozen(VersionRange):
+    """A range of one version that no header names."""
+
+    def read(self, header: Callable[[str], str | None]) -> Version:
+        """Give the version."""
+        return self.least
+
+    def headers(self, version: Version) -> dict[str, str]:
+        """Give none."""
+        return {}
 
 
 def _asked_for(service: str, value: str | None) -> str | None:

@@ -39,6 +39,7 @@ def _compute() -> Service:
         documents=documents.compute_routes(show(kept.least), show(kept.most)),
         versions=kept,
         request_id_header="X-Compute-Request-Id",
+        old_root="/compute/v2",
     )
 
 
@@ -46,7 +47,14 @@ def _image() -> Service:
     from nova_lite.api.image.routes import ROUTES
     from nova_lite.api.image.versions import MINORS
 
-    return Service(name="image", prefix="/image", root="/image/v2", routes=ROUTES, documents=documents.image_routes(MINORS))
+    return Service(
+        name="image",
+        prefix="/image",
+        root="/image/v2",
+        routes=ROUTES,
+        documents=documents.image_routes(MINORS),
+        open_ended=False,
+    )
 
 
 def _network() -> Service:

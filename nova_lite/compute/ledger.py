@@ -151,14 +151,13 @@ class Ledger:
             if row is None or _task(row) != task:
                 return False
             db.execute("UPDATE pairs SET outcome = ? WHERE server_id = ?", (_text(outcome), server_id))
-            db.execute("DELETE FROM outbox WHERE server_id = ? AND kind = ?", (server_id, Kind.REPORT))
-            _insert(db, notice)
+            _put(db, notice)
             return True
 
     def add_notice(self, notice: Notice) -> None:
-        """Store a message to be sent."""
+        """Store a message to be sent, in the place of an older one of its server and kind."""
         with self._transaction() as db:
-            _insert(db, notice)
+            _put(db, notice)
 
     def drop_notice(self, notice_id: str) -> None:
         """Forget a message that was acknowledged. May be repeated."""
@@ -236,9 +235,10 @@ def _text(value: object) -> str | None:
     return None if value is None else orjson.dumps(wire.to_plain(value)).decode("utf-8")
 
 
-def _insert(db: sqlite3.Connection, notice: Notice) -> None:
+def _put(db: sqlite3.Connection, notice: Notice) -> None:
+    db.execute("DELETE FROM outbox WHERE server_id = ? AND kind = ?", (notice.server_id, notice.kind))
     values = (notice.id, notice.kind, notice.server_id, _text(notice.message))
-    db.execute("INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?)", values)
+    db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?)", values)
 
 
 _MESSAGES: Mapping[Kind, Any] = {

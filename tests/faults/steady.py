@@ -110,11 +110,15 @@ class Steady:
         began = time.monotonic()
         wanted = set(self.ids)
 
-        def all_active() -> bool:
+        def missing() -> list[str]:
             servers = self._cloud.servers()
-            return all(servers[one]["status"] == "ACTIVE" for one in wanted)
+            return [one for one in self.ids if servers[one]["status"] != "ACTIVE"]
 
-        self._cloud.wait(all_active, within_s, "every accepted server is ACTIVE")
+        try:
+            self._cloud.wait(lambda: not missing(), within_s, "every accepted server is ACTIVE")
+        except AssertionError as error:
+            left = missing()
+            raise AssertionError("\n".join([f"{len(left)} of {len(wanted)}", *map(self._cloud.story, left[:2])])) from error
         took = time.monotonic() - began
         stage.tally.requests += len(self.answers)
         stage.tally.delayed(took)

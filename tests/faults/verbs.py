@@ -266,7 +266,7 @@ VERBS: tuple[Verb, ...] = (
         workflow="revert_resize",
         method="restore_guest",
         driver="moves.restore",
-        boots=1,
+        boots=0,  # what was set aside counts on from before the resize: once more makes as many as there were after it
     ),
 )
 

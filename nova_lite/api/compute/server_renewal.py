@@ -107,6 +107,7 @@ def _shown(request: Request, wanted: Server) -> View:
         standing, group = host_statuses(request, tx), group_of(request, tx, now)
     shown = dataclasses.replace(wanted, live=now.live, updated_at=now.updated_at)
     view = dict(views.full(request, views.UPDATE, standing, group)(shown))
+    view.pop("OS-EXT-SRV-ATTR:user_data", None)  # a rebuild tells it as `user_data`
     for extra in _MORE.at(request.version):
         extra(view, shown)
     return view

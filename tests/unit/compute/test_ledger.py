@@ -9,7 +9,7 @@ from nova_lite.clock import SimulatedClock
 from nova_lite.compute.ledger import Entry, Kind, Ledger, Notice, Outcome, task_of
 from nova_lite.model.guest import PowerState
 from nova_lite.rpc.compute import Tombstone
-from nova_lite.rpc.conductor import Fault, Report
+from nova_lite.rpc.conductor import Fault, Report, TombstoneDone
 
 
 @pytest.fixture
@@ -109,6 +109,16 @@ def test_a_newer_report_of_a_server_replaces_the_older(ledger):
     conclude(ledger, head(), number=2)
 
     assert [one.id for one in ledger.list_notices()] == ["r2"]
+
+
+def test_word_of_a_removal_takes_the_place_of_an_older_one_of_its_server(ledger):
+    for number, server_id in enumerate([SERVER, SERVER, OTHER]):
+        message = TombstoneDone(report_id=f"t{number}", host="h1", server_id=server_id, fence=5, turn=number)
+        ledger.add_notice(Notice(id=message.report_id, kind=Kind.TOMBSTONE_DONE, server_id=server_id, message=message))
+    ledger.enter(head())
+    conclude(ledger, head())
+
+    assert [one.id for one in ledger.list_notices()] == ["t1", "t2", "r1"]
 
 
 def test_a_dropped_notice_is_gone_and_may_be_dropped_again(ledger):

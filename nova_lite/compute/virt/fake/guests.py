@@ -50,7 +50,8 @@ def boot(guest: dict[str, Any]) -> None:
     """Run a guest from its beginning, which its console shows."""
     guest["boots"] += 1
     guest["power_state"] = PowerState.RUNNING.value
-    text = f"[    0.000000] Linux version 0.0 (simulated), boot {guest['boots']}\n{guest['name']} login: \n"
+    text = f"[    0.000000] Linux version 0.0 (simulated), boot {guest['boots']}\n[    0.000001] Run /init\n"
+    text += f"\n{guest['name']} login: \n"
     guest["console"] = (guest["console"] + text)[-CONSOLE_BYTES:]
 
 
