@@ -69,6 +69,6 @@ def _project_id(tx: Tx, name: str) -> str:
 
 def _store(installation: Installation) -> str:
     from nova_lite.conf import image
-    from nova_lite.image.stores.registry import make_store
+    from nova_lite.image.stores.registry import make_stores
 
-    return make_store(image.read(installation.conf).store).name
+    return make_stores(image.read(installation.conf)).name

@@ -25,6 +25,7 @@ from nova_lite.model.image import Image, ImageStatus, Visibility
 
 MOST_PROPERTIES = 128
 MOST_TAGS = 128
+OURS = "os_glance_"  # properties that tell of imports
 _STATUSES = {status.value: status for status in ImageStatus}
 _VISIBILITIES = {kind.value: kind for kind in Visibility}
 
@@ -237,7 +238,8 @@ def of_row(row: db.Row | Mapping[str, Any], tags: Iterable[str]) -> Image:
 
 
 def _check_counts(properties: Mapping[str, Any], tags: Iterable[str]) -> None:
-    for what, count, most in (("properties", len(properties), MOST_PROPERTIES), ("tags", len(tuple(tags)), MOST_TAGS)):
+    own = [name for name in properties if not name.startswith(OURS)]
+    for what, count, most in (("properties", len(own), MOST_PROPERTIES), ("tags", len(tuple(tags)), MOST_TAGS)):
         if count > most:
             raise errors.TooLarge(
                 f"The limit has been exceeded on the number of allowed image {what}. Attempted: {count}, Maximum: {most}"

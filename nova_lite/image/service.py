@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Mapping
@@ -71,8 +72,10 @@ class Images:
 
     def start(self) -> None:
         """Mend what processes that died left behind: images in `saving`, half and nameless bytes. May be repeated."""
+        mended = 0
         try:
-            mended = self._uploads.recover()
+            with contextlib.suppress(errors.Unavailable):  # of a store that is away: the others are swept all the same
+                mended = self._uploads.recover()
             with self._database.read() as tx:
                 kept = records.kept(tx)
             strays = self.store.list_strays(kept)

@@ -23,7 +23,7 @@ def kinds(store: Store, *, alone: bool = True) -> tuple[Kind, ...]:
 
     def cut_uploads(tx: Tx) -> Iterator[Difference]:
         for image_id, upload_id in records.saving(tx):
-            if store.is_alive(key_of(image_id, upload_id)):
+            if not _is_dead(store, key_of(image_id, upload_id)):
                 continue
 
             def mend(tx: Tx, image_id: str = image_id, upload_id: str = upload_id) -> str | None:
@@ -45,9 +45,7 @@ def kinds(store: Store, *, alone: bool = True) -> tuple[Kind, ...]:
 
     def lost_files(tx: Tx) -> Iterator[Difference]:
         for location in sorted(records.locations(tx)):
-            try:
-                store.size(location)
-            except errors.NotFound:
+            if _is_lost(store, location):
                 problem = f"The data of an image are gone from the store: {location}."
                 yield Difference(
                     check="images", subject=location, problem=problem, help="bring the file back, or delete the image"
@@ -64,6 +62,25 @@ def kinds(store: Store, *, alone: bool = True) -> tuple[Kind, ...]:
         ),
         Kind(name="lost_file", meaning="an image whose bytes are gone", find=lost_files, repair=None),
     )
+
+
+def _is_dead(store: Store, key: str) -> bool:
+    """Whether nobody sends an upload any more. A store that is away may have it."""
+    try:
+        return not store.is_alive(key)
+    except errors.Unavailable:
+        return False
+
+
+def _is_lost(store: Store, location: str) -> bool:
+    """Whether bytes are gone. Those of a store that is away are not."""
+    try:
+        store.size(location)
+    except errors.NotFound:
+        return True
+    except errors.Unavailable:
+        return False
+    return False
 
 
 def _image(kind: str, subject: str, problem: str, mend: Any) -> Difference:

@@ -1,6 +1,7 @@
 """Images as files: `kept/<key>` when finished, `incoming/<key>` before; `partial/<key>` while they come by parts.
 
-All of these are in one of a store's folders. A location does not say in which folder: whoever looks asks them in turn, so that the operator may move a file to another one.
+All of these are in one of a store's folders. A location does not say in which: whoever looks asks them in turn, so that
+the operator may move a file to another one.
 
 A writer holds a lock on its file (flock), which the kernel drops when the process dies: so leftovers are told from uploads
 that run in another process without any clock. The lock goes with the file when it is renamed, and is let go of by `close`.

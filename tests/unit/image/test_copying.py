@@ -6,7 +6,7 @@ import pytest
 
 from nova_lite import errors
 from nova_lite.durable import journal
-from nova_lite.image import copies, records
+from nova_lite.image import copies, records, staging
 from nova_lite.image.access import ANYTHING
 from nova_lite.image.copies import CopyStatus
 from nova_lite.image.imports import Imports
@@ -295,3 +295,32 @@ def test_copies_have_a_name_that_a_sweep_knows(copying, make_imports, images, fi
     images.start()
 
     assert len(files()) == 3
+
+
+def test_a_start_sweeps_other_stores_while_one_is_away(make_image, images, store, stores, database, files, monkeypatch):
+    monkeypatch.setattr(filesystem, "ORPHAN_AGE_S", -3600.0)
+    image = make_image()
+    database.transact(lambda tx: records.begin_upload(tx, image.id, OTHER))
+    writing = store.preferring("b").begin(key_of(image.id, image.id), None)
+    writing.finalize()
+    writing.close()
+
+    def away(_key):
+        raise errors.Unavailable("away", what="a store")
+
+    monkeypatch.setattr(stores["c"], "is_alive", away)
+    images.start()
+
+    assert files() == []
+    with database.read() as tx:
+        assert records.upload_of(tx, image.id) == OTHER  # it may live in the store that is away
+
+
+def test_what_tells_of_imports_is_no_property_of_the_user(make_image, database, look):
+    full = {f"p{number}": "v" for number in range(records.MOST_PROPERTIES)}
+    image = make_image(properties=full)
+    database.transact(lambda tx: staging.note_failed(tx, image.id, "b"))
+
+    database.transact(lambda tx: records.add_tag(tx, look(image), "still"))
+
+    assert look(image).tags == ("still",)
