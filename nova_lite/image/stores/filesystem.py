@@ -42,63 +42,19 @@ class Folder:
     weight: int = 0
 
 
-class FilesystemStore:
-    """One folder, or several."""
+class _Folders:
+    """Where a store keeps its files: which folder the next one goes to, and what lies in all of them."""
 
-    type = SCHEME
-    read_only = False
-    description = "Files in a folder of this cloud's control node"
-
-    def __init__(
-        self, root: Path | Sequence[Folder], free_bytes: Callable[[Path], int] | None = None, *, name: str = SCHEME
-    ) -> None:
-        """`free_bytes` tells how much may still be written to a folder; by default the file system's, less a reserve."""
-        self.name = name
-        folders = [Folder(root)] if isinstance(root, Path) else root
-        self._roots = [folder.path for folder in sorted(folders, key=lambda folder: -folder.weight)]
+    def __init__(self, folders: Sequence[Folder], free_bytes: Callable[[Path], int]) -> None:
+        self.roots = [folder.path for folder in sorted(folders, key=lambda folder: -folder.weight)]
         self._weights = {folder.path: folder.weight for folder in folders}
-        self._free_bytes = free_bytes or _free_bytes
+        self._free_bytes = free_bytes
 
-    def begin(self, key: str, expected_bytes: int | None) -> FileWriting:
-        """Start an upload. Raises: InsufficientStorage when `expected_bytes` fit nowhere; Unavailable."""
-        root = self._choose(expected_bytes or 0)
-        return FileWriting(self._place(root, INCOMING, key))
-
-    def take_up(self, key: str, missing_bytes: int | None, *, fresh: bool) -> PartFile | None:
-        """Open a half upload, or begin one. Raises: Conflict; InsufficientStorage; Unavailable."""
-        for root in (self._choose(missing_bytes or 0),) if fresh else self._roots:
-            with contextlib.suppress(FileNotFoundError):
-                half = PartFile(self._place(root, PARTIAL, key), fresh=fresh)
-                try:
-                    self._require_room(root, missing_bytes or 0)
-                except errors.NovaLiteError:
-                    half.suspend()
-                    raise
-                return half
-        return None
-
-    def drop_parts(self, key: str) -> None:
-        """Remove a half upload. May be repeated. Raises: Unavailable."""
-        with _translated():
-            for path in self._places(key, (PARTIAL,)):
-                retried(lambda path=path: path.unlink(missing_ok=True))
-
-    def _place(self, root: Path, folder: str, key: str) -> Place:
-        """Say where the file of an upload grows and lies then."""
-        if not KEY.fullmatch(key):
-            raise ValueError("not a key")  # ours to mend: keys are made of ids, never of what users say
-        return Place(
-            growing=root / folder / key,
-            kept=root / KEPT / key,
-            location=self._location(key),
-            require_room=lambda needed: self._require_room(root, needed),
-        )
-
-    def _choose(self, needed: int) -> Path:
+    def choose(self, needed: int) -> Path:
         """Give the folder for an upload; one that does not work is passed over. Raises: InsufficientStorage; Unavailable."""
         free: dict[Path, int] = {}
         refused: errors.NovaLiteError | None = None
-        for root in self._roots:
+        for root in self.roots:
             try:
                 free[root] = self._prepare(root)
             except (errors.Unavailable, errors.InsufficientStorage) as error:
@@ -117,19 +73,82 @@ class FilesystemStore:
                 retried(lambda folder=folder: (root / folder).mkdir(parents=True, exist_ok=True, mode=0o700))
             return retried(lambda: self._free_bytes(root))
 
-    def _require_room(self, root: Path, needed: int) -> None:
+    def require_room(self, root: Path, needed: int) -> None:
         """Do nothing when `needed` bytes fit. Raises: InsufficientStorage; Unavailable."""
         with _translated():
             free = retried(lambda: self._free_bytes(root))
         if needed > free or free <= 0:
             raise _full(free, needed)
 
+    def files(self, folder: str) -> list[Path]:
+        """List the files in the folders of a name. Raises: Unavailable."""
+        with _translated():
+            places = [root / folder for root in self.roots]
+            listed = [retried(lambda place=place: list(place.iterdir())) for place in places if place.exists()]
+        return [path for paths in listed for path in paths if KEY.fullmatch(path.name)]
+
+    def places(self, key: str, folders: Sequence[str]) -> list[Path]:
+        """Give everywhere that a file may be."""
+        return [root / folder / key for root in self.roots for folder in folders]
+
+
+class FilesystemStore:
+    """One folder, or several."""
+
+    type = SCHEME
+    read_only = False
+    description = "Files in a folder of this cloud's control node"
+
+    def __init__(
+        self, root: Path | Sequence[Folder], free_bytes: Callable[[Path], int] | None = None, *, name: str = SCHEME
+    ) -> None:
+        """`free_bytes` tells how much may still be written to a folder; by default the file system's, less a reserve."""
+        self.name = name
+        self._folders = _Folders([Folder(root)] if isinstance(root, Path) else root, free_bytes or _free_bytes)
+
+    def begin(self, key: str, expected_bytes: int | None) -> FileWriting:
+        """Start an upload. Raises: InsufficientStorage when `expected_bytes` fit nowhere; Unavailable."""
+        root = self._folders.choose(expected_bytes or 0)
+        return FileWriting(self._place(root, INCOMING, key))
+
+    def take_up(self, key: str, missing_bytes: int | None, *, fresh: bool) -> PartFile | None:
+        """Open a half upload, or begin one. Raises: Conflict; InsufficientStorage; Unavailable."""
+        for root in (self._folders.choose(missing_bytes or 0),) if fresh else self._folders.roots:
+            with contextlib.suppress(FileNotFoundError):
+                half = PartFile(self._place(root, PARTIAL, key), fresh=fresh)
+                try:
+                    self._folders.require_room(root, missing_bytes or 0)
+                except errors.NovaLiteError:
+                    half.suspend()
+                    raise
+                return half
+        return None
+
+    def drop_parts(self, key: str) -> None:
+        """Remove a half upload. May be repeated. Raises: Unavailable."""
+        with _translated():
+            for path in self._folders.places(key, (PARTIAL,)):
+                retried(lambda path=path: path.unlink(missing_ok=True))
+
+    def _place(self, root: Path, folder: str, key: str) -> Place:
+        """Say where the file of an upload grows and lies then."""
+        if not KEY.fullmatch(key):
+            raise ValueError("not a key")  # ours to mend: keys are made of ids, never of what users say
+        return Place(
+            growing=root / folder / key,
+            kept=root / KEPT / key,
+            location=self._location(key),
+            require_room=lambda needed: self._folders.require_room(root, needed),
+        )
+
     def is_alive(self, key: str) -> bool:
         """Whether a process holds the lock of an upload. Raises: Unavailable when none says so and a folder does not work."""
         if not KEY.fullmatch(key):
             raise ValueError("not a key")
         with _translated():
-            return any(retried(lambda path=path: _is_locked(path)) for path in self._places(key, (INCOMING, KEPT, PARTIAL)))
+            return any(
+                retried(lambda path=path: _is_locked(path)) for path in self._folders.places(key, (INCOMING, KEPT, PARTIAL))
+            )
 
     def open(self, location: str, start: int, length: int) -> FileRange:
         """Open a part of a file. Raises: NotFound; Unavailable."""
@@ -142,13 +161,13 @@ class FilesystemStore:
     def delete(self, location: str) -> None:
         """Remove a file. May be repeated. Raises: Unavailable."""
         with _translated():
-            for path in self._places(self._key(location), (KEPT,)):
+            for path in self._folders.places(self._key(location), (KEPT,)):
                 retried(lambda path=path: path.unlink(missing_ok=True))
 
     def _first(self, location: str, look: Callable[[Path], T]) -> T:
         """Look in each folder for a file. Raises: NotFound when all say that it is not there; Unavailable."""
         away: OSError | None = None
-        for path in self._places(self._key(location), (KEPT,)):
+        for path in self._folders.places(self._key(location), (KEPT,)):
             try:
                 return retried(lambda path=path: look(path))
             except FileNotFoundError:
@@ -160,7 +179,7 @@ class FilesystemStore:
 
     def sweep(self, kept: Collection[str]) -> Swept:
         """Remove files without a living writer: all in `incoming`, old ones in `partial`, and in `kept` without a record."""
-        leftovers = sum(_remove_abandoned(path, 0.0) for path in self._files(INCOMING))
+        leftovers = sum(_remove_abandoned(path, 0.0) for path in self._folders.files(INCOMING))
         leftovers += sum(_remove_abandoned(path, age_s) for path, age_s in self._halves(kept))
         orphans = sum(_remove_abandoned(path, ORPHAN_AGE_S) for path in self._unnamed(kept))
         return Swept(leftovers=leftovers, orphans=orphans)
@@ -175,24 +194,15 @@ class FilesystemStore:
         return any([_remove_abandoned(path, age_s) for path, age_s in found])
 
     def _strays(self, kept: Collection[str]) -> list[tuple[Path, float]]:
-        incoming = [(path, 0.0) for path in self._files(INCOMING)]
+        incoming = [(path, 0.0) for path in self._folders.files(INCOMING)]
         return incoming + self._halves(kept) + [(path, ORPHAN_AGE_S) for path in self._unnamed(kept)]
 
     def _halves(self, kept: Collection[str]) -> list[tuple[Path, float]]:
         """Give the half uploads, each with the age that makes it a stray."""
-        return [(path, PARTS_AGE_S if path.name in kept else ORPHAN_AGE_S) for path in self._files(PARTIAL)]
+        return [(path, PARTS_AGE_S if path.name in kept else ORPHAN_AGE_S) for path in self._folders.files(PARTIAL)]
 
     def _unnamed(self, kept: Collection[str]) -> list[Path]:
-        return [path for path in self._files(KEPT) if self._location(path.name) not in kept]
-
-    def _files(self, folder: str) -> list[Path]:
-        with _translated():
-            places = [root / folder for root in self._roots]
-            listed = [retried(lambda place=place: list(place.iterdir())) for place in places if place.exists()]
-        return [path for paths in listed for path in paths if KEY.fullmatch(path.name)]
-
-    def _places(self, key: str, folders: Sequence[str]) -> list[Path]:
-        return [root / folder / key for root in self._roots for folder in folders]
+        return [path for path in self._folders.files(KEPT) if self._location(path.name) not in kept]
 
     def _key(self, location: str) -> str:
         name, _, key = location.partition(":")
