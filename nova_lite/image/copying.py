@@ -51,7 +51,7 @@ class Copier:
         Raises: NotFound; Conflict when there are no bytes; Unavailable when nobody knows whether a copy is being made.
         """
         with self._database.read() as tx:
-            image = records.get(tx, order.image_id, ANYTHING)
+            image = records.get(tx, order.image_id, ANYTHING, tags=False)
             staged = staging.contents_of(tx, order.image_id)
             known = {copy.store: copy for copy in copies.of_image(tx, order.image_id)}
         places = list(copies.holders(image, known.values()).values())

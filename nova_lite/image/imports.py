@@ -101,7 +101,7 @@ class Imports:
         May be repeated: who asks again finds the fetch that runs. Raises: NotFound; Conflict when nothing was staged.
         """
         with self._database.read() as tx:
-            image = records.get(tx, order.image_id, ANYTHING)
+            image = records.get(tx, order.image_id, ANYTHING, tags=False)
             owner = records.upload_of(tx, order.image_id)
             if staging.contents_of(tx, order.image_id) is not None:
                 return True
@@ -131,12 +131,12 @@ class Imports:
         May be repeated, as `ensure_contents`. Raises: NotFound; Conflict when there are no contents.
         """
         with self._database.read() as tx:
-            image = records.get(tx, order.image_id, ANYTHING)
+            image = records.get(tx, order.image_id, ANYTHING, tags=False)
             owner = records.upload_of(tx, order.image_id)
-            contents = staging.original_of(tx, order.image_id)
-            becomes = staging.remote_of(tx, order.image_id)
-            if staging.converted_of(tx, order.image_id) is not None:
-                return True
+            waiting = staging.waiting_of(tx, order.image_id)
+        contents, becomes = waiting.original, waiting.remote
+        if waiting.converted is not None:
+            return True
         if contents is None:
             raise errors.Conflict("The data to be converted are gone.")
         if becomes is not None:
@@ -156,7 +156,7 @@ class Imports:
     def drop_converted(self, image_id: str) -> None:
         """Have nothing left of a conversion; one that runs notices within seconds. May be repeated. Raises: Unavailable."""
         with self._database.read() as tx:
-            made = staging.converted_of(tx, image_id)
+            made = staging.waiting_of(tx, image_id).converted
         if made is not None:
             self._store.delete(made.contents.location)
         dropped = self._database.transact(lambda tx: staging.drop_converted(tx, image_id))
@@ -173,7 +173,7 @@ class Imports:
         Raises: Unavailable.
         """
         with self._database.read() as tx:
-            contents = staging.original_of(tx, image_id)
+            contents = staging.waiting_of(tx, image_id).original
         if contents is not None:
             self._store.delete(contents.location)
         dropped = self._database.transact(lambda tx: staging.drop(tx, image_id))

@@ -118,7 +118,7 @@ class Parts:
         Raises: Conflict while a part comes, or with another total than the upload's; Forbidden; NotFound.
         """
         with self._database.read() as tx:
-            image = records.get(tx, image_id, ANYTHING)
+            image = records.get(tx, image_id, ANYTHING, tags=False)
             row = image_parts.find(tx, image_id)
             if row is None:
                 waiting = staging.contents_of(tx, image_id) if staged else None
@@ -171,7 +171,7 @@ class Parts:
     def _go_on(self, part: Part) -> _Session:
         """Find the upload that a part belongs to."""
         with self._database.read() as tx:
-            image = records.get(tx, part.image_id, ANYTHING)
+            image = records.get(tx, part.image_id, ANYTHING, tags=False)
             row = image_parts.find(tx, part.image_id)
         records.require_uploadable(image)
         if row is None:

@@ -46,30 +46,38 @@ class Remote:
     properties: Mapping[str, str]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What waits for an image's import: contents as they came, what was made of them, what another region says of them."""
+
+    original: Contents | None = None
+    converted: Converted | None = None
+    remote: Remote | None = None
+
+    @property
+    def contents(self) -> Contents | None:
+        """What the image is to get."""
+        return self.converted.contents if self.original is not None and self.converted is not None else self.original
+
+
+def waiting_of(tx: Tx, image_id: str, *, lock: bool = False) -> Waiting:
+    """Read what waits; nothing does where there is no such image."""
+    return _read(_staged(tx, image_id, lock=lock))
+
+
+def _read(staged: Mapping[str, Any]) -> Waiting:
+    rest = dict(staged)
+    converted, remote = rest.pop(CONVERTED, None), rest.pop(REMOTE, None)
+    return Waiting(
+        original=Contents(**rest) if rest else None,
+        converted=converted and Converted(contents=Contents(**converted["contents"]), disk_format=converted["disk_format"]),
+        remote=remote and Remote(**remote),
+    )
+
+
 def contents_of(tx: Tx, image_id: str, *, lock: bool = False) -> Contents | None:
     """Give the contents that wait for their import, converted if they were; None where there are none, or no image."""
-    original, made = original_of(tx, image_id, lock=lock), converted_of(tx, image_id)
-    return made.contents if original is not None and made is not None else original
-
-
-def original_of(tx: Tx, image_id: str, *, lock: bool = False) -> Contents | None:
-    """Give the contents that wait for their import, as they came."""
-    staged = _staged(tx, image_id, lock=lock)
-    for name in (CONVERTED, REMOTE):
-        staged.pop(name, None)
-    return Contents(**staged) if staged else None
-
-
-def remote_of(tx: Tx, image_id: str) -> Remote | None:
-    """Give what an image becomes that was taken from another region."""
-    found = _staged(tx, image_id).get(REMOTE)
-    return None if found is None else Remote(**found)
-
-
-def converted_of(tx: Tx, image_id: str) -> Converted | None:
-    """Give what was made of the contents that wait for their import."""
-    found = _staged(tx, image_id).get(CONVERTED)
-    return None if found is None else Converted(contents=Contents(**found["contents"]), disk_format=found["disk_format"])
+    return waiting_of(tx, image_id, lock=lock).contents
 
 
 def locations_of(tx: Tx, image_id: str) -> list[str]:
@@ -151,7 +159,7 @@ def finish_conversion(tx: Tx, image_id: str, upload_id: str, made: Converted) ->
 def drop_converted(tx: Tx, image_id: str) -> Converted | None:
     """Take an importing image from whoever converts, and what was made from it; give that, to be removed. May be repeated."""
     staged = _staged(tx, image_id, lock=True)
-    made = converted_of(tx, image_id)
+    made = _read(staged).converted
     staged.pop(CONVERTED, None)
     values = {"staged": staged or None, "upload_id": None}
     db.update_image(tx, image_id, values, status=ImageStatus.IMPORTING)
@@ -160,31 +168,29 @@ def drop_converted(tx: Tx, image_id: str) -> Converted | None:
 
 def drop(tx: Tx, image_id: str) -> Contents | None:
     """Take an importing image from whoever fetches, and its contents from it; give these, to be removed. May be repeated."""
-    contents = original_of(tx, image_id, lock=True)
+    contents = waiting_of(tx, image_id, lock=True).original
     db.update_image(tx, image_id, {"staged": None, "upload_id": None}, status=ImageStatus.IMPORTING)
     return contents
 
 
 def superseded(tx: Tx, image_id: str) -> str | None:
     """Give where the bytes are that nobody needs once what was made of them is adopted; None where nothing was."""
-    original = original_of(tx, image_id)
-    return original.location if original is not None and converted_of(tx, image_id) is not None else None
+    found = waiting_of(tx, image_id)
+    return found.original.location if found.original is not None and found.converted is not None else None
 
 
 def adopt(tx: Tx, image_id: str, location: str | None = None) -> bool:
     """Make the contents of an importing image its own, in another place if one is given; False when it is gone or has none."""
-    contents = contents_of(tx, image_id, lock=True)
-    if contents is None:
+    row = db.find_image(tx, image_id, lock=True)
+    found = _read((row or {}).get("staged") or {})
+    if row is None or found.contents is None:
         return False
-    made, remote = converted_of(tx, image_id), remote_of(tx, image_id)
-    contents = dataclasses.replace(contents, location=location or contents.location)
+    contents = dataclasses.replace(found.contents, location=location or found.contents.location)
     values = vars(contents) | {"status": ImageStatus.ACTIVE, "staged": None, "upload_id": None}
-    if remote is not None:
-        row = db.find_image(tx, image_id)
-        own = row["properties"] if row is not None else {}
-        values |= {**vars(remote), "properties": own | remote.properties}
-    if made is not None:
-        values |= {"disk_format": made.disk_format, "container_format": CONVERTED_CONTAINER}
+    if found.remote is not None:
+        values |= {**vars(found.remote), "properties": row["properties"] | found.remote.properties}
+    if found.converted is not None:
+        values |= {"disk_format": found.converted.disk_format, "container_format": CONVERTED_CONTAINER}
     values["updated_at"] = tx.database.clock.wall()
     adopted = db.update_image(tx, image_id, values, status=ImageStatus.IMPORTING)
     if adopted:

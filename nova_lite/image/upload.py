@@ -121,7 +121,7 @@ class Uploads:
             raise errors.TooLarge(f"An image may have at most {LARGEST} bytes.")
         image_id = order.image_id
         with self._database.read() as tx:
-            image = records.get(tx, image_id, ANYTHING)
+            image = records.get(tx, image_id, ANYTHING, tags=False)
             other = records.upload_of(tx, image_id)
         records.require_uploadable(image)
         if other is not None and not self._store.is_alive(key_of(image_id, other)):
