@@ -6,23 +6,18 @@ that has glance and gunicorn.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import requests
 from real.rabbit import free_ports
+from real.under_gunicorn import UnderGunicorn
 
 TOP = Path(__file__).parents[2]
 PACKAGES = ("glance>=30", "gunicorn>=27.0.1")
 RULES = ("default", "add_image", "get_image", "get_images", "delete_image", "modify_image", "upload_image", "download_image")
-READY_S = 90.0
-END_S = 20.0
 
 
 def environment_folder() -> Path:
@@ -40,7 +35,7 @@ def ensure_environment() -> Path | None:
     return folder
 
 
-class Glance:
+class Glance(UnderGunicorn):
     """One Glance in a folder; `stop` ends it. Everybody is its administrator."""
 
     def __init__(self, home: Path, *, threads: int = 16) -> None:
@@ -49,8 +44,7 @@ class Glance:
         self.port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = home / "glance.db"
-        self._bin = environment_folder() / "bin"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.programs = environment_folder() / "bin"
         home.mkdir(parents=True, exist_ok=True)
         (home / "images").mkdir()
         shutil.copy(environment_folder() / "etc/glance/glance-api-paste.ini", home)
@@ -69,50 +63,17 @@ class Glance:
             f"wsgi_app = 'glance.common.wsgi_app:init_app()'\nbind = '127.0.0.1:{self.port}'\ncontrol_socket_disable = True\n"
             f"workers = 1\nthreads = {threads}\nworker_class = 'gthread'\ntimeout = 600\n"
         )
-        command = [str(self._bin / "glance-manage"), "--config-file", str(home / "glance-api.conf"), "db_sync"]
+        command = [str(self.programs / "glance-manage"), "--config-file", str(home / "glance-api.conf"), "db_sync"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, env=self._environment())
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
     def _environment(self) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "HOME": str(self.home), "OS_GLANCE_CONFIG_DIR": str(self.home)}
+        return {"PATH": os.environ["PATH"], "HOME": str(self.home), **self.variables()}
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [str(self._bin / "gunicorn")],
-                cwd=self.home,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + READY_S
-        while not self._answers():
-            assert self.process.poll() is None, self.log.read_text()[-3000:]
-            assert time.monotonic() < deadline, "Glance did not start in time"
-            time.sleep(0.1)
+    def variables(self) -> dict[str, str]:
+        """Say where its configuration is."""
+        return {"OS_GLANCE_CONFIG_DIR": str(self.home)}
 
     @property
-    def log(self) -> Path:
-        return self.home / "gunicorn.log"
-
-    def stop(self) -> None:
-        """End it."""
-        if self.process is None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(END_S)
-        self.process = None
-
-    def _answers(self) -> bool:
-        try:
-            return requests.get(f"{self.url}/v2/images?limit=1", timeout=5).status_code == 200
-        except requests.RequestException:
-            return False
+    def ping(self) -> str:
+        return f"{self.url}/v2/images?limit=1"

@@ -10,22 +10,18 @@ import contextlib
 import fcntl
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-import requests
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
 from real.rabbit import free_ports
+from real.under_gunicorn import UnderGunicorn
 
 TOP = Path(__file__).parents[2]
-READY_S = 60.0
-END_S = 20.0
 PASSWORD = "keystone-admin"
 REGION = "RegionOne"
 CONFIGURATION = "keystone.conf"
@@ -85,15 +81,14 @@ def _manage(home: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
-class Keystone:
+class Keystone(UnderGunicorn):
     """One Keystone. `start` and `stop` keep its data; `remove` takes everything away."""
 
     def __init__(self, *, workers: int = 1, threads: int = 8, token_lifetime_s: int = 3600) -> None:
         """Make the database, the keys and the first user; nothing runs yet."""
         self.home = Path(tempfile.mkdtemp(prefix="nova-lite-keystone-"))
         self.port = free_ports(1)[0]
-        self._bin = environment_folder() / "bin"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.programs = environment_folder() / "bin"
         self._administrator: session.Session | None = None
         self._file = self.home / CONFIGURATION
         # gunicorn reads this file where it starts; Keystone takes the words of the command line for its own
@@ -122,51 +117,18 @@ class Keystone:
         with contextlib.closing(sqlite3.connect(self.home / "keystone.db")) as database, database:
             database.execute("UPDATE endpoint SET url = ?", (self.url,))
 
-    def start(self) -> None:
-        """Start it, or start it again, and wait until it answers."""
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [str(self._bin / "gunicorn")],
-                cwd=self.home,
-                env={"PATH": os.environ["PATH"], "HOME": str(self.home), "OS_KEYSTONE_CONFIG_FILES": str(self._file)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + READY_S
-        while not self._answers():
-            assert self.process.poll() is None, self.log.read_text()[-2000:]
-            assert time.monotonic() < deadline, "Keystone did not start in time"
-            time.sleep(0.1)
+    def variables(self) -> dict[str, str]:
+        """Say where its configuration is."""
+        return {"OS_KEYSTONE_CONFIG_FILES": str(self._file)}
 
     @property
-    def log(self) -> Path:
-        return self.home / "gunicorn.log"
-
-    def stop(self) -> None:
-        """End it."""
-        if self.process is None:
-            return
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(END_S)
-        self.process = None
+    def ping(self) -> str:
+        return self.url
 
     def remove(self) -> None:
         """End it and delete its data."""
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
-
-    def _answers(self) -> bool:
-        try:
-            return requests.get(self.url, timeout=5).status_code == 200
-        except requests.RequestException:
-            return False
 
     # -- use -----------------------------------------------------------------------------------------------------------
 
