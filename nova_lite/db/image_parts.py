@@ -41,7 +41,9 @@ def keys(tx: Tx) -> list[tuple[str, str]]:
 
 def announced(tx: Tx, owner: str, but: str) -> tuple[int, int]:
     """Count the queued images of a project that have half an upload, without one of them, and what is announced for them."""
-    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(image_parts.c.total_bytes), 0))
+    total = sa.func.coalesce(sa.func.sum(image_parts.c.total_bytes), 0)
+    query = sa.select(sa.func.count().label("images"), total.label("bytes"))
     query = query.select_from(image_parts.join(images, images.c.id == image_parts.c.image_id))
-    count, total = tx.execute(query.where(images.c.owner == owner, images.c.id != but, images.c.status == "queued")).one()
-    return int(count), int(total)
+    query = query.where(images.c.owner == owner, images.c.id != but, images.c.status == "queued")
+    row = tx.execute(query).mappings().one()
+    return int(row["images"]), int(row["bytes"])

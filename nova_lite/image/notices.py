@@ -106,7 +106,7 @@ def of_namespace(namespace: Namespace, old_name: str | None = None) -> Plain:
 
 def of_entry(namespace: Namespace, kind: EntryKind, entry: Entry, old_name: str | None = None) -> Plain:
     """Give the payload of an object, property or tag."""
-    named = {"namespace": namespace.namespace, "name": entry.name, "name_old": old_name or entry.name}
+    named: Plain = {"namespace": namespace.namespace, "name": entry.name, "name_old": old_name or entry.name}
     if kind is EntryKind.PROPERTY:
         return {**named, **_definition(entry.content), **LIVES}
     if kind is EntryKind.OBJECT:

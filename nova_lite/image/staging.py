@@ -182,8 +182,10 @@ def superseded(tx: Tx, image_id: str) -> str | None:
 def adopt(tx: Tx, image_id: str, location: str | None = None) -> bool:
     """Make the contents of an importing image its own, in another place if one is given; False when it is gone or has none."""
     row = db.find_image(tx, image_id, lock=True)
-    found = _read((row or {}).get("staged") or {})
-    if row is None or found.contents is None:
+    if row is None:
+        return False
+    found = _read(row["staged"] or {})
+    if found.contents is None:
         return False
     contents = dataclasses.replace(found.contents, location=location or found.contents.location)
     values = vars(contents) | {"status": ImageStatus.ACTIVE, "staged": None, "upload_id": None}
