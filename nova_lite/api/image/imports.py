@@ -94,7 +94,7 @@ def _check_remote(method: dict[str, Any]) -> None:
     try:
         uuid.UUID(method["glance_image_id"])
     except ValueError as error:
-        raise errors.BadRequest("glance_image_id must be a UUID.") from error
+        raise errors.BadRequest("glance_image_id: image id does not look like a UUID") from error
     if method.get("glance_service_interface", "public") not in remote.INTERFACES:
         raise errors.BadRequest(f"glance_service_interface must be one of {', '.join(remote.INTERFACES)}.")
 
