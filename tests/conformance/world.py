@@ -28,6 +28,7 @@ from nova_lite.identity.policy import Policy
 from nova_lite.identity.port import Call
 from nova_lite.identity.service import ensure_all_keys, make_identity
 from nova_lite.image.service import make_images
+from nova_lite.image.usage import Usage
 from nova_lite.inventory import aggregates, hosts
 from nova_lite.model.console import ConsolePlace
 from nova_lite.model.diagnostics import Diagnostics
@@ -46,6 +47,7 @@ from nova_lite.workflows.power import REBOOT, PowerParams
 PASSWORD = "the password of all"
 DOMAIN = {"id": "default"}
 URL = "http://cloud.test"
+DAY_S = 86400.0
 SERVER = str(uuid.UUID(int=100))
 STOPPED = str(uuid.UUID(int=101))
 REQUEST = "req-00000000-0000-0000-0000-000000000001"
@@ -159,6 +161,7 @@ class World:
         self.identity = Identity()
         self.renew()
         images = make_images(self.database, folder, ImageOptions(store=(folder / "images").as_uri()), URL)
+        images.usage = Usage(self.database, flush_s=DAY_S)  # tests look whether a request wrote: nothing else may meanwhile
         parts = Parts(
             database=self.database,
             tokens=self.identity,
