@@ -29,6 +29,7 @@ SCHEME = "swift"
 KEPT, ALIVE, SEGMENTS, PARTIAL = "kept/", "alive/", "segments/", "partial/"
 BEGUN = "begun"  # an object in the folder of an upload by parts, as long as it is half
 SEGMENT_BYTES = 20 << 20  # of the first 1000 segments; twice that of the next ones, and so on: 10,000 hold 1 TiB
+SMALL_BYTES = 1 << 20  # of smaller segments Swift gives, after ten, one a second; so the next part is added to such a one
 MOST_ENTRIES = 500  # of a manifest; Swift takes 1000 unless it is told otherwise, and asks for each within one call
 ORPHAN_AGE_S = 60.0
 READ_BYTES = 256 << 10
@@ -207,11 +208,10 @@ class Sign:
         self._api.delete(self._name)
         return self._put_first()
 
-    def renew(self) -> None:
-        """Say again that this process writes. Raises: Unavailable, also when another one took the upload, or dropped it."""
+    def require_ours(self) -> None:
+        """See that this writer still holds it. Raises: Unavailable, also when another one took the upload, or dropped it."""
         if not self._is_ours():
             raise errors.Unavailable("The upload was taken over, or dropped, meanwhile.", what="the image store")
-        self.show()
 
     def is_held(self) -> bool:
         """Whether some writer holds it. Raises: Unavailable."""
@@ -265,7 +265,9 @@ class SwiftWriting:
             raise ValueError("the upload has ended")
         self._buffer += data
         while len(self._buffer) >= (most := self._store.segment_bytes * (1 + len(self._segments) // 1000)):
-            self._send(bytes(self._buffer[:most]))
+            with memoryview(self._buffer) as view:
+                data = bytes(view[:most])
+            self._send(data)
             del self._buffer[:most]
 
     def finalize(self) -> str:
@@ -346,12 +348,21 @@ class SwiftPart(SwiftWriting):
         finally:
             opened.close()
 
+    def append(self, data: bytes) -> None:
+        """Keep bytes, and send them when there are enough. Raises: InsufficientStorage, Unavailable."""
+        last = self._segments[-1] if self._segments else None
+        if last and not self._buffer and last.size < min(SMALL_BYTES, self._store.segment_bytes):
+            self._buffer += b"".join(self._read(last, 0))
+            self._segments.pop()  # it is there until a longer one has its name
+        super().append(data)
+
     def finalize(self) -> str:
         """Make the object, if the upload is ours still. Raises: InsufficientStorage, Unavailable."""
-        self._sign.renew()
+        self._sign.require_ours()
         location = super().finalize()
+        unused = [f"{PARTIAL}{self._key}/{BEGUN}"] + ([] if self._segments else [_numbered(PARTIAL, self._key, 1)])
         try:
-            self._store.api.delete(f"{PARTIAL}{self._key}/{BEGUN}")
+            remove_all(self._store.api, unused)
         except errors.Unavailable:
             LOG.warning("What shows half an upload stays for now.", extra={"action": "upload"})
         return location
@@ -368,7 +379,7 @@ class SwiftPart(SwiftWriting):
             self._sign.drop()
 
     def _send(self, data: bytes) -> None:
-        self._sign.renew()
+        self._sign.require_ours()
         super()._send(data)
 
     def _free(self) -> None:

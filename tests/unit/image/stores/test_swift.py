@@ -251,6 +251,41 @@ def test_a_small_image_by_parts_is_one_object(kit, key):
     assert kit.everything() == [f"images/kept/{key}"]
 
 
+def test_many_small_parts_make_few_segments(kit, key):
+    data = os.urandom(24_000)
+    kit.store.take_up(key, None, fresh=True).suspend()
+    kit.store.segment_bytes = 10_000
+
+    for at in range(0, len(data), 2000):
+        part = kit.store.take_up(key, None, fresh=False)
+        before = part.size
+        part.append(data[at : at + 2000])
+        assert (before, part.size) == (at, at + 2000)
+        part.suspend()
+    segments = names(kit, "partial")
+    last = kit.store.take_up(key, None, fresh=False)
+    location = last.finalize()
+    last.suspend()
+
+    assert len(segments) == 3 + 1
+    assert read(kit.store, location, 0, len(data)) == data
+    assert len(kit.everything()) == 3 + 1
+
+
+def test_a_small_image_of_two_parts_is_one_object(kit, key):
+    first = kit.store.take_up(key, None, fresh=True)
+    first.append(b"small")
+    first.suspend()
+    second = kit.store.take_up(key, None, fresh=False)
+    second.append(b" image")
+
+    location = second.finalize()
+    second.suspend()
+
+    assert read(kit.store, location, 0, 11) == b"small image"
+    assert kit.everything() == [f"images/kept/{key}"]
+
+
 def test_only_one_adds_to_an_upload(kit, key):
     held = kit.store.take_up(key, None, fresh=True)
 
