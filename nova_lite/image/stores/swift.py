@@ -54,7 +54,11 @@ class SwiftStore:
     def begin(self, key: str, expected_bytes: int | None) -> SwiftWriting:
         """Start an upload. Raises: Unavailable. A container does not tell how much fits."""
         sign = Sign(self.api, _checked(key))
-        sign.show()
+        try:
+            sign.show()
+        except errors.NovaLiteError:  # it may be there although no answer came
+            sign.drop()
+            raise
         return SwiftWriting(self, key, sign)
 
     def take_up(self, key: str, missing_bytes: int | None, *, fresh: bool) -> SwiftPart | None:
@@ -129,12 +133,16 @@ class SwiftStore:
         return Swept(leftovers=sum(name.startswith((SEGMENTS, PARTIAL)) for name in done), orphans=orphans)
 
     def list_strays(self, kept: Collection[str]) -> list[str]:
-        """Name finished objects, uploads and signs of life that a sweep would remove. Raises: Unavailable."""
-        ages = {one.name.removeprefix(KEPT): one.age_s for one in self.api.entries(KEPT)}
-        old = [key for key, age_s in ages.items() if age_s >= ORPHAN_AGE_S and f"{self.name}:{key}" not in kept]
-        found = [KEPT + key for key in old if KEY.fullmatch(key) and not self.is_alive(key)]
-        signs = [one.name for one in self.api.entries(ALIVE) if KEY.fullmatch(one.name.removeprefix(ALIVE))]
-        return found + self._leftovers(ages, kept) + [sign for sign in signs if not self.is_alive(sign.removeprefix(ALIVE))]
+        """Name finished objects, uploads and signs of life that a sweep would remove. Raises: Unavailable.
+
+        Of a half upload that a record names there is one name at most, of its segments: whoever reads it forgets the record.
+        """
+        finished = {one.name.removeprefix(KEPT): one.age_s for one in self.api.entries(KEPT)}
+        signs = [one.name.removeprefix(ALIVE) for one in self.api.entries(ALIVE)]
+        old = [key for key, age_s in finished.items() if age_s >= ORPHAN_AGE_S and f"{self.name}:{key}" not in kept]
+        named = [(folder, key) for folder, keys in ((KEPT, old), (ALIVE, signs)) for key in keys if KEY.fullmatch(key)]
+        dead = [folder + key for folder, key in named if key not in kept and not self.is_alive(key)]
+        return dead + self._leftovers(finished, kept)
 
     def remove_stray(self, name: str, kept: Collection[str]) -> bool:
         """Remove one such thing; tell whether it was there and a stray still. Raises: Unavailable."""
@@ -164,6 +172,7 @@ class SwiftStore:
             self.api.delete(name)
         else:
             self._clear(f"{folder}/{key}/")
+            self.api.delete(ALIVE + key)
         return True
 
     def _clear(self, folder: str) -> None:
@@ -197,7 +206,7 @@ class Sign:
             if not self._put_first() and (self.is_held() or not self._put_anew()):
                 raise errors.Conflict("Another client sends this upload at the moment.")
         except errors.NovaLiteError:
-            _held.discard(self._mark)
+            self.drop()
             raise
 
     def _put_first(self) -> bool:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import uuid
 
+import orjson
 import pytest
 
 from nova_lite import errors
@@ -18,6 +19,7 @@ from nova_lite.image.stores import swift
 from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.registry import make_store
 from nova_lite.image.stores.several import Stores
+from nova_lite.image.stores.writers import this_process
 from nova_lite.image.tickets import Tickets, ensure_key, key_file
 
 MIB = 1 << 20
@@ -365,10 +367,18 @@ def test_an_image_by_parts_has_the_hash_of_the_whole(kit, database, make_image, 
     image, data = make_image(), os.urandom(2 * MIB + 77)
     me = Sender(user_id="me", project_id="p")
 
-    for service, start, end in ((services[0], 0, MIB + 5), (services[1], MIB + 5, len(data))):
-        bytes_of_part = io.BytesIO(data[start:end])
-        service.parts.take(Part(image_id=image.id, sender=me, start=start, end=end, total=len(data), read=bytes_of_part.read))
+    def take(service, start, end):
+        read = io.BytesIO(data[start:end]).read
+        service.parts.take(Part(image_id=image.id, sender=me, start=start, end=end, total=len(data), read=read))
 
+    take(services[0], 0, MIB + 5)
+    (folder,) = kit.store.api.folders(swift.PARTIAL)
+    kit.store.api.put(swift.ALIVE + folder, orjson.dumps({**this_process(), "pid": 2**22 + 1}))  # as if it had been killed
+    services[1].start()
+    came = services[1].parts.ask(image.id, me, total=len(data))
+    take(services[1], MIB + 5, len(data))
+
+    assert came.received == MIB + 5
     assert look(image).sha512 == hashlib.sha512(data).hexdigest()
     assert services[0].open(look(image), 0, len(data)).read() == data
     assert names(kit, "alive") == []

@@ -223,6 +223,18 @@ def test_a_sign_whose_answer_was_lost_is_ours(swift_kit, key, fail):
     assert swift_kit.everything() == []
 
 
+@pytest.mark.parametrize("how", ["begin", "take_up"])
+def test_a_sign_of_which_nothing_was_heard_is_none(swift_kit, key, fail, how):
+    store = swift_kit.store
+    fail("lose", "PUT", "alive/")
+
+    with pytest.raises(errors.Unavailable):
+        store.begin(key, None) if how == "begin" else store.take_up(key, None, fresh=True)
+
+    assert not store.is_alive(key)
+    assert swift_kit.everything() == []
+
+
 def test_an_end_of_a_part_that_cannot_be_kept_is_told(swift_kit, key, fail):
     half = swift_kit.store.take_up(key, None, fresh=True)
     half.append(bytes(MIB + 5))
@@ -259,14 +271,29 @@ def test_a_writer_lives_while_its_process_does_or_it_was_heard_of(swift_kit, key
     assert swift_kit.store.is_alive(key) is alive
 
 
-def test_the_sign_of_a_dead_writer_is_taken_over_and_swept(swift_kit, key):
+def test_the_sign_of_a_dead_writer_is_taken_over_or_swept(swift_kit, key):
     swift_kit.store.take_up(key, None, fresh=True).suspend()
     sign_of_life(swift_kit, key, pid=2**22 + 1)
 
-    assert swift_kit.store.list_strays({key}) == [f"alive/{key}"]
-    swift_kit.store.take_up(key, None, fresh=False).close()
+    assert swift_kit.store.list_strays({key}) == []  # half an upload is no stray for that
+    assert swift_kit.store.list_strays(set()) == [f"alive/{key}"]
+    swift_kit.store.take_up(key, None, fresh=False).suspend()
+    sign_of_life(swift_kit, key, pid=2**22 + 1)
+    swift_kit.make_all_old()
+    assert swift_kit.store.sweep(set()).leftovers == 1
 
     assert swift_kit.everything() == []
+
+
+def test_a_finished_object_of_a_half_upload_that_a_record_names_is_no_stray(swift_kit, key):
+    half = swift_kit.store.take_up(key, None, fresh=True)
+    half.append(b"data")
+    half.finalize()
+    half.suspend()
+    swift_kit.make_all_old()
+
+    assert swift_kit.store.list_strays({key}) == []
+    assert swift_kit.store.list_strays(set()) == [f"kept/{key}"]
 
 
 # -- logins -----------------------------------------------------------------------------------------------------------------
