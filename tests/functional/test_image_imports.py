@@ -98,6 +98,26 @@ def test_a_name_that_means_this_machine_is_not_fetched_and_the_image_is_queued_a
     assert (shown["status"], shown["os_glance_failed_import"]) == ("queued", "file")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        ({"glance_region": "not a region", "glance_service_interface": "public"}, "in the region not a region"),
+        ({"glance_region": "RegionOne", "glance_service_interface": "not an interface"}, "no not an interface endpoint"),
+    ],
+)
+def test_an_image_of_a_region_that_is_not_there_is_queued_again_with_its_properties(ask, settled, wanted, why):
+    made = {"disk_format": "raw", "container_format": "bare", "hw_cpu_cores": "1"}
+    image = ask("POST", "/images", made, status=201).json["id"]
+
+    ask("POST", f"/images/{image}/import", {"method": {"name": "glance-download", "glance_image_id": image, **wanted}})
+
+    shown = settled(image)
+    assert (shown["status"], shown["os_glance_failed_import"], shown["hw_cpu_cores"]) == ("queued", "file", "1")
+    [task] = ask("GET", f"/images/{image}/tasks", status=200).json["tasks"]
+    assert (task["status"], why in task["message"]) == ("failure", True)
+    assert task["input"]["import_req"]["method"] == {"name": "glance-download", "glance_image_id": image, **wanted}
+
+
 @pytest.mark.parametrize("target", ["qcow2", "compressed-qcow2"])
 def test_a_staged_disk_is_converted_when_it_is_imported(cloud, ask, settled, tmp_path, target):
     cloud.parts.images.convert_to = target
