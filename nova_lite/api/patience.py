@@ -18,8 +18,12 @@ LOOK_S = 0.05
 SELDOM_S = 0.5
 
 
-def in_turn(request: Request, workflows: Collection[str], act: Callable[[], T]) -> T:
-    """Do what begins an operation once none of these workflows is on the path's server.
+class OperationFailed(errors.NovaLiteError):
+    """The operation failed."""
+
+
+def in_turn(request: Request, server_id: str, workflows: Collection[str], act: Callable[[], T]) -> T:
+    """Do what begins an operation once none of these workflows is on a server.
 
     Several that wait may go at the same moment: who was late waits again, unless a key's transaction is open, which nothing
     may wait in. Raises: what `act` does; Unavailable when too many wait.
@@ -27,7 +31,7 @@ def in_turn(request: Request, workflows: Collection[str], act: Callable[[], T]) 
 
     def busy() -> bool:
         with request.parts.database.read() as tx:
-            live = journal.live_operation(tx, SERVER, request.params["server_id"])
+            live = journal.live_operation(tx, SERVER, server_id)
         return live is not None and live.workflow in workflows
 
     until = request.parts.clock.monotonic() + request.parts.patience_s
@@ -44,7 +48,7 @@ def in_turn(request: Request, workflows: Collection[str], act: Callable[[], T]) 
 def wait_for_end(request: Request, operation_id: OperationId) -> None:
     """Wait for an operation's end, for a while. One that a key's transaction has yet to commit is not waited for.
 
-    Raises: NovaLiteError (500) with the operation's reason when it failed.
+    Raises: OperationFailed with the operation's reason.
     """
     database = request.parts.database
     if database.is_joint():
@@ -61,7 +65,7 @@ def wait_for_end(request: Request, operation_id: OperationId) -> None:
         return
     ended = look()
     if ended.outcome == "failed":
-        raise errors.NovaLiteError(ended.message)
+        raise OperationFailed(ended.message)
 
 
 def _wait_while(request: Request, busy: Callable[[], bool], until: float) -> None:

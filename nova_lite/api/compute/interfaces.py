@@ -14,13 +14,10 @@ from nova_lite.model.ids import NetworkId, OperationId, PortId
 from nova_lite.model.network import Port
 from nova_lite.model.server import RequestedNetwork, Server
 from nova_lite.workflows import fixed_ips, interfaces
+from nova_lite.workflows.fixed_ips import IN_TURN
 from nova_lite.workflows.interfaces import ACTION
 
 View = dict[str, Any]
-IN_TURN = frozenset(
-    one.name
-    for one in (interfaces.ATTACH_INTERFACE, interfaces.DETACH_INTERFACE, fixed_ips.ADD_FIXED_IP, fixed_ips.REMOVE_FIXED_IP)
-)
 
 
 def _plain(server: Server, port: Port) -> View:
@@ -81,7 +78,7 @@ def attach_interface(request: Request) -> Answer:
         server = _ready(request)
         return interfaces.accept_attach(parts.desk, parts.network, request.context, server.id, wanted)
 
-    port_id, operation_id = patience.in_turn(request, IN_TURN, accept)
+    port_id, operation_id = patience.in_turn(request, request.params["server_id"], IN_TURN, accept)
     patience.wait_for_end(request, operation_id)
     server, ports = _ports(request)
     return Answer(body={"interfaceAttachment": VIEW.at(request.version)(server, _one(request, ports, port_id))})
@@ -115,7 +112,7 @@ def detach_interface(request: Request) -> Answer:
         port = _one(request, request.parts.network.ports_of(server.id), request.params["port_id"])
         interfaces.accept_detach(request.parts.desk, request.context, server.id, port.id)
 
-    patience.in_turn(request, IN_TURN, accept)
+    patience.in_turn(request, request.params["server_id"], IN_TURN, accept)
     return Answer(status=202)
 
 
@@ -127,7 +124,7 @@ def add_fixed_ip(request: Request) -> Answer:
         server = _ready(request, "addFixedIp")
         fixed_ips.accept_add(parts.desk, parts.network, request.context, server.id, network_id)
 
-    patience.in_turn(request, IN_TURN, accept)
+    patience.in_turn(request, request.params["server_id"], IN_TURN, accept)
     return Answer(status=202)
 
 
@@ -139,5 +136,5 @@ def remove_fixed_ip(request: Request) -> Answer:
         server = _ready(request, "removeFixedIp")
         fixed_ips.accept_remove(parts.desk, parts.network, request.context, server.id, address)
 
-    patience.in_turn(request, IN_TURN, accept)
+    patience.in_turn(request, request.params["server_id"], IN_TURN, accept)
     return Answer(status=202)
