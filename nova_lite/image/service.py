@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nova_lite import errors
@@ -16,9 +16,9 @@ from nova_lite.db.images import ImageFilter, ImagePage
 from nova_lite.image import copies, records, staging, tickets
 from nova_lite.image.access import ANYTHING, Viewer
 from nova_lite.image.convert import FOLDER, Converter
-from nova_lite.image.copying import open_first
 from nova_lite.image.imports import Imports
 from nova_lite.image.parts import Parts
+from nova_lite.image.reading import Reading
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_stores
 from nova_lite.image.stores.several import several
@@ -187,15 +187,11 @@ class Images:
         return self._uploads if store is None else Uploads(self._database, self.store.preferring(store))
 
     def open(self, image: Image, start: int, length: int) -> Bytes:
-        """Open a part of an image's bytes, of another copy where the first does not answer. Raises: NotFound; Unavailable."""
-        try:
-            return self.store.open(_location(image), start, length)
-        except (errors.NotFound, errors.Unavailable):
-            with self._database.read() as tx:
-                places = list(copies.holders(image, copies.of_image(tx, image.id)).values())
-            if len(places) < 2:
-                raise
-        return open_first(self.store, places[1:], start, length)
+        """Open a part of an image's bytes; where its store fails, before or on the way, another copy gives the rest.
+
+        Raises: NotFound; Unavailable.
+        """
+        return Reading(self.store, _places(self._database, image), start, length)
 
     def delete(self, tx: Tx, image: Image) -> None:
         """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
@@ -233,3 +229,13 @@ def _location(image: Image) -> str:
     if image.location is None:
         raise errors.NotFound(f"Image {image.id} has no data.")
     return image.location
+
+
+def _places(database: Database, image: Image) -> Iterator[str]:
+    """Give where an image's bytes are: first its own location, then, when that is asked for, those of copies."""
+    first = _location(image)
+    yield first
+    with contextlib.suppress(errors.Unavailable):  # who asks knows already why the first one fails
+        with database.read() as tx:
+            places = tuple(copies.holders(image, copies.of_image(tx, image.id)).values())
+        yield from (place for place in places if place != first)
