@@ -17,10 +17,11 @@ class ImagePort(Protocol):
     def get_for(self, project_id: ProjectId, image_id: ImageId, *, admin: bool = False) -> Image:
         """Give an image the project may use, whatever its status. Raises: NotFound."""
 
-    def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float) -> ImageSource:
+    def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float, disk: bool = True) -> ImageSource:
         """Make a ticket with which one host may download one image for `valid_s` seconds. No I/O beyond one read.
 
-        Raises: NotFound when it is gone; Conflict when it is not active.
+        disk: it is to be one; else a kernel or a ramdisk.
+        Raises: NotFound when it is gone; Conflict when it is not active, or not what it is to be.
         """
 
     def target_for(self, image_id: ImageId, host: HostName, *, valid_s: float) -> ImageTarget:

@@ -27,7 +27,7 @@ from nova_lite.image.upload import Order, Uploads
 from nova_lite.image.usage import Usage
 from nova_lite.image.web import open_web
 from nova_lite.model.ids import HostName, ImageId, ProjectId
-from nova_lite.model.image import Image, ImageSource, ImageStatus, ImageTarget
+from nova_lite.model.image import BOOT_FORMATS, Image, ImageSource, ImageStatus, ImageTarget
 
 WEB_RULES = WebRules()
 
@@ -96,18 +96,23 @@ class Images:
         with self._database.read() as tx:
             return records.get(tx, image_id, Viewer(project_id=project_id, sees_all=admin), tags=False)
 
-    def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float) -> ImageSource:
-        """Make a ticket for one host. One read. Raises: NotFound; Conflict when the image is not active or is no disk."""
+    def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float, disk: bool = True) -> ImageSource:
+        """Make a ticket for one host. One read.
+
+        Raises: NotFound; Conflict when the image is not active, or is no disk (without `disk`: no kernel or ramdisk).
+        """
         image, moment = self._look(image_id)
         if image.status is not ImageStatus.ACTIVE:
             raise errors.Conflict(f"Image {image_id} is {image.status}, not active.")
-        if not image.is_disk or image.size_bytes is None or image.virtual_size_bytes is None:
-            raise errors.Conflict(f"Image {image_id} is in a container of {image.container_format}: no server boots from it.")
+        usable = image.is_disk if disk else image.disk_format in BOOT_FORMATS
+        if not usable or image.size_bytes is None:
+            wanted = "disk" if disk else "kernel or ramdisk"
+            raise errors.Conflict(f"Image {image_id} ({image.disk_format}, {image.container_format}) is no {wanted}.")
         return ImageSource(
             image_id=image_id,
             sha512=image.sha512 or "",
             size_bytes=image.size_bytes,
-            virtual_size_bytes=image.virtual_size_bytes,
+            virtual_size_bytes=image.virtual_size_bytes or image.size_bytes,
             disk_format=image.disk_format or "",
             url=f"{self._public_url}/image/v2/images/{image_id}/file",
             ticket=self._tickets.issue(image_id, host, moment, valid_s),
