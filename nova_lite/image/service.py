@@ -34,10 +34,11 @@ WEB_RULES = WebRules()
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What imported disks are made into, one of `convert.TARGETS` or None, and by whom."""
+    """What imported disks are made into, one of `convert.TARGETS` or None, and by whom; the properties that images get."""
 
     target: str | None = None
     converter: Converter | None = None
+    inject: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 NO_CONVERSION = Conversion()
@@ -58,6 +59,7 @@ class Images:
     ) -> None:
         """`public_url` is where hosts reach the APIs, such as `http://192.0.2.1:8774`. Nothing connects yet."""
         self.convert_to = conversion.target
+        self.inject = conversion.inject
         self.store = several(store)
         self._database = database
         self._tickets = tickets
@@ -226,7 +228,7 @@ def make_images(database: Database, state_dir: Path, options: ImageOptions, publ
     """Build the service; the key of tickets is made when missing. Raises: ConfigError."""
     path = tickets.key_file(state_dir)
     tickets.ensure_key(path)
-    conversion = Conversion(target=options.convert_to, converter=Converter(state_dir / FOLDER))
+    conversion = Conversion(target=options.convert_to, converter=Converter(state_dir / FOLDER), inject=options.inject)
     return Images(database, make_stores(options), Tickets(path), public_url, options.web, conversion)
 
 

@@ -49,6 +49,7 @@ class ImportParams:
     remote: dict[str, str] = dataclasses.field(default_factory=dict)
     task: str = "api_image_import"  # the type that the tasks API shows
     sha512: str | None = None  # what the bytes must hash to, if that was said
+    inject: dict[str, str] = dataclasses.field(default_factory=dict)  # properties that the image gets at the end
     others: tuple[str, ...] = ()
     must_succeed: bool = True
 
@@ -153,7 +154,7 @@ def activate(run: Run[ImportParams]) -> Done:
     params = run.params
     if params.method != COPY:
         original = staging.superseded(run.tx, params.image_id)
-        adopted, left = copies.adopt(run.tx, params.image_id, params.stores)
+        adopted, left = copies.adopt(run.tx, params.image_id, params.stores, params.inject)
         if not adopted:
             raise StepFailed("The image was deleted while it was being imported.", code=404)
         for location in filter(None, (original, left)):

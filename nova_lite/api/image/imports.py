@@ -73,6 +73,11 @@ def target_format(request: Request, image: Image) -> str | None:
     return target if is_converted(image.disk_format, image.container_format, target) else None
 
 
+def injected(request: Request) -> dict[str, str]:
+    """Give the properties that an image of the caller gets by its import; admins say themselves what theirs have."""
+    return {} if request.context.is_admin else dict(request.parts.images.inject)
+
+
 def _check_method(request: Request, method: dict[str, Any]) -> None:
     """Raises: BadRequest for a method that is not offered, or lacks or has too much of what it needs."""
     name, uri = method["name"], method.get("uri")
@@ -128,6 +133,7 @@ def _params(request: Request, image: Image, stores: list[str]) -> ImportParams:
         url=method.get("uri"),
         convert_to=None if method["name"] == COPY else target_format(request, image),
         must_succeed=request.body.get("all_stores_must_succeed", True),
+        inject={} if method["name"] == COPY else injected(request),
     )
 
 

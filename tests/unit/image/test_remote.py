@@ -143,6 +143,14 @@ def test_an_image_comes_with_its_formats_and_the_properties_that_are_copied(fetc
     assert {token for _, token, _ in region.asked} == {"secret"}
 
 
+def test_what_the_cloud_gives_counts_more_than_what_came(fetch, database, look):
+    image, _, _, _ = fetch()
+
+    database.transact(lambda tx: staging.adopt(tx, image.id, inject={"hw_disk_bus": "virtio", "origin": "far"}))
+
+    assert users(look(image)) == {"mine": "stays", "hw_disk_bus": "virtio", "os_distro": "debian", "origin": "far"}
+
+
 def test_cuts_are_gone_over(fetch, region, monkeypatch):
     monkeypatch.setattr(remote, "PAUSE_S", 0.0)
     region.cuts = [700_000, 500_000, 0, 1]
