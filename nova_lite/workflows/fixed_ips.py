@@ -15,7 +15,7 @@ from nova_lite.servers import records
 from nova_lite.workflows import delete
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
 from nova_lite.workflows.desk import Desk
-from nova_lite.workflows.interfaces import ATTACH_INTERFACE, DETACH_INTERFACE, Wired, put_back, wired
+from nova_lite.workflows.interfaces import Wired, put_back, wired
 from nova_lite.workflows.ports import Ports
 
 
@@ -109,8 +109,6 @@ REMOVE_FIXED_IP = Workflow(
     ),
     on_delete=delete.begin_after,
 )
-# What changes a guest's network: short, so that requests for the next of them wait a while rather than being refused.
-IN_TURN = frozenset(one.name for one in (ATTACH_INTERFACE, DETACH_INTERFACE, ADD_FIXED_IP, REMOVE_FIXED_IP))
 
 
 def accept_add(desk: Desk, network: NetworkPort, context: Context, server_id: ServerId, network_id: NetworkId) -> None:

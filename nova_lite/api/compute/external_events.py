@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api import patience
+from nova_lite.api.compute import patience
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.servers import ServerFilter, ServerPage
 from nova_lite.model.ids import PortId
 from nova_lite.model.server import Server
 from nova_lite.servers import records
 from nova_lite.workflows import interfaces
-from nova_lite.workflows.fixed_ips import IN_TURN
 
 LOG = logging.getLogger(__name__)
 ALL_DONE, SOME_DONE = 200, 207
@@ -65,7 +64,7 @@ def _unplug(request: Request, server: Server, port_id: str) -> dict[str, Any]:
             interfaces.accept_detach(parts.desk, request.context, server.id, PortId(port_id))
 
     try:
-        patience.in_turn(request, server.id, IN_TURN, accept)
+        patience.in_turn(request, server.id, accept)
     except (errors.Conflict, errors.NotFound, errors.Unavailable) as error:
         LOG.warning(
             "An interface stays with its guest, though its port is said to be gone: %s", error.message,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api import patience
+from nova_lite.api.compute import patience
 from nova_lite.api.network.lists import Noun, answer_list, answer_one, seen_by
 from nova_lite.api.network.views import ports as views
 from nova_lite.api.route import Answer, Request
@@ -17,7 +17,6 @@ from nova_lite.network import ports, records
 from nova_lite.network.ports import NewPort
 from nova_lite.network.records import PortFilter
 from nova_lite.workflows import interfaces
-from nova_lite.workflows.fixed_ips import IN_TURN
 
 _ANY = Port(id=PortId(""), network_id=NetworkId(""), project_id=None, name="", mac_address="", fixed_ips=())
 NOUN = Noun("port", frozenset(views.port(_ANY)), views.GUARDED)
@@ -127,7 +126,7 @@ def delete_port(request: Request) -> Answer:
         if port.server_id is None:
             operation_id = _remove(request)
         else:
-            operation_id = patience.in_turn(request, port.server_id, IN_TURN, lambda: _remove(request))
+            operation_id = patience.in_turn(request, port.server_id, lambda: _remove(request))
         if operation_id is not None:
             patience.wait_for_end(request, operation_id)
     except (errors.Conflict, patience.OperationFailed) as error:

@@ -7,14 +7,12 @@ with each part. Whoever was held for dead cannot finish: the parts are gone, and
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import dataclasses
 import datetime
 import email.utils
 import logging
 import os
-import stat
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -27,12 +25,14 @@ from botocore.config import Config
 
 from nova_lite import errors
 from nova_lite.image.stores.base import KEY, Swept
+from nova_lite.image.stores.credentials import lacking, read_credentials
+from nova_lite.image.stores.writers import lives, this_process
 
 LOG = logging.getLogger(__name__)
 SCHEME = "s3"
+NEEDED = "access_key and secret_key"
 KEPT, ALIVE, PARTS = "kept/", "alive/", "parts/"
 PART_BYTES = 20 << 20  # of the first 1000 parts; twice that of the next ones, and so on: 10,000 parts hold 1 TiB
-SILENT_S = 1800.0  # a part of 20 MiB at the slowest rate that is borne takes 21 minutes
 ORPHAN_AGE_S = 60.0
 MISSING = frozenset({"404", "NoSuchKey", "NoSuchUpload"})
 BEHIND_THE_END = "InvalidRange"
@@ -55,20 +55,13 @@ class Place:
     credentials: Path | None = None
 
 
-def read_credentials(path: Path) -> tuple[str, str]:
+def read_keys(path: Path) -> tuple[str, str]:
     """Read access key and secret of `[s3] access_key, secret_key`. Raises: ConfigError, also when others may read the file."""
-    parser = configparser.ConfigParser(interpolation=None)
+    values = read_credentials(path, SCHEME, NEEDED)
     try:
-        with path.open(encoding="utf-8") as file:
-            if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise errors.ConfigError(f"[image] store: {path} may be read by others; chmod 600 it.")
-            parser.read_file(file)
-        return parser["s3"]["access_key"], parser["s3"]["secret_key"]
-    except OSError as error:
-        raise errors.ConfigError(f"[image] store: {path} cannot be read: {error.strerror}.") from error
-    except (configparser.Error, KeyError, UnicodeError):
-        # Without the cause: it may quote the file.
-        raise errors.ConfigError(f"[image] store: {path} needs a section [s3] with access_key and secret_key.") from None
+        return values["access_key"], values["secret_key"]
+    except KeyError:
+        raise lacking(path, SCHEME, NEEDED) from None
 
 
 class S3Store:
@@ -97,7 +90,7 @@ class S3Store:
         place = self._place
         secret: dict[str, str] = {}
         if place.credentials is not None:
-            key, value = read_credentials(place.credentials)
+            key, value = read_keys(place.credentials)
             secret = {"aws_access_key_id": key, "aws_secret_access_key": value}
         session = boto3.session.Session()
         return session.client(
@@ -119,7 +112,7 @@ class S3Store:
         with translated():
             try:
                 found = self.client().get_object(**self.where(ALIVE + _checked(key)))
-                return _lives(orjson.loads(found["Body"].read()), _age_s(found, found["LastModified"]))
+                return lives(orjson.loads(found["Body"].read()), _age_s(found, found["LastModified"]))
             except boto_errors.ClientError as error:
                 if code_of(error) in MISSING:
                     return False
@@ -228,7 +221,7 @@ class S3Writing:
     def show_life(self) -> None:
         """Say that this process writes. Raises: Unavailable."""
         with translated():
-            self._store.client().put_object(**self._store.where(ALIVE + self._key), Body=orjson.dumps(_process()))
+            self._store.client().put_object(**self._store.where(ALIVE + self._key), Body=orjson.dumps(this_process()))
 
     def append(self, data: bytes) -> None:
         """Keep bytes, and send them as a part when there are enough. Raises: InsufficientStorage, Unavailable."""
@@ -347,31 +340,6 @@ def _checked(key: str) -> str:
     if not KEY.fullmatch(key):
         raise ValueError("not a key")  # ours to mend: keys are made of ids, never of what users say
     return key
-
-
-def _process() -> dict[str, Any]:
-    """Name this process so that another one of the machine can tell whether it is there still."""
-    return {"boot": _boot_id(), "pids": os.readlink("/proc/self/ns/pid"), "pid": os.getpid(), "start": _start_of(os.getpid())}
-
-
-def _lives(writer: Mapping[str, Any], silent_s: float) -> bool:
-    here = _process()
-    if writer.get("boot") == here["boot"] and writer.get("pids") == here["pids"]:
-        return _start_of(int(writer.get("pid", 0))) == writer.get("start")
-    return silent_s < SILENT_S
-
-
-def _boot_id() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-def _start_of(pid: int) -> str | None:
-    """Give when a process of this machine was started, in the kernel's words; None when it is not there, or a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in ("Z", "X") else fields[19]
 
 
 def _age_s(answer: Mapping[str, Any], changed: datetime.datetime) -> float:

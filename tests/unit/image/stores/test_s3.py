@@ -10,9 +10,10 @@ import orjson
 import pytest
 
 from nova_lite import errors
-from nova_lite.image.stores import s3
+from nova_lite.image.stores import s3, writers
 from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.registry import make_store
+from nova_lite.image.stores.writers import this_process
 
 SECRET = "not-to-be-told"
 PART = 5 << 20
@@ -94,7 +95,7 @@ def test_a_finish_whose_answer_was_lost_has_happened(s3_kit, half, monkeypatch):
 
 def sign_of_life(kit, key, **changes):
     name = kit.store.where(s3.ALIVE + key)
-    body = {**s3._process(), **changes}
+    body = {**this_process(), **changes}
     kit.store.client().put_object(**name, Body=orjson.dumps(body))
 
 
@@ -110,7 +111,7 @@ def sign_of_life(kit, key, **changes):
     ],
 )
 def test_a_writer_lives_while_its_process_does_or_it_was_heard_of(s3_kit, key, monkeypatch, changes, silent_s, alive):
-    monkeypatch.setattr(s3, "SILENT_S", silent_s)
+    monkeypatch.setattr(writers, "SILENT_S", silent_s)
     sign_of_life(s3_kit, key, **changes)
 
     assert s3_kit.store.is_alive(key) is alive
@@ -173,7 +174,7 @@ def test_a_file_of_credentials_that_is_wrong_is_named_and_not_quoted(tmp_path, t
     path.chmod(mode)
 
     with pytest.raises(errors.ConfigError, match=said) as caught:
-        s3.read_credentials(path)
+        s3.read_keys(path)
 
     assert SECRET not in str(caught.value)
     assert SECRET not in str(caught.value.__cause__)
@@ -181,7 +182,7 @@ def test_a_file_of_credentials_that_is_wrong_is_named_and_not_quoted(tmp_path, t
 
 def test_a_file_of_credentials_that_is_not_there_is_named(tmp_path, caplog):
     with pytest.raises(errors.ConfigError, match="cannot be read"):
-        s3.read_credentials(tmp_path / "none")
+        s3.read_keys(tmp_path / "none")
 
     with pytest.raises(errors.Unavailable):
         make_store(f"s3://bucket?credentials={tmp_path}/none").size(f"s3:{key_of(str(uuid.uuid4()), str(uuid.uuid4()))}")
