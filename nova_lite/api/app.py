@@ -51,7 +51,7 @@ def assemble(parts: Parts, served: list[Service]) -> falcon.App:
     root = Resource(failures.otherwise, [documents.index_route(list(dict.fromkeys(service.name for service in served)))])
     app.add_route("/", root)
     app.add_route("/healthz", Health(parts))
-    app.add_route("/metrics", Metrics())
+    app.add_route("/metrics", Metrics(parts))
     return app
 
 

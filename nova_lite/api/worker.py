@@ -38,6 +38,8 @@ FLOOR = 16 * 1024
 SEND_S = 10.0
 PIECE = 256 * 1024  # of an answer: after each one the time is looked at
 SENDFILE_PIECE = 1 << 24  # at most; after whatever the kernel took at once the time is looked at
+READ_PIECE = 1 << 16  # where the kernel cannot read the file
+FILE_FAILS = {errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.EREMOTEIO}  # what no socket says
 DRAINED = 16 * 1024  # as much of a body that nobody read is taken in after the answer; gunicorn would take four times that
 LINGER_S = 1.0  # so long, and for so many bytes, a client may still send what nobody wants before it reads its answer
 LINGERED = 1 << 20
@@ -109,6 +111,8 @@ class PatientSocket(socket.socket):
     def _send_of(self, file: Any, offset: int, size: int) -> int:
         """Send of a file what the kernel takes now, or as soon as it takes some; 0 at its end. Raises: TimeoutError.
 
+        Where the file fails, or ends before it should, its `read` may know where the rest is.
+
         The library's `sendfile` goes on until a piece is sent whole, so its pieces would have to be small for the time to be
         looked at, and each goes through much Python.
         """
@@ -119,12 +123,25 @@ class PatientSocket(socket.socket):
         until = time.monotonic() + (self.gettimeout() or 0.0)
         while True:
             try:
-                return os.sendfile(self.fileno(), number, offset, size)
+                return os.sendfile(self.fileno(), number, offset, size) or self._send_read(file, offset, size)
             except BlockingIOError:
                 poll = select.poll()
                 poll.register(self, select.POLLOUT)
                 if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
                     raise TimeoutError from None
+            except OSError as error:
+                if error.errno not in FILE_FAILS:
+                    raise
+                return self._send_read(file, offset, size)
+
+    def _send_read(self, file: Any, offset: int, size: int) -> int:
+        """Send what a file gives to who reads it, all of that; 0 at its end. Raises: TimeoutError; what reading raises."""
+        file.seek(offset)
+        data = memoryview(file.read(min(size, READ_PIECE)))
+        sent = 0
+        while sent < len(data):
+            sent += super().send(data[sent:])
+        return sent
 
     def _timed(self, send: Callable[[], int]) -> int:
         """Send a piece within the time that is left."""

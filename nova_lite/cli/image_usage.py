@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nova_lite.db.engine import Tx
     from nova_lite.image.usage import Used
 
-COLUMNS = ("Bytes", "Downloads", "Sent bytes", "Boots", "Last use")
+COLUMNS = ("Stores", "Bytes", "Downloads", "Sent bytes", "Boots", "Last use")
 
 
 @click.command()
@@ -23,9 +23,9 @@ COLUMNS = ("Bytes", "Downloads", "Sent bytes", "Boots", "Last use")
 @json_option
 @click.pass_obj
 def usage(files: tuple[Path, ...], project: str | None, each: bool, as_json: bool) -> None:
-    """Show what the images of each project take in the store, and how much they were downloaded and booted.
+    """Show what the images of each project take in each store, and how much they were downloaded and booted.
 
-    A boot is a server made of the image, deleted ones too. Downloads are written down within seconds.
+    Every copy counts. A boot is a server made of the image, deleted ones too. Downloads are written down within seconds.
     """
     from nova_lite.image import usage as room
 
@@ -33,19 +33,17 @@ def usage(files: tuple[Path, ...], project: str | None, each: bool, as_json: boo
     with installation.database.read() as tx:
         found = room.list_used(tx, None if project is None else _project_id(tx, project))
         names = _names(tx)
-    store = _store(installation)
     if each:
-        rows: list[tuple[Any, ...]] = [
-            (one.image_id, one.name, _owner(names, one), store if one.kept_bytes else None, *_use(one)) for one in found
-        ]
-        show_rows("Images", ("Image", "Name", "Project", "Store", *COLUMNS), rows, as_json=as_json)
+        rows: list[tuple[Any, ...]] = [(one.image_id, one.name, _owner(names, one), *_use(one, as_json)) for one in found]
+        show_rows("Images", ("Image", "Name", "Project", *COLUMNS), rows, as_json=as_json)
         return
-    sums = [(_owner(names, one), store, int(one.name or 0), *_use(one)) for one in room.by_project(found)]
-    show_rows("Images of projects", ("Project", "Store", "Images", *COLUMNS), sums, as_json=as_json)
+    sums = [(_owner(names, one), int(one.name or 0), *_use(one, as_json)) for one in room.by_project(found)]
+    show_rows("Images of projects", ("Project", "Images", *COLUMNS), sums, as_json=as_json)
 
 
-def _use(one: Used) -> tuple[Any, ...]:
-    return one.kept_bytes, one.downloads, one.sent_bytes, one.boots, moment(one.last_used_at)
+def _use(one: Used, as_json: bool) -> tuple[Any, ...]:
+    stores = dict(one.stores) if as_json else ", ".join(f"{name} {size}" for name, size in one.stores.items())
+    return stores, one.kept_bytes, one.downloads, one.sent_bytes, one.boots, moment(one.last_used_at)
 
 
 def _owner(names: dict[str, str], one: Used) -> str | None:
@@ -65,10 +63,3 @@ def _project_id(tx: Tx, name: str) -> str:
 
     found = db.PROJECTS.find(tx, name) or db.PROJECTS.find_by(tx, name=name, is_domain=False)
     return found.id if found is not None else name
-
-
-def _store(installation: Installation) -> str:
-    from nova_lite.conf import image
-    from nova_lite.image.stores.registry import make_stores
-
-    return make_stores(image.read(installation.conf)).name

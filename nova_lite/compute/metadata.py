@@ -198,11 +198,20 @@ def _ec2_tree(spec: GuestSpec) -> dict[str, Any]:
     return tree
 
 
+def _ec2_boot_parts(spec: GuestSpec) -> dict[str, str]:
+    if spec.direct is None:
+        return {}
+    kernel = {"kernel-id": f"aki-{_short(spec.direct.kernel.image_id)}"}
+    ramdisk = spec.direct.ramdisk
+    return kernel if ramdisk is None else kernel | {"ramdisk-id": f"ari-{_short(ramdisk.image_id)}"}
+
+
 def _ec2_meta_data(spec: GuestSpec) -> dict[str, Any]:
     address = spec.interfaces[0].ip_address if spec.interfaces else ""
     number = int(spec.server_id.replace("-", "")[:8], 16)
     tree: dict[str, Any] = {
         "ami-id": f"ami-{_short(spec.image.image_id)}" if spec.image else "",
+        **_ec2_boot_parts(spec),
         "ami-launch-index": str(spec.launch_index),
         "ami-manifest-path": "FIXED_PATH",
         "block-device-mapping": {"ami": "vda", "root": "/dev/vda"},

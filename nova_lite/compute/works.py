@@ -92,7 +92,8 @@ def _hold_guest(driver: VirtDriver, command: HoldGuest, _stop: threading.Event) 
 
 
 def _fetch_image(driver: VirtDriver, command: FetchImage, stop: threading.Event) -> None:
-    driver.renewal.fetch(command.image, stop)
+    for image in (command.image, *command.more):
+        driver.renewal.fetch(image, stop)
 
 
 def _rebuild_guest(driver: VirtDriver, command: RebuildGuest, stop: threading.Event) -> PowerState:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from nova_lite.db.engine import Overtaken, Tx
-from nova_lite.db.tables.images import image_usage, images
+from nova_lite.db.tables.images import image_copies, image_usage, images
 from nova_lite.db.tables.servers import servers
 
 Row = sa.RowMapping
+_COPIED = image_copies.join(images, images.c.id == image_copies.c.image_id)
 
 
 def add(tx: Tx, image_id: str, downloads: int, sent_bytes: int, at: float) -> bool:
@@ -79,3 +80,33 @@ def list_used(tx: Tx, owner: str | None = None) -> Sequence[Row]:
         .order_by(images.c.owner, images.c.created_at, images.c.id)
     )
     return tx.execute(query if owner is None else query.where(images.c.owner == owner)).mappings().all()
+
+
+def list_kept_copies(tx: Tx, owner: str | None = None) -> Sequence[Row]:
+    """Read which images, or those of a project, have a copy in which further stores."""
+    query = sa.select(image_copies.c.image_id, image_copies.c.store).where(image_copies.c.location.is_not(None))
+    if owner is not None:
+        query = query.select_from(_COPIED).where(images.c.owner == owner)
+    return tx.execute(query.order_by(image_copies.c.image_id, image_copies.c.store)).mappings().all()
+
+
+def own_bytes(tx: Tx, stores: Collection[str], owner: str | None = None) -> list[tuple[str, int]]:
+    """Add up, for each of these stores, the images whose own location is there; of all, or of a project."""
+    if not stores:
+        return []
+    names = list(stores)
+    sizes = [
+        sa.case((images.c.location.startswith(f"{name}:", autoescape=True), images.c.size_bytes), else_=0) for name in names
+    ]
+    query = sa.select(*(sa.func.coalesce(sa.func.sum(size), 0) for size in sizes)).select_from(images)
+    found = tx.execute(query if owner is None else query.where(images.c.owner == owner)).one()
+    return [(name, int(size)) for name, size in zip(names, found, strict=True)]
+
+
+def copied_bytes(tx: Tx, owner: str | None = None) -> list[tuple[str, int]]:
+    """Add up the copies in each further store; of all images, or of a project's."""
+    total = sa.func.coalesce(sa.func.sum(images.c.size_bytes), 0)
+    query = sa.select(image_copies.c.store, total).select_from(_COPIED).where(image_copies.c.location.is_not(None))
+    if owner is not None:
+        query = query.where(images.c.owner == owner)
+    return [(str(store), int(size)) for store, size in tx.execute(query.group_by(image_copies.c.store))]

@@ -211,6 +211,11 @@ def delete_made_port(tx: Tx, server_id: str, port_id: str) -> bool:
     return tx.execute(ports.delete().where(*its)).rowcount == 1
 
 
+def delete_server_port(tx: Tx, server_id: str, port_id: str) -> None:
+    """Remove a port with its addresses, if the server has it."""
+    tx.execute(ports.delete().where(ports.c.id == port_id, ports.c.server_id == server_id))
+
+
 def free_port(tx: Tx, server_id: str, port_id: str, wall: float) -> None:
     """Give a user's own port back, if the server has it."""
     change = ports.update().where(ports.c.id == port_id, ports.c.server_id == server_id)

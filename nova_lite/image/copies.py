@@ -113,8 +113,8 @@ def give_up(tx: Tx, image_id: str, stores: Sequence[str]) -> str:
     return ",".join(failed or stores)
 
 
-def adopt(tx: Tx, image_id: str, stores: Sequence[str]) -> tuple[bool, str | None]:
-    """Make what was imported the image's own, in the first of these stores that has it.
+def adopt(tx: Tx, image_id: str, stores: Sequence[str], inject: Mapping[str, str] | None = None) -> tuple[bool, str | None]:
+    """Make what was imported the image's own, in the first of these stores that has it; `inject`: properties that it gets.
 
     Where they waited is preferred, so that nothing moves. Tell whether the image was there, and give the location that is now
     to be freed: where they waited, if that is in none of these stores.
@@ -128,7 +128,7 @@ def adopt(tx: Tx, image_id: str, stores: Sequence[str]) -> tuple[bool, str | Non
         places[waited] = contents.location
     chosen = waited if waited in places else next(store for store in stores if store in places)
     db.delete_copies(tx, image_id, [chosen])
-    adopted = staging.adopt(tx, image_id, places[chosen])
+    adopted = staging.adopt(tx, image_id, places[chosen], inject)
     return adopted, contents.location if contents.location not in places.values() else None
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import hashlib
 import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from nova_lite import errors
 from nova_lite.db.engine import Database, Tx
@@ -23,6 +24,7 @@ from nova_lite.image.access import ANYTHING
 from nova_lite.image.client import ImageDamaged
 from nova_lite.image.copies import Copy, CopyStatus
 from nova_lite.image.port import Copying, CopyOrder
+from nova_lite.image.reading import Reading
 from nova_lite.image.stores.base import Bytes, Writing, key_of, store_name
 from nova_lite.image.stores.several import Stores
 
@@ -112,19 +114,27 @@ class Copier:
                 self._tell(lambda tx: journal.wake(tx, [order.operation_id]))
 
     def _make(self, copy: Copy, source: _Source) -> bool:
-        upload_id = str(uuid.uuid4())
-        owner = copy.upload_id
-        try:
-            store = self._stores.preferring(copy.store)
-            with contextlib.closing(store.begin(key_of(copy.image_id, upload_id), source.size_bytes)) as writing:
-                if not self._database.transact(lambda tx: copies.begin(tx, copy, upload_id)):
-                    return True
-                owner = upload_id
+        """Make one copy; where a place has other bytes than were recorded, of those of another. Tell whether it is settled."""
+        damaged = ImageDamaged()
+        for one in source.from_each():
+            upload_id = str(uuid.uuid4())
+            try:
+                self._write(copy, upload_id, one)
+                return True
+            except ImageDamaged as error:
+                LOG.warning("%s", error.message, extra={"action": "copy", "image_id": copy.image_id, "place": one.first})
+                damaged, copy = error, dataclasses.replace(copy, upload_id=upload_id)
+            except errors.NovaLiteError as error:
+                return self._end(copy, upload_id, error)
+        return self._end(copy, copy.upload_id, damaged)
+
+    def _write(self, copy: Copy, upload_id: str, source: _Source) -> None:
+        """Write one copy, if it is still wanted. Raises: ImageDamaged; Gone; what the stores say."""
+        store = self._stores.preferring(copy.store)
+        with contextlib.closing(store.begin(key_of(copy.image_id, upload_id), source.size_bytes)) as writing:
+            if self._database.transact(lambda tx: copies.begin(tx, copy, upload_id)):
                 self._transfer(copy, upload_id, source, writing)
                 self._finish(copy, upload_id, writing.finalize())
-        except errors.NovaLiteError as error:
-            return self._end(copy, owner, error)
-        return True
 
     def _transfer(self, copy: Copy, upload_id: str, source: _Source, writing: Writing) -> None:
         """Bring all bytes over. Raises: ImageDamaged; Gone; what the stores say."""
@@ -150,8 +160,8 @@ class Copier:
         if not self._database.transact(lambda tx: copies.finish(tx, copy, upload_id, location)):
             self.discard(location)
 
-    def _end(self, copy: Copy, owner: str | None, error: errors.NovaLiteError) -> bool:
-        """Note that a copy came to nothing; tell whether that is for good."""
+    def _end(self, copy: Copy, upload_id: str | None, error: errors.NovaLiteError) -> bool:
+        """Note that a copy came to nothing, whether it was this upload's by then or not; tell whether that is for good."""
         what = (copy.image_id, copy.store)
         self._tries[what] += 1
         failed = not isinstance(error, errors.Unavailable) or self._tries[what] >= TRIES
@@ -159,7 +169,8 @@ class Copier:
             "An image was not copied to store %s: %s", copy.store, error.message,
             extra={"action": "copy", "image_id": copy.image_id},
         )  # fmt: skip
-        self._tell(lambda tx: copies.let_go(tx, copy, owner, failed=failed))
+        owners = {copy.upload_id, upload_id}
+        self._tell(lambda tx: [copies.let_go(tx, copy, owner, failed=failed) for owner in owners])
         return failed
 
     def _tell(self, work: Callable[[Tx], object]) -> None:
@@ -175,25 +186,15 @@ class _Source:
 
     def __init__(self, places: Sequence[str], size_bytes: int, sha512: str) -> None:
         self._places = places
+        self.first = store_name(places[0])
         self.size_bytes = size_bytes
         self.sha512 = sha512
 
     def open(self, stores: Stores) -> Bytes:
-        """Open all bytes, at the first place that has them. Raises: Unavailable."""
-        return open_first(stores, self._places, 0, self.size_bytes)
+        """Open all bytes, at the first place that has them. Raises: NotFound; Unavailable."""
+        return Reading(stores, self._places, 0, self.size_bytes)
 
-
-def open_first(stores: Stores, places: Sequence[str], start: int, length: int) -> Bytes:
-    """Open a part of bytes that several stores have, at the first that gives it.
-
-    Raises: NotFound when all say that they have none; else Unavailable.
-    """
-    refused: errors.NovaLiteError = errors.NotFound("The image has no data.")
-    for place in places:
-        try:
-            return stores.open(place, start, length)
-        except (errors.NotFound, errors.Unavailable) as error:
-            if isinstance(error, errors.Unavailable) or not isinstance(refused, errors.Unavailable):
-                refused = error
-            LOG.warning("Store %s does not give an image: %s", store_name(place), error.message, extra={"action": "read"})
-    raise refused
+    def from_each(self) -> Iterator[_Source]:
+        """Give the same bytes with each of the places as the first one."""
+        for number in range(len(self._places)):
+            yield _Source([*self._places[number:], *self._places[:number]], self.size_bytes, self.sha512)

@@ -105,7 +105,7 @@ class Imports:
             owner = records.upload_of(tx, order.image_id)
             if staging.contents_of(tx, order.image_id) is not None:
                 return True
-        if order.url is None:
+        if order.url is None and not order.remote:
             raise errors.Conflict("The staged data are gone.")
         self._begin(_Job(image_id=image.id, order=order, prepare=lambda: self._open(image, order, owner)), owner)
         return False
@@ -117,6 +117,9 @@ class Imports:
             digests = {} if order.sha512 is None else {"sha512": order.sha512}
             return _Bringing(image=image, file=self._open_url(url), way=_way(owner), digests=digests)
         token = self._tokens(order.token)
+        if not url:
+            with self._database.read() as tx:
+                url = remote.url_of(tx, order.remote)
         said = remote.describe(url, token)
         image = dataclasses.replace(image, disk_format=said.disk_format, container_format=said.container_format)
         with self._database.read() as tx:

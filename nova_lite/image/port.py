@@ -17,10 +17,11 @@ class ImagePort(Protocol):
     def get_for(self, project_id: ProjectId, image_id: ImageId, *, admin: bool = False) -> Image:
         """Give an image the project may use, whatever its status. Raises: NotFound."""
 
-    def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float) -> ImageSource:
+    def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float, disk: bool = True) -> ImageSource:
         """Make a ticket with which one host may download one image for `valid_s` seconds. No I/O beyond one read.
 
-        Raises: NotFound when it is gone; Conflict when it is not active.
+        disk: it is to be one; else a kernel or a ramdisk.
+        Raises: NotFound when it is gone; Conflict when it is not active, or not what it is to be.
         """
 
     def target_for(self, image_id: ImageId, host: HostName, *, valid_s: float) -> ImageTarget:
@@ -50,12 +51,13 @@ FETCH_FAILED = "fetch_failed"  # the signal of a fetch that ended: turn, message
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FetchOrder:
-    """Whose bytes are to be there, for which operation and turn; `url` is None where they were staged.
+    """Whose bytes are to be there, for which operation and turn; without `url` and `remote` they were staged.
 
     store: where fetched bytes go; None: the default one. refer: they stay where they are, and only their location is kept
     sha512: what they must hash to, if that is known
     convert_to: what they are to be made into, one of `convert.TARGETS`
-    token: sealed; with it `url` is another region's Image service, which is asked with it
+    token: sealed; another region's Image service is asked with it. remote: which image of which region that is, as
+        it was asked; its `url` is looked up when it is fetched, unless it is given
     """
 
     image_id: ImageId
@@ -67,6 +69,7 @@ class FetchOrder:
     sha512: str | None = None
     convert_to: str | None = None
     token: str | None = None
+    remote: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,18 +5,20 @@ They are looked at when a request begins; requests at the same moment may togeth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from nova_lite import errors
 from nova_lite.db import identity, image_usage
 from nova_lite.db import images as db
 from nova_lite.db import limits as limit_rows
 from nova_lite.db.engine import Tx
+from nova_lite.image import usage
 from nova_lite.quota.limits import UNLIMITED
 
 SERVICE = "image"  # the type in the catalog
 SIZE, STAGE, COUNT, UPLOADING = "image_size_total", "image_stage_total", "image_count_total", "image_count_uploading"
 DOWNLOADS, SENT = "image_count_downloads", "image_sent_total"
+KEPT = "image_store_total:{}"  # with the store's name
 RESOURCES = (SIZE, STAGE, COUNT, UPLOADING)  # sizes in MiB
 
 
@@ -41,10 +43,14 @@ def usage_of(tx: Tx, project_id: str) -> dict[str, int]:
     }
 
 
-def monitored(tx: Tx, project_id: str) -> dict[str, int]:
-    """Give what is counted of a project's images and never limited: downloads, and the MiB that were sent."""
+def monitored(tx: Tx, project_id: str, stores: Collection[str]) -> dict[str, int]:
+    """Give what is counted of a project's images and never limited.
+
+    That is: downloads, and the MiB that were sent, and that each store has, where every copy counts.
+    """
     downloads, sent_bytes = image_usage.sums(tx, project_id)
-    return {DOWNLOADS: downloads, SENT: mebibytes(sent_bytes)}
+    kept = {KEPT.format(name): mebibytes(size) for name, size in usage.by_store(tx, stores, project_id).items()}
+    return {DOWNLOADS: downloads, SENT: mebibytes(sent_bytes)} | kept
 
 
 def require(tx: Tx, project_id: str | None, wanted: Mapping[str, int]) -> None:
@@ -54,11 +60,11 @@ def require(tx: Tx, project_id: str | None, wanted: Mapping[str, int]) -> None:
     limits = {name: limit for name, limit in limits_of(tx, project_id).items() if name in wanted and limit != UNLIMITED}
     if not limits:
         return
-    usage = usage_of(tx, project_id)
+    used = usage_of(tx, project_id)
     for name, limit in limits.items():
-        if usage[name] + wanted[name] > limit:
+        if used[name] + wanted[name] > limit:
             raise errors.OverQuota(
-                f"Project {project_id} is over a limit for {name}: {limit} allowed, {usage[name]} used, {wanted[name]} asked."
+                f"Project {project_id} is over a limit for {name}: {limit} allowed, {used[name]} used, {wanted[name]} asked."
             )
 
 

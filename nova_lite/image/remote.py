@@ -22,7 +22,6 @@ from nova_lite.image.inspect import CONTAINER_FORMATS, DISK_FORMATS
 from nova_lite.image.web import Asking, WebFile, open_web
 
 SERVICE = "image"
-INTERFACES = ("public", "internal", "admin")
 # Properties that go with an image, by how their names begin: Glance's [glance_download_properties] extra_properties.
 COPIED = ("hw_", "trait:", "os_distro", "os_secure_boot", "os_type")
 TRUSTED = WebRules(networks=(ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0")))
@@ -44,14 +43,19 @@ class Description:
     properties: Mapping[str, str]
 
 
-def url_of(tx: Tx, region: str, interface: str, image_id: str) -> str:
-    """Give the address of a remote image's bytes, by the catalogue. Raises: BadRequest for a region without Image service."""
+def url_of(tx: Tx, asked: Mapping[str, str]) -> str:
+    """Give the address of a remote image's bytes, by the catalogue.
+
+    asked: glance_region, glance_service_interface and glance_image_id of the import
+    Raises: BadRequest for a region or an interface without Image service.
+    """
+    region, interface = asked["glance_region"], asked["glance_service_interface"]
     services = [one.id for one in identity.SERVICES.list_by(tx, type=SERVICE) if one.enabled]
     endpoints = identity.ENDPOINTS.list_by(tx, service_id=services, interface=interface) if services else []
     for one in endpoints:
         if one.enabled and (one.region_id or "").lower() == region.lower():
-            return f"{_VERSION.sub('', one.url.rstrip('/'))}/v2/images/{image_id}/file"
-    raise errors.BadRequest(f"The catalog has no {interface} endpoint of an Image service in the region {region[:64]}.")
+            return f"{_VERSION.sub('', one.url.rstrip('/'))}/v2/images/{asked['glance_image_id']}/file"
+    raise errors.BadRequest(f"The catalog has no {interface[:64]} endpoint of an Image service in the region {region[:64]}.")
 
 
 def describe(url: str, token: str) -> Description:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from nova_lite import errors
@@ -16,9 +16,9 @@ from nova_lite.db.images import ImageFilter, ImagePage
 from nova_lite.image import copies, records, staging, tickets
 from nova_lite.image.access import ANYTHING, Viewer
 from nova_lite.image.convert import FOLDER, Converter
-from nova_lite.image.copying import open_first
 from nova_lite.image.imports import Imports
 from nova_lite.image.parts import Parts
+from nova_lite.image.reading import Reading
 from nova_lite.image.stores.base import Bytes, Store
 from nova_lite.image.stores.registry import make_stores
 from nova_lite.image.stores.several import several
@@ -27,17 +27,18 @@ from nova_lite.image.upload import Order, Uploads
 from nova_lite.image.usage import Usage
 from nova_lite.image.web import open_web
 from nova_lite.model.ids import HostName, ImageId, ProjectId
-from nova_lite.model.image import Image, ImageSource, ImageStatus, ImageTarget
+from nova_lite.model.image import BOOT_FORMATS, Image, ImageSource, ImageStatus, ImageTarget
 
 WEB_RULES = WebRules()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What imported disks are made into, one of `convert.TARGETS` or None, and by whom."""
+    """What imported disks are made into, one of `convert.TARGETS` or None, and by whom; the properties that images get."""
 
     target: str | None = None
     converter: Converter | None = None
+    inject: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 NO_CONVERSION = Conversion()
@@ -58,6 +59,7 @@ class Images:
     ) -> None:
         """`public_url` is where hosts reach the APIs, such as `http://192.0.2.1:8774`. Nothing connects yet."""
         self.convert_to = conversion.target
+        self.inject = conversion.inject
         self.store = several(store)
         self._database = database
         self._tickets = tickets
@@ -96,18 +98,23 @@ class Images:
         with self._database.read() as tx:
             return records.get(tx, image_id, Viewer(project_id=project_id, sees_all=admin), tags=False)
 
-    def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float) -> ImageSource:
-        """Make a ticket for one host. One read. Raises: NotFound; Conflict when the image is not active or is no disk."""
+    def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float, disk: bool = True) -> ImageSource:
+        """Make a ticket for one host. One read.
+
+        Raises: NotFound; Conflict when the image is not active, or is no disk (without `disk`: no kernel or ramdisk).
+        """
         image, moment = self._look(image_id)
         if image.status is not ImageStatus.ACTIVE:
             raise errors.Conflict(f"Image {image_id} is {image.status}, not active.")
-        if not image.is_disk or image.size_bytes is None or image.virtual_size_bytes is None:
-            raise errors.Conflict(f"Image {image_id} is in a container of {image.container_format}: no server boots from it.")
+        usable = image.is_disk if disk else image.disk_format in BOOT_FORMATS
+        if not usable or image.size_bytes is None:
+            wanted = "disk" if disk else "kernel or ramdisk"
+            raise errors.Conflict(f"Image {image_id} ({image.disk_format}, {image.container_format}) is no {wanted}.")
         return ImageSource(
             image_id=image_id,
             sha512=image.sha512 or "",
             size_bytes=image.size_bytes,
-            virtual_size_bytes=image.virtual_size_bytes,
+            virtual_size_bytes=image.virtual_size_bytes or image.size_bytes,
             disk_format=image.disk_format or "",
             url=f"{self._public_url}/image/v2/images/{image_id}/file",
             ticket=self._tickets.issue(image_id, host, moment, valid_s),
@@ -187,15 +194,11 @@ class Images:
         return self._uploads if store is None else Uploads(self._database, self.store.preferring(store))
 
     def open(self, image: Image, start: int, length: int) -> Bytes:
-        """Open a part of an image's bytes, of another copy where the first does not answer. Raises: NotFound; Unavailable."""
-        try:
-            return self.store.open(_location(image), start, length)
-        except (errors.NotFound, errors.Unavailable):
-            with self._database.read() as tx:
-                places = list(copies.holders(image, copies.of_image(tx, image.id)).values())
-            if len(places) < 2:
-                raise
-        return open_first(self.store, places[1:], start, length)
+        """Open a part of an image's bytes; where its store fails, before or on the way, another copy gives the rest.
+
+        Raises: NotFound; Unavailable.
+        """
+        return Reading(self.store, _places(self._database, image), start, length)
 
     def delete(self, tx: Tx, image: Image) -> None:
         """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
@@ -225,7 +228,7 @@ def make_images(database: Database, state_dir: Path, options: ImageOptions, publ
     """Build the service; the key of tickets is made when missing. Raises: ConfigError."""
     path = tickets.key_file(state_dir)
     tickets.ensure_key(path)
-    conversion = Conversion(target=options.convert_to, converter=Converter(state_dir / FOLDER))
+    conversion = Conversion(target=options.convert_to, converter=Converter(state_dir / FOLDER), inject=options.inject)
     return Images(database, make_stores(options), Tickets(path), public_url, options.web, conversion)
 
 
@@ -233,3 +236,13 @@ def _location(image: Image) -> str:
     if image.location is None:
         raise errors.NotFound(f"Image {image.id} has no data.")
     return image.location
+
+
+def _places(database: Database, image: Image) -> Iterator[str]:
+    """Give where an image's bytes are: first its own location, then, when that is asked for, those of copies."""
+    first = _location(image)
+    yield first
+    with contextlib.suppress(errors.Unavailable):  # who asks knows already why the first one fails
+        with database.read() as tx:
+            places = tuple(copies.holders(image, copies.of_image(tx, image.id)).values())
+        yield from (place for place in places if place != first)

@@ -179,8 +179,11 @@ def superseded(tx: Tx, image_id: str) -> str | None:
     return found.original.location if found.original is not None and found.converted is not None else None
 
 
-def adopt(tx: Tx, image_id: str, location: str | None = None) -> bool:
-    """Make the contents of an importing image its own, in another place if one is given; False when it is gone or has none."""
+def adopt(tx: Tx, image_id: str, location: str | None = None, inject: Mapping[str, str] | None = None) -> bool:
+    """Make the contents of an importing image its own, in another place if one is given; False when it is gone or has none.
+
+    inject: properties that it gets, over all that it had
+    """
     row = db.find_image(tx, image_id, lock=True)
     if row is None:
         return False
@@ -191,6 +194,8 @@ def adopt(tx: Tx, image_id: str, location: str | None = None) -> bool:
     values = vars(contents) | {"status": ImageStatus.ACTIVE, "staged": None, "upload_id": None}
     if found.remote is not None:
         values |= {**vars(found.remote), "properties": row["properties"] | found.remote.properties}
+    if inject:
+        values["properties"] = {**values.get("properties", row["properties"]), **inject}
     if found.converted is not None:
         values |= {"disk_format": found.converted.disk_format, "container_format": CONVERTED_CONTAINER}
     values["updated_at"] = tx.database.clock.wall()

@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from nova_lite import errors, metrics
 from nova_lite.db import image_usage as db
 from nova_lite.db.engine import Database, Tx
 from nova_lite.image import notices
+from nova_lite.image.stores.base import store_name
 from nova_lite.model.image import Image
 
 LOG = logging.getLogger(__name__)
@@ -157,26 +158,34 @@ class Usage:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Used:
-    """An image and its use. `kept_bytes`: in its store; `boots`: servers that were made of it, deleted ones too."""
+    """An image and its use. `stores`: the bytes that each store has of it; `boots`: servers made of it, deleted ones too."""
 
     image_id: str
     name: str | None
     project_id: str | None
-    kept_bytes: int
+    stores: Mapping[str, int]
     downloads: int
     sent_bytes: int
     boots: int
     last_used_at: float | None
 
+    @property
+    def kept_bytes(self) -> int:
+        """Give what all copies take."""
+        return sum(self.stores.values())
+
 
 def list_used(tx: Tx, project_id: str | None = None) -> list[Used]:
-    """Give all images, or those of one project, with their use: by project, oldest first."""
+    """Give all images, or those of one project, with their use: by project, oldest first. Two statements."""
+    copied: dict[str, list[str]] = {}
+    for copy in db.list_kept_copies(tx, project_id):
+        copied.setdefault(copy["image_id"], []).append(copy["store"])
     return [
         Used(
             image_id=row["id"],
             name=row["name"],
             project_id=row["owner"],
-            kept_bytes=int(row["size_bytes"] or 0) if row["location"] is not None else 0,
+            stores=_stores(row["location"], copied.get(row["id"], ()), int(row["size_bytes"] or 0)),
             downloads=int(row["downloads"]),
             sent_bytes=int(row["sent_bytes"]),
             boots=int(row["boots"]),
@@ -184,6 +193,20 @@ def list_used(tx: Tx, project_id: str | None = None) -> list[Used]:
         )
         for row in db.list_used(tx, project_id)
     ]
+
+
+def _stores(location: str | None, copies: Sequence[str], size_bytes: int) -> dict[str, int]:
+    own = [] if location is None else [store_name(location)]
+    return dict.fromkeys((*own, *copies), size_bytes)
+
+
+def by_store(tx: Tx, stores: Collection[str], project_id: str | None = None) -> dict[str, int]:
+    """Add up the bytes that each of these stores has, of all images or a project's, once for each copy. Two statements."""
+    found = dict.fromkeys(stores, 0)
+    for store, size_bytes in (*db.own_bytes(tx, stores, project_id), *db.copied_bytes(tx, project_id)):
+        if store in found:
+            found[store] += size_bytes
+    return found
 
 
 def by_project(images: Sequence[Used]) -> list[Used]:
@@ -196,7 +219,7 @@ def by_project(images: Sequence[Used]) -> list[Used]:
             image_id="",
             name=str(len(own)),
             project_id=project_id,
-            kept_bytes=sum(one.kept_bytes for one in own),
+            stores=_added(own),
             downloads=sum(one.downloads for one in own),
             sent_bytes=sum(one.sent_bytes for one in own),
             boots=sum(one.boots for one in own),
@@ -204,6 +227,14 @@ def by_project(images: Sequence[Used]) -> list[Used]:
         )
         for project_id, own in found.items()
     ]
+
+
+def _added(images: Sequence[Used]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in images:
+        for store, size_bytes in one.stores.items():
+            found[store] = found.get(store, 0) + size_bytes
+    return dict(sorted(found.items()))
 
 
 def _write(tx: Tx, counts: dict[str, _Count], events: Sequence[tuple[bool, dict[str, Any]]]) -> None:

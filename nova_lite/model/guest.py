@@ -77,6 +77,23 @@ class PublicKey:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class DirectBoot:
+    """What the hypervisor loads instead of the disk's own loader: images of their own, as Amazon's triple has it.
+
+    command_line: for the kernel; None: that its root is the first disk, and its console the usual ones
+    """
+
+    kernel: ImageSource
+    ramdisk: ImageSource | None = None
+    command_line: str | None = None
+
+    @property
+    def images(self) -> tuple[ImageSource, ...]:
+        """Give what is fetched for it."""
+        return (self.kernel,) if self.ramdisk is None else (self.kernel, self.ramdisk)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Rescue:
     """The image that a guest boots from while it is rescued, and how its disk hangs on the guest.
 
@@ -87,6 +104,7 @@ class Rescue:
     image: ImageSource
     device: str | None = None  # disk or cdrom
     bus: str | None = None
+    direct: DirectBoot | None = None
 
     @property
     def stable(self) -> bool:
@@ -126,6 +144,12 @@ class GuestSpec:
     files: tuple[InjectedFile, ...] = ()
     rescue: Rescue | None = None  # while it is rescued
     hardware: GuestHardware | None = None  # None: ordered by an earlier release, which said it by image_properties
+    direct: DirectBoot | None = None  # None: the disk has a loader
+
+    @property
+    def booted(self) -> DirectBoot | None:
+        """Give what it boots with now, rescued or not."""
+        return self.direct if self.rescue is None else self.rescue.direct
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

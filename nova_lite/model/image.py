@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from nova_lite.model.ids import ImageId, ProjectId
 
 WRAPPED = ("ova", "docker", "compressed")  # containers whose bytes are no disk
+PIECES = ("aki", "ari")  # formats of what a guest boots with, beside its disk
+BOOT_FORMATS = (*PIECES, "ami", "raw")  # of what can be a kernel or a ramdisk: bytes as they are
+KERNEL, RAMDISK, COMMAND_LINE = "kernel_id", "ramdisk_id", "os_command_line"  # the properties that say how a disk is booted
 
 
 class ImageStatus(enum.StrEnum):
@@ -60,8 +63,8 @@ class Image:
 
     @property
     def is_disk(self) -> bool:
-        """Whether its bytes are a disk as they are, not one that lies in an archive or is compressed."""
-        return self.virtual_size_bytes is not None and self.container_format not in WRAPPED
+        """Whether its bytes are a disk as they are, not one in an archive or compressed, and no kernel or ramdisk."""
+        return self.virtual_size_bytes is not None and self.container_format not in WRAPPED and self.disk_format not in PIECES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,9 @@ class NetworkPort(Protocol):
     def give_up_port(self, tx: Tx, server_id: ServerId, port_id: PortId) -> None:
         """Take a port from its server: one that was made for it is deleted, a user's own is free again. May be repeated."""
 
+    def remove_port(self, tx: Tx, server_id: ServerId, port_id: PortId) -> None:
+        """Delete a port that a server has, whoever made it. May be repeated."""
+
     def take_address(self, tx: Tx, port_id: PortId) -> str:
         """Give a port one address more, of the subnet of its first; it follows the others.
 

@@ -188,6 +188,10 @@ class Networks:
         if not queries.delete_made_port(tx, server_id, port_id):
             queries.free_port(tx, server_id, port_id, tx.database.clock.wall())
 
+    def remove_port(self, tx: Tx, server_id: ServerId, port_id: PortId) -> None:
+        """Delete a port that a server has, whoever made it. May be repeated."""
+        queries.delete_server_port(tx, server_id, port_id)
+
     def take_address(self, tx: Tx, port_id: PortId) -> str:
         """Give a port one address more. Raises: BadRequest when none is free."""
         first = records.get_port(tx, port_id).fixed_ips[0]

@@ -147,10 +147,11 @@ class CrashGuest(Command):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FetchImage(Command):
-    """The host is to have an image in its cache, so that what needs it later does not fail for it."""
+    """The host is to have an image in its cache, and `more` of them, so that what needs them later does not fail for it."""
 
     method = "fetch_image"
     image: ImageSource
+    more: tuple[ImageSource, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from nova_lite.db import outbox
 from nova_lite.db.engine import Tx
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.guest import PowerState
+from nova_lite.model.image import KERNEL, RAMDISK
 from nova_lite.model.server import Server, ServerAddress, ServerState
 
 Plain = dict[str, Any]
@@ -127,8 +128,8 @@ def _server(server: Server, notice: Notice) -> Plain:
         "flavor": _flavor(server.flavor),
         "image_uuid": server.image_id or "",
         "key_name": server.key_name,
-        "kernel_id": "",
-        "ramdisk_id": "",
+        "kernel_id": server.image_properties.get(KERNEL) or "",
+        "ramdisk_id": server.image_properties.get(RAMDISK) or "",
         "created_at": _time(server.created_at),
         "launched_at": _time(server.launched_at),
         "terminated_at": _time(server.terminated_at),

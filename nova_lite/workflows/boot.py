@@ -33,7 +33,7 @@ from nova_lite.network.port import PortOrder, shown_addresses
 from nova_lite.rpc.commands import EnsureGuest
 from nova_lite.servers import records
 from nova_lite.workflows import delete, placing
-from nova_lite.workflows.orders import REPEAT_S, guest_spec, head, notice_of, remove_from
+from nova_lite.workflows.orders import REPEAT_S, direct_boot, guest_spec, head, notice_of, remove_from
 from nova_lite.workflows.placing import CHOOSE_S, Chosen, Claimed, choose
 from nova_lite.workflows.ports import Ports
 
@@ -188,7 +188,8 @@ def ensure_guest(run: Run[BootParams]) -> Done | Wait:
             image = ports.images.source_for(run.params.image_id, host, valid_s=TICKET_S)
         except (errors.NotFound, errors.Conflict) as error:
             raise StepFailed(f"The image cannot be used any more: {error.message}", code=error.status) from error
-    spec = guest_spec(server, image, run.out(PortsReady).interfaces, admin_pass=run.params.admin_pass)
+    direct = direct_boot(ports, server.image_properties, host)
+    spec = guest_spec(server, image, run.out(PortsReady).interfaces, direct=direct, admin_pass=run.params.admin_pass)
     ports.compute.order(host, EnsureGuest(head=head(run, standing), spec=spec))
     run.sent(host, "ensure_guest")
     return Wait(REPEAT_S, host)

@@ -27,7 +27,7 @@ from nova_lite.servers import moves, records
 from nova_lite.workflows import delete, placing
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
 from nova_lite.workflows.desk import Desk
-from nova_lite.workflows.orders import guest_spec, head, notice_of, obeyed, removed_for_certain
+from nova_lite.workflows.orders import direct_boot, guest_spec, head, notice_of, obeyed, removed_for_certain
 from nova_lite.workflows.placing import CHOOSE_S, Claimed
 from nova_lite.workflows.ports import Ports
 from nova_lite.workflows.resize import hints_of
@@ -140,7 +140,8 @@ def build_guest(run: Run[EvacuateParams]) -> Done | Wait:
         except (errors.NotFound, errors.Conflict) as error:
             raise StepFailed(f"The image cannot be used any more: {error.message}", code=409) from error
     bound = ports.network.bind_ports(params.server_id, host, params.networks)
-    spec = guest_spec(server, image, tuple(port.interface for port in bound), admin_pass=params.admin_pass)
+    interfaces, direct = tuple(port.interface for port in bound), direct_boot(ports, server.image_properties, host)
+    spec = guest_spec(server, image, interfaces, direct=direct, admin_pass=params.admin_pass)
     ports.compute.order(host, EnsureGuest(head=head(run, standing), spec=spec))
     run.sent(host, "ensure_guest")
     return Wait(REPEAT_S, host)

@@ -33,11 +33,11 @@ LOOK_S = 15.0  # the fetch wakes us; this finds out when its process died
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImportParams:
-    """Whose bytes, and whence: `url` is None where they were staged, or are the image's already (`method` copy-image).
+    """Whose bytes, and whence: without `url` and `remote` they were staged, or are the image's already (`method` copy-image).
 
     store, others: where they are to be. must_succeed: in all of these or in none; else in at least one
     convert_to: what the disk is made into, one of `convert.TARGETS`; None where it stays as it is
-    token: sealed, where `url` is another region's service; remote: which image that is, as it was asked
+    remote: which image of which region's service, as it was asked; token: sealed, to ask with
     """
 
     image_id: ImageId
@@ -49,6 +49,7 @@ class ImportParams:
     remote: dict[str, str] = dataclasses.field(default_factory=dict)
     task: str = "api_image_import"  # the type that the tasks API shows
     sha512: str | None = None  # what the bytes must hash to, if that was said
+    inject: dict[str, str] = dataclasses.field(default_factory=dict)  # properties that the image gets at the end
     others: tuple[str, ...] = ()
     must_succeed: bool = True
 
@@ -56,6 +57,11 @@ class ImportParams:
     def stores(self) -> tuple[str, ...]:
         """All stores that are asked for."""
         return (self.store, *self.others)
+
+    @property
+    def fetched(self) -> bool:
+        """Whether the bytes come from elsewhere."""
+        return self.url is not None or bool(self.remote)
 
 
 def bring_contents(run: Run[ImportParams]) -> Done | Wait:
@@ -92,6 +98,7 @@ def _ensure(run: Run[ImportParams], there: Callable[[FetchOrder], bool]) -> Done
         url=params.url,
         convert_to=params.convert_to,
         token=params.token,
+        remote=params.remote,
         store=params.store,
         refer=params.method == LOCATION,
         sha512=params.sha512,
@@ -112,7 +119,7 @@ def drop_converted(run: Run[ImportParams]) -> Done:
 def drop_contents(run: Run[ImportParams]) -> Done:
     """Remove what came, and stop what comes; what the user staged stays."""
     ports: Ports = run.ports
-    if run.params.url is not None:
+    if run.params.fetched:
         ports.imports.drop_contents(run.params.image_id)
     return Done()
 
@@ -147,7 +154,7 @@ def activate(run: Run[ImportParams]) -> Done:
     params = run.params
     if params.method != COPY:
         original = staging.superseded(run.tx, params.image_id)
-        adopted, left = copies.adopt(run.tx, params.image_id, params.stores)
+        adopted, left = copies.adopt(run.tx, params.image_id, params.stores, params.inject)
         if not adopted:
             raise StepFailed("The image was deleted while it was being imported.", code=404)
         for location in filter(None, (original, left)):
@@ -196,8 +203,8 @@ def accept(desk: Desk, tx: Tx, context: Context, image: Image, params: ImportPar
         if journal.live_operation(tx, IMAGE, image.id) is not None:
             raise errors.Conflict(f"Image {image.id} is being copied already.")
         staging.note_failed(tx, image.id, "")
-    elif not staging.begin_import(tx, image.id, staged=params.url is None):
-        wanted = "staged data" if params.url is None else "no data and the status queued"
+    elif not staging.begin_import(tx, image.id, staged=not params.fetched):
+        wanted = "no data and the status queued" if params.fetched else "staged data"
         raise errors.Conflict(f"Image {image.id} is {image.status}: this import needs one with {wanted}.")
     copies.ask(tx, image.id, params.stores)
     operation = journal.accept(

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
@@ -18,7 +19,7 @@ from nova_lite.model.ids import HostName, OperationId, PortId, ProjectId, Server
 from nova_lite.model.server import RequestedNetwork, Server, ServerAddress
 from nova_lite.network.port import BoundPort, NetworkPort, PortOrder, shown_addresses
 from nova_lite.rpc.commands import EnsureInterfaces
-from nova_lite.servers import records
+from nova_lite.servers import records, rules
 from nova_lite.workflows import delete
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
 from nova_lite.workflows.desk import Desk
@@ -31,12 +32,16 @@ ATTACHED, DETACHED = "interface_attach", "interface_detach"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InterfaceParams:
-    """Which port a server gets or gives up. `asked` is what stands for it among the server's networks, its tag too."""
+    """Which port a server gets or gives up. `asked` is what stands for it among the server's networks, its tag too.
+
+    removed: the port does not outlive it, whoever made it
+    """
 
     server_id: ServerId
     host: HostName
     port_id: PortId
     asked: RequestedNetwork | None = None
+    removed: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,10 +151,11 @@ def plug_again(run: Run[InterfaceParams]) -> Done | Wait:
 
 
 def mark_detached(run: Run[InterfaceParams]) -> Done:
-    """Give the port up: one that was made for the server goes, a user's own is free."""
+    """Give the port up: one that was made for the server goes, a user's own is free, or goes too if that was asked."""
     network: NetworkPort = run.ports.network
     server = records.get(run.tx, run.params.server_id)
-    network.give_up_port(run.tx, server.id, run.params.port_id)
+    give_up = network.remove_port if run.params.removed else network.give_up_port
+    give_up(run.tx, server.id, run.params.port_id)
     remaining = _remaining(server, run.params.port_id)
     records.update(run.tx, server.id, addresses=run.out(Wired).addresses, requested_networks=remaining)
     records.announce(run.tx, server.id, f"{DETACHED}.end", notice_of(run))
@@ -227,3 +233,17 @@ def accept_detach(desk: Desk, context: Context, server_id: ServerId, port_id: Po
         begin(desk, tx, context, Beginning(server=server, workflow=DETACH_INTERFACE, params=params, event=DETACHED))
 
     desk.database.transact(work)
+
+
+def accept_removal(desk: Desk, tx: Tx, context: Context, server_id: ServerId, port_id: PortId) -> OperationId | None:
+    """Accept that a port is deleted that a server has: it leaves the guest, then it is gone. None where the server is gone.
+
+    Raises: Conflict when an operation, the server's state or its lock is in the way.
+    """
+    try:
+        server = ready(tx, server_id, ACTION)
+    except errors.NotFound:
+        return None
+    rules.require_unlocked(server, context)
+    params = InterfaceParams(server_id=server.id, host=host_of(server), port_id=port_id, removed=True)
+    return begin(desk, tx, context, Beginning(server=server, workflow=DETACH_INTERFACE, params=params, event=DETACHED))

@@ -39,6 +39,7 @@ from nova_lite.workflows import delete, placing
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
 from nova_lite.workflows.desk import Desk
 from nova_lite.workflows.orders import (
+    direct_boot,
     guest_spec,
     head,
     image_under,
@@ -132,7 +133,8 @@ def prepare_target(run: Run[LiveParams]) -> Done | Wait:
         server = records.get(tx, params.server_id)
     image = image_under(ports, server, host)
     bound = ports.network.bound_ports(params.server_id, params.networks)
-    spec = guest_spec(server, image, tuple(port.interface for port in bound))
+    interfaces, direct = tuple(port.interface for port in bound), direct_boot(ports, server.image_properties, host)
+    spec = guest_spec(server, image, interfaces, direct=direct)
     ports.compute.order(host, PrepareLive(head=head(run, standing), spec=spec, token=params.token))
     run.sent(host, run.step)
     return Wait(REPEAT_S, host)

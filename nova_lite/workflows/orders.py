@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nova_lite import errors
 from nova_lite.durable.workflow import Done, Run, StepFailed, Transient, Wait
-from nova_lite.model.guest import GuestInterface, GuestSpec, PublicKey
+from nova_lite.model.guest import DirectBoot, GuestInterface, GuestSpec, PublicKey
 from nova_lite.model.hardware import reading
 from nova_lite.model.ids import HostName, ImageId, ServerId
-from nova_lite.model.image import ImageSource
+from nova_lite.model.image import COMMAND_LINE, KERNEL, RAMDISK, ImageSource
 from nova_lite.model.server import Server
 from nova_lite.rpc.commands import Command, CommandHead, RemoveGuest
 from nova_lite.servers.notices import Notice
@@ -90,9 +90,14 @@ def removed_for_certain(run: Run[Any], host: HostName) -> Done | Wait:
 
 
 def guest_spec(
-    server: Server, image: ImageSource | None, interfaces: tuple[GuestInterface, ...], *, admin_pass: str | None = None
+    server: Server,
+    image: ImageSource | None,
+    interfaces: tuple[GuestInterface, ...],
+    *,
+    direct: DirectBoot | None,
+    admin_pass: str | None = None,
 ) -> GuestSpec:
-    """Say what the guest of a server is made of."""
+    """Say what the guest of a server is made of; `direct` by `direct_boot`."""
     keys: tuple[PublicKey, ...] = ()
     if server.key_name is not None and server.key_data is not None:
         keys = (PublicKey(name=server.key_name, type=server.key_type or "ssh", data=server.key_data),)
@@ -111,6 +116,7 @@ def guest_spec(
         blank_disks=server.blank_disks,
         files=server.files,
         image=image,
+        direct=direct,
         image_properties=server.image_properties,
         extra_specs=server.flavor.extra_specs,
         hardware=reading.understood(server.flavor, server.image_properties),
@@ -135,6 +141,28 @@ def image_for(ports: Ports, image_id: ImageId, host: HostName) -> ImageSource:
         raise StepFailed(f"The image cannot be used any more: {error.message}", code=error.status) from error
 
 
+def direct_boot(ports: Ports, properties: Mapping[str, str], host: HostName) -> DirectBoot | None:
+    """Give a host the tickets for the kernel and the ramdisk that an image's properties name; None: it has a loader.
+
+    Raises: StepFailed when nobody can use one any more; Unavailable.
+    """
+    kernel, ramdisk = properties.get(KERNEL), properties.get(RAMDISK)
+    if not kernel:
+        return None
+    return DirectBoot(
+        kernel=_boot_file(ports, kernel, host),
+        ramdisk=_boot_file(ports, ramdisk, host) if ramdisk else None,
+        command_line=properties.get(COMMAND_LINE) or None,
+    )
+
+
+def _boot_file(ports: Ports, image_id: str, host: HostName) -> ImageSource:
+    try:
+        return ports.images.source_for(ImageId(image_id), host, valid_s=TICKET_S, disk=False)
+    except (errors.NotFound, errors.Conflict) as error:
+        raise StepFailed(f"The image's kernel or ramdisk cannot be used: {error.message}", code=error.status) from error
+
+
 def image_under(ports: Ports, server: Server, host: HostName) -> ImageSource | None:
     """Give a host the ticket for the image that a server's disk lies on; None: it lies on none. Raises: as `image_for`."""
     return None if server.image_id is None or server.flat_disk else image_for(ports, server.image_id, host)
@@ -144,7 +172,8 @@ def spec_now(ports: Ports, server: Server, host: HostName, *, admin_pass: str | 
     """Say what the guest of a settled server is made of now, with the ports that it has. Raises: as `image_for`."""
     image = image_under(ports, server, host)
     interfaces = tuple(port.interface for port in ports.network.bound_ports(server.id, server.requested_networks))
-    return guest_spec(server, image, interfaces, admin_pass=admin_pass)
+    direct = direct_boot(ports, server.image_properties, host)
+    return guest_spec(server, image, interfaces, direct=direct, admin_pass=admin_pass)
 
 
 def remove_from(run: Run[Any], host: HostName) -> Done | Wait:

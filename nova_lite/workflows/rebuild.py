@@ -20,7 +20,7 @@ from nova_lite.servers import records
 from nova_lite.workflows import delete
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
 from nova_lite.workflows.desk import Desk
-from nova_lite.workflows.orders import image_for, notice_of, obeyed, spec_now
+from nova_lite.workflows.orders import direct_boot, image_for, notice_of, obeyed, spec_now
 from nova_lite.workflows.ports import Ports
 
 TRIES = 3  # how often a host is asked for the new guest before the server is settled as ERROR
@@ -68,9 +68,15 @@ class Rebuilt:
 
 
 def fetch_image(run: Run[RebuildParams]) -> Done | Wait:
-    """Have the image on the host. Raises: StepFailed when it is gone, or the host could not get it."""
-    host, image_id = run.params.host, run.params.image_id
-    return obeyed(run, host, lambda head: FetchImage(head=head, image=image_for(run.ports, image_id, host)))
+    """Have the image on the host, and what it boots with. Raises: StepFailed when one is gone, or the host could not get it."""
+    host, image_id, changes = run.params.host, run.params.image_id, run.params.changes
+
+    def command(head: CommandHead) -> FetchImage:
+        direct = None if changes is None else direct_boot(run.ports, changes.image_properties, host)
+        more = () if direct is None else direct.images
+        return FetchImage(head=head, image=image_for(run.ports, image_id, host), more=more)
+
+    return obeyed(run, host, command)
 
 
 def write_record(run: Run[RebuildParams]) -> Done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from nova_lite import errors
 from nova_lite.context import Context
@@ -10,13 +11,14 @@ from nova_lite.db.engine import Tx
 from nova_lite.durable.workflow import Done, Outside, Record, Run, Transient, Wait, Workflow, minutes, seconds
 from nova_lite.model.guest import GuestSpec, PowerState, Rescue
 from nova_lite.model.ids import HostName, ImageId, ServerId
-from nova_lite.model.server import ServerState, TaskState
+from nova_lite.model.image import KERNEL, Image
+from nova_lite.model.server import Server, ServerState, TaskState
 from nova_lite.rpc.commands import Power, RescueGuest, UnrescueGuest
 from nova_lite.servers import records
 from nova_lite.workflows import delete
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
 from nova_lite.workflows.desk import Desk
-from nova_lite.workflows.orders import image_for, notice_of, obeyed, spec_now
+from nova_lite.workflows.orders import direct_boot, image_for, notice_of, obeyed, spec_now
 from nova_lite.workflows.ports import Ports
 
 DEVICES = ("disk", "cdrom")
@@ -53,8 +55,18 @@ def _rescued(run: Run[RescueParams]) -> GuestSpec:
     source = image_for(ports, run.params.image_id, run.params.host)
     with ports.database.read() as tx:
         server = records.get(tx, run.params.server_id)
+        image = ports.images.find(tx, run.params.image_id)
+    direct = direct_boot(ports, _boot_properties(server, image), run.params.host)
     spec = spec_now(ports, server, run.params.host, admin_pass=run.params.admin_pass)
-    return dataclasses.replace(spec, rescue=Rescue(image=source, device=run.params.device, bus=run.params.bus))
+    rescue = Rescue(image=source, device=run.params.device, bus=run.params.bus, direct=direct)
+    return dataclasses.replace(spec, rescue=rescue)
+
+
+def _boot_properties(server: Server, image: Image | None) -> Mapping[str, str]:
+    """Give what says how a rescue image is booted: its own properties; where an `ami` names no kernel, the server's."""
+    if image is None or image.id == server.image_id or (image.disk_format == "ami" and KERNEL not in image.properties):
+        return server.image_properties
+    return image.properties
 
 
 def boot_disk(run: Run[RescueParams]) -> Done | Wait:

@@ -28,7 +28,7 @@ from nova_lite.servers import groups, moves, records
 from nova_lite.workflows import books, delete, placing
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
 from nova_lite.workflows.desk import Desk
-from nova_lite.workflows.orders import guest_spec, image_under, insisted, notice_of, obeyed, removed_for_certain
+from nova_lite.workflows.orders import direct_boot, guest_spec, image_under, insisted, notice_of, obeyed, removed_for_certain
 from nova_lite.workflows.placing import CHOOSE_S, Claimed
 from nova_lite.workflows.ports import Ports
 from nova_lite.workflows.power import GRACEFUL_S
@@ -213,7 +213,8 @@ def _with_spec(run: Run[MoveParams], command: CommandOfSpec) -> Done | Wait:
     image = image_under(ports, server, host)
     bound = ports.network.bound_ports(run.params.server_id, run.params.networks)
     moved = dataclasses.replace(server, flavor=run.params.new_flavor)
-    spec = guest_spec(moved, image, tuple(port.interface for port in bound))
+    interfaces, direct = tuple(port.interface for port in bound), direct_boot(ports, server.image_properties, host)
+    spec = guest_spec(moved, image, interfaces, direct=direct)
     return obeyed(run, host, lambda head: command(head, spec))
 
 

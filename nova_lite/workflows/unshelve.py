@@ -23,7 +23,7 @@ from nova_lite.servers import records
 from nova_lite.workflows import delete, placing
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
 from nova_lite.workflows.desk import Desk
-from nova_lite.workflows.orders import REPEAT_S, guest_spec, head, notice_of, obeyed, remove_from
+from nova_lite.workflows.orders import REPEAT_S, direct_boot, guest_spec, head, notice_of, obeyed, remove_from
 from nova_lite.workflows.placing import CHOOSE_S, Claimed
 from nova_lite.workflows.ports import Ports
 
@@ -155,8 +155,9 @@ def start_guest(run: Run[UnshelveParams]) -> Done | Wait:
         image = ports.images.source_for(params.image_id, host, valid_s=TICKET_S)
     except (errors.NotFound, errors.Conflict) as error:
         raise StepFailed(f"The server's shelved image cannot be used: {error.message}", code=error.status) from error
+    direct = direct_boot(ports, server.image_properties, host)
     # Its image is deleted afterwards, so the disk must not lie on it.
-    spec = dataclasses.replace(guest_spec(server, image, run.out(PortsBound).interfaces), flat=True)
+    spec = dataclasses.replace(guest_spec(server, image, run.out(PortsBound).interfaces, direct=direct), flat=True)
     ports.compute.order(host, EnsureGuest(head=head(run, standing), spec=spec))
     run.sent(host, "ensure_guest")
     return Wait(REPEAT_S, host)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import subprocess
 import tempfile
@@ -96,6 +97,45 @@ def test_a_name_that_means_this_machine_is_not_fetched_and_the_image_is_queued_a
 
     shown = settled(image)
     assert (shown["status"], shown["os_glance_failed_import"]) == ("queued", "file")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        ({"glance_region": "not a region", "glance_service_interface": "public"}, "in the region not a region"),
+        ({"glance_region": "RegionOne", "glance_service_interface": "not an interface"}, "no not an interface endpoint"),
+    ],
+)
+def test_an_image_of_a_region_that_is_not_there_is_queued_again_with_its_properties(ask, settled, wanted, why):
+    made = {"disk_format": "raw", "container_format": "bare", "hw_cpu_cores": "1"}
+    image = ask("POST", "/images", made, status=201).json["id"]
+
+    ask("POST", f"/images/{image}/import", {"method": {"name": "glance-download", "glance_image_id": image, **wanted}})
+
+    shown = settled(image)
+    assert (shown["status"], shown["os_glance_failed_import"], shown["hw_cpu_cores"]) == ("queued", "file", "1")
+    [task] = ask("GET", f"/images/{image}/tasks", status=200).json["tasks"]
+    assert (task["status"], why in task["message"]) == ("failure", True)
+    assert task["input"]["import_req"]["method"] == {"name": "glance-download", "glance_image_id": image, **wanted}
+
+
+def test_imported_images_get_the_clouds_properties_but_not_those_of_admins(cloud, ask, settled):
+    cloud.parts.images.inject = {"origin": "imported", "hw_rng_model": "virtio"}
+    image = cloud.staged_image(b"y" * 5000)
+    patch = [{"op": "add", "path": "/origin", "value": "mine"}, {"op": "add", "path": "/os_distro", "value": "debian"}]
+    headers = cloud.log_in("demo") | {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+    path = f"/image/v2/images/{image}"
+    assert cloud.client.simulate_patch(path, body=json.dumps(patch), headers=headers).status_code == 200
+
+    ask("POST", f"/images/{image}/import", {"method": {"name": "glance-direct"}})
+    shown = settled(image)
+    assert (shown["origin"], shown["hw_rng_model"], shown["os_distro"]) == ("imported", "virtio", "debian")
+
+    other = cloud.staged_image(b"z" * 5000)
+    body = {"method": {"name": "glance-direct"}}
+    answer = cloud.client.simulate_post(f"/image/v2/images/{other}/import", json=body, headers=cloud.log_in("admin"))
+    assert answer.status_code == 202
+    assert "origin" not in settled(other)
 
 
 @pytest.mark.parametrize("target", ["qcow2", "compressed-qcow2"])

@@ -86,7 +86,7 @@ def test_tasks_are_filtered_by_what_they_show(database):
 
 
 def test_use_of_images_is_counted_and_summed_up(database):
-    image = add_image(database, size_bytes=7, location="kept/x", status=ImageStatus.ACTIVE)
+    image = add_image(database, size_bytes=7, location="file:kept/x", status=ImageStatus.ACTIVE)
     add_image(database, owner="q")
     for at in (10.0, 5.0):
         assert database.transact(lambda tx, at=at: image_usage.add(tx, image.id, 1, 7, at))
@@ -98,6 +98,8 @@ def test_use_of_images_is_counted_and_summed_up(database):
 
     assert (used.kept_bytes, used.downloads, used.sent_bytes, used.boots, used.last_used_at) == (7, 2, 14, 0, 10.0)
     assert sums == (2, 14)
+    with database.read() as tx:
+        assert usage.by_store(tx, ["file", "s3"], "p") == {"file": 7, "s3": 0}
     assert len(everything) == 2
     database.transact(lambda tx: records.delete(tx, image))
     with database.read() as tx:

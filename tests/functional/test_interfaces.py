@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -210,3 +211,108 @@ def test_an_address_that_the_host_cannot_let_is_free_again(cloud, server_id):
     cloud.wait(lambda: actions_of(cloud, server_id)[0] == ("addFixedIp", "Error"), "it is told")
 
     assert listed(cloud, server_id) == [port]
+
+
+def remove_port(cloud, port_id, user="demo"):
+    return cloud.client.simulate_delete(f"/network/v2.0/ports/{port_id}", headers=cloud.log_in(user))
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_deleted_port_has_left_the_guest_when_the_answer_comes(cloud, server_id, own):
+    port_id = own_port(cloud)["id"] if own else None
+    made = attach(cloud, server_id, {"port_id": port_id} if own else {}).json["interfaceAttachment"]["port_id"]
+
+    answers = [remove_port(cloud, made).status_code for _ in range(2)]
+
+    assert answers == [204, 404]
+    assert len(agree(cloud, server_id)) == 1
+    assert (show_port(cloud, made), actions_of(cloud, server_id)[0]) == (None, ("detach_interface", None))
+
+
+def test_a_port_deleted_twice_at_once_goes_once(cloud, server_id):
+    made = attach(cloud, server_id).json["interfaceAttachment"]["port_id"]
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = sorted(pool.map(lambda _: remove_port(cloud, made).status_code, range(2)))
+
+    assert answers in ([204, 204], [204, 404])
+    assert [name for name, _ in actions_of(cloud, server_id)].count("detach_interface") == 1
+
+
+def test_a_deletion_that_takes_longer_than_anybody_waits_is_done_all_the_same(cloud, server_id):
+    port = own_port(cloud)
+    attach(cloud, server_id, {"port_id": port["id"]})
+    for host in cloud.hosts:
+        cloud.behave(host, json.dumps({"ensure_interfaces": {"delay_s": 1}}))
+    cloud.serve(dataclasses.replace(cloud.parts, patience_s=0.0))
+
+    assert remove_port(cloud, port["id"]).status_code == 204
+
+    assert show_port(cloud, port["id"])["device_id"] == server_id
+    again = remove_port(cloud, port["id"])
+    assert (again.status_code, again.json["NeutronError"]["type"]) == (409, "PortInUse")
+    cloud.wait(lambda: show_port(cloud, port["id"]) is None, "it is gone")
+    assert len(agree(cloud, server_id)) == 1
+
+
+def test_a_port_that_the_guest_holds_on_to_is_not_deleted(cloud, server_id):
+    (before,) = listed(cloud, server_id)
+    fail = {"message": "The guest does not let go of the interface.", "code": "held", "times": 1}
+    for host in cloud.hosts:
+        cloud.behave(host, json.dumps({"ensure_interfaces": {"fail": fail}}))
+
+    answer = remove_port(cloud, before["port_id"])
+
+    assert (answer.status_code, answer.json["NeutronError"]["type"]) == (409, "PortInUse")
+    assert "does not let go" in answer.json["NeutronError"]["message"]
+    assert agree(cloud, server_id) == [before]
+
+
+def test_a_port_of_a_server_that_is_locked_or_in_another_state_stays(cloud, server_id):
+    (before,) = listed(cloud, server_id)
+    act(cloud, server_id, {"lock": None})
+    locked = remove_port(cloud, before["port_id"])
+    act(cloud, server_id, {"unlock": None})
+    act(cloud, server_id, {"suspend": None})
+    cloud.wait_for(server_id, "SUSPENDED")
+
+    suspended = remove_port(cloud, before["port_id"])
+
+    for answer, why in ((locked, "locked"), (suspended, "suspended")):
+        assert (answer.status_code, answer.json["NeutronError"]["type"]) == (409, "PortInUse")
+        assert why in answer.json["NeutronError"]["message"]
+    assert show_port(cloud, before["port_id"])["device_id"] == server_id
+
+
+def test_an_admin_takes_a_port_from_a_locked_server(cloud, server_id):
+    (before,) = listed(cloud, server_id)
+    act(cloud, server_id, {"lock": None})
+
+    assert remove_port(cloud, before["port_id"], "admin").status_code == 204
+    assert agree(cloud, server_id) == []
+
+
+def tell_deleted(cloud, server_id, port_id):
+    event = {"name": "network-vif-deleted", "server_uuid": server_id, "tag": port_id}
+    answer = cloud.ask("POST", "/os-server-external-events", {"events": [event]}, user="admin")
+    return answer.status_code, answer.json["events"][0]["code"]
+
+
+def test_a_port_that_another_service_deleted_leaves_the_guest(cloud, server_id):
+    port_id = attach(cloud, server_id).json["interfaceAttachment"]["port_id"]
+
+    told = [tell_deleted(cloud, server_id, port_id) for _ in range(2)]
+
+    assert told == [(200, 200)] * 2
+    wait_for_ports(cloud, server_id, 1)
+    agree(cloud, server_id)
+    assert [name for name, _ in actions_of(cloud, server_id)].count("detach_interface") == 1
+
+
+def test_an_event_that_cannot_be_acted_on_now_is_not_said_to_be_done(cloud, server_id):
+    (before,) = listed(cloud, server_id)
+    act(cloud, server_id, {"suspend": None})
+    cloud.wait_for(server_id, "SUSPENDED")
+
+    assert tell_deleted(cloud, server_id, before["port_id"]) == (207, 422)
+    assert listed(cloud, server_id) == [before]

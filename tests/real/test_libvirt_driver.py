@@ -25,7 +25,7 @@ from nova_lite.compute.virt.libvirt import build, probe
 from nova_lite.compute.virt.libvirt.facts import Place
 from nova_lite.compute.wiring import limits
 from nova_lite.compute.wiring.fake import FakeWiring
-from nova_lite.model.guest import PowerState
+from nova_lite.model.guest import DirectBoot, PowerState
 from nova_lite.model.image import ImageSource
 
 pytestmark = pytest.mark.libvirt
@@ -378,5 +378,28 @@ def test_a_real_guest_boots_reads_its_config_drive_and_obeys(libvirtd):
         assert rebooted_in < 55  # it shut itself down: nobody pulled the plug
         assert "GUEST-DOWN" in hypervisor.console(ONE)
         assert powers(hypervisor.driver) == {ONE: PowerState.SHUTDOWN}
+    finally:
+        hypervisor.close()
+
+
+def test_a_real_guest_boots_with_a_kernel_and_a_ramdisk_of_their_own(libvirtd):
+    built = builder.ensure()
+    hypervisor = Hypervisor(libvirtd, built.root)
+    of = {hashlib.sha512(path.read_bytes()).hexdigest(): path for path in (built.root, built.kernel, built.initrd)}
+    hypervisor.driver._parts.disks._cache._fetch = lambda source, target, stop: shutil.copyfile(of[source.sha512], target)
+    wanted = hypervisor.spec(ONE, hostname="triple", config_drive=True)
+    kernel, ramdisk = (
+        dataclasses.replace(wanted.image, sha512=sha512, size_bytes=of[sha512].stat().st_size, disk_format=disk_format)
+        for sha512, disk_format in zip(list(of)[1:], ("aki", "ari"), strict=True)
+    )
+    direct = DirectBoot(kernel=kernel, ramdisk=ramdisk)
+    try:
+        hypervisor.driver.ensure_guest(dataclasses.replace(wanted, direct=direct), go())
+        hypervisor.wait_for_console(ONE, "login:")
+
+        assert "GUEST-UP hostname=triple" in hypervisor.console(ONE)
+        assert "console=tty0 console=ttyS0" in hypervisor.domain(ONE).XMLDesc()
+        hypervisor.driver.reboot(ONE, hard=True, graceful_s=0.0, stop=go())
+        hypervisor.wait_for_console(ONE, "login:", 2)
     finally:
         hypervisor.close()

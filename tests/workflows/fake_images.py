@@ -19,7 +19,7 @@ class FakeImages(Images):
         self._database = database
         self.discarded: list[str] = []
 
-    def source_for(self, image_id, host, *, valid_s):
+    def source_for(self, image_id, host, *, valid_s, disk=True):
         return ImageSource(
             image_id=image_id, sha512="0" * 128, size_bytes=1, virtual_size_bytes=1, disk_format="raw", url="u", ticket="t"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import TypeVar
 
 from nova_lite import errors
 from nova_lite.api.admission import Kind
@@ -16,39 +17,50 @@ from nova_lite.workflows.desk import SERVER
 
 LOOK_S = 0.05
 SELDOM_S = 0.5
+T = TypeVar("T")
+
+
+class OperationFailed(errors.NovaLiteError):
+    """The operation failed."""
 
 
 def after_unseen(handler: Handler) -> Handler:
-    """Have what begins an operation on the path's server wait for one that no client can see (tasks.UNSEEN).
-
-    To clients the server has no task then, and the original would take the request. Several that wait may go at the same
-    moment: who was late waits again. Nothing is waited for in a key's transaction. Raises: what `handler` does; Unavailable
-    when too many wait.
-    """
+    """Have what begins an operation on the path's server do so in its turn. Raises: what `handler` does; as `in_turn`."""
 
     @functools.wraps(handler)
     def handle(request: Request) -> Answer:
-        def busy() -> bool:
-            with request.parts.database.read() as tx:
-                live = journal.live_operation(tx, SERVER, request.params["server_id"])
-            return live is not None and live.workflow in tasks.UNSEEN
-
-        until = request.parts.clock.monotonic() + request.parts.patience_s
-        while True:
-            try:
-                return handler(request)
-            except errors.Conflict:
-                if request.parts.database.is_joint() or request.parts.clock.monotonic() >= until or not busy():
-                    raise
-            _wait_while(request, busy, until)
+        return in_turn(request, request.params["server_id"], lambda: handler(request))
 
     return handle
+
+
+def in_turn(request: Request, server_id: str, act: Callable[[], T]) -> T:
+    """Begin an operation on a server after one that no client can see (tasks.UNSEEN).
+
+    To clients the server has no task then, and the original would take the request. Several that wait may go at the same
+    moment: who was late waits again. Nothing is waited for in a key's transaction. Raises: what `act` does; Unavailable
+    when too many wait.
+    """
+
+    def busy() -> bool:
+        with request.parts.database.read() as tx:
+            live = journal.live_operation(tx, SERVER, server_id)
+        return live is not None and live.workflow in tasks.UNSEEN
+
+    until = request.parts.clock.monotonic() + request.parts.patience_s
+    while True:
+        try:
+            return act()
+        except errors.Conflict:
+            if request.parts.database.is_joint() or request.parts.clock.monotonic() >= until or not busy():
+                raise
+        _wait_while(request, busy, until)
 
 
 def wait_for_end(request: Request, operation_id: OperationId) -> None:
     """Wait for an operation's end, for a while. One that a key's transaction has yet to commit is not waited for.
 
-    Raises: NovaLiteError (500) with the operation's reason when it failed.
+    Raises: OperationFailed with the operation's reason.
     """
     database = request.parts.database
     if database.is_joint():
@@ -65,7 +77,7 @@ def wait_for_end(request: Request, operation_id: OperationId) -> None:
         return
     ended = look()
     if ended.outcome == "failed":
-        raise errors.NovaLiteError(ended.message)
+        raise OperationFailed(ended.message)
 
 
 def _wait_while(request: Request, busy: Callable[[], bool], until: float) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.compute import access_addresses, block_devices, flags, injected_files, links, scheduler_hints
+from nova_lite.api.compute import access_addresses, block_devices, boot_parts, flags, injected_files, links, scheduler_hints
 from nova_lite.api.compute.schemas.servers import USER_DATA_MAX
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request
@@ -234,6 +234,7 @@ def bootable_image(request: Request, image_id: str, flavor: Flavor) -> Image:
         raise errors.BadRequest(f"Image {image_id} is not active.")
     if not found.is_disk:
         raise errors.BadRequest(f"Image {image_id} is no disk ({found.disk_format}, {found.container_format}) to boot from.")
+    boot_parts.check(request, found)
     if found.min_ram_mib > flavor.ram_mib:
         raise errors.BadRequest(
             f"Flavor's memory is too small for requested image: {flavor.ram_mib} MiB, {found.min_ram_mib} MiB are needed."

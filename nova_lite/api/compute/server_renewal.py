@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.compute import access_addresses, flags, injected_files
+from nova_lite.api.compute import access_addresses, boot_parts, flags, injected_files
 from nova_lite.api.compute.lookup import ready_server
 from nova_lite.api.compute.server_create import bootable_image, check_metadata, read_user_data
 from nova_lite.api.compute.servers import group_of, host_statuses
@@ -141,4 +141,5 @@ def _rescue_image(request: Request, image_id: str) -> Image:
         raise errors.BadRequest(f"Image {image_id} could not be found.") from error
     if found.status is not ImageStatus.ACTIVE or not found.is_disk:
         raise errors.BadRequest(f"Image {image_id} is not an active disk image: no server can be rescued from it.")
+    boot_parts.check(request, found)
     return found

@@ -11,7 +11,7 @@ from nova_lite.api.image.lookup import get_image
 from nova_lite.api.route import Answer, Request
 from nova_lite.conf.image import WebRules
 from nova_lite.db.engine import Tx
-from nova_lite.image import copies, quotas, records, remote, staging
+from nova_lite.image import copies, quotas, records, staging
 from nova_lite.image.convert import is_converted
 from nova_lite.image.stores.base import store_name
 from nova_lite.image.web import check_url
@@ -45,30 +45,37 @@ def import_image(request: Request) -> Answer:
         quotas.require(tx, image.owner, {quotas.SIZE: quotas.mebibytes(staged.size_bytes if staged is not None else 1)})
         params = _params(request, image, where)
         if method["name"] == ELSEWHERE:
-            params = _elsewhere(request, tx, params, method)
+            params = _elsewhere(request, params, method)
         workflow.accept(request.parts.desk, tx, request.context, image, params)
 
     request.parts.database.transact(work)
     return Answer(status=202)
 
 
-def _elsewhere(request: Request, tx: Tx, params: ImportParams, method: dict[str, Any]) -> ImportParams:
-    """Add which image of which region it is. What is made of it is decided when its formats are known. Raises: BadRequest."""
+def _elsewhere(request: Request, params: ImportParams, method: dict[str, Any]) -> ImportParams:
+    """Add which image of which region it is; where that is, the fetch asks the catalogue, and the task tells what it said.
+
+    What is made of it is decided when its formats are known.
+    """
     wanted = {
         "glance_region": method["glance_region"],
         "glance_image_id": method["glance_image_id"],
         "glance_service_interface": method.get("glance_service_interface", "public"),
     }
-    url = remote.url_of(tx, wanted["glance_region"], wanted["glance_service_interface"], wanted["glance_image_id"])
     images = request.parts.images
     token = images.seal(request.headers["X-AUTH-TOKEN"])
-    return dataclasses.replace(params, url=url, token=token, remote=wanted, convert_to=images.convert_to)
+    return dataclasses.replace(params, token=token, remote=wanted, convert_to=images.convert_to)
 
 
 def target_format(request: Request, image: Image) -> str | None:
     """Tell what an import makes of an image; None where it stays as it is."""
     target: str | None = request.parts.images.convert_to
     return target if is_converted(image.disk_format, image.container_format, target) else None
+
+
+def injected(request: Request) -> dict[str, str]:
+    """Give the properties that an image of the caller gets by its import; admins say themselves what theirs have."""
+    return {} if request.context.is_admin else dict(request.parts.images.inject)
 
 
 def _check_method(request: Request, method: dict[str, Any]) -> None:
@@ -95,8 +102,6 @@ def _check_remote(method: dict[str, Any]) -> None:
         uuid.UUID(method["glance_image_id"])
     except ValueError as error:
         raise errors.BadRequest("glance_image_id: image id does not look like a UUID") from error
-    if method.get("glance_service_interface", "public") not in remote.INTERFACES:
-        raise errors.BadRequest(f"glance_service_interface must be one of {', '.join(remote.INTERFACES)}.")
 
 
 def _asked_stores(request: Request) -> list[str]:
@@ -128,6 +133,7 @@ def _params(request: Request, image: Image, stores: list[str]) -> ImportParams:
         url=method.get("uri"),
         convert_to=None if method["name"] == COPY else target_format(request, image),
         must_succeed=request.body.get("all_stores_must_succeed", True),
+        inject={} if method["name"] == COPY else injected(request),
     )
 
 

@@ -49,7 +49,7 @@ def show_usage(request: Request) -> Answer:
         return Answer(body={"usage": {}})
     with request.parts.database.read() as tx:
         limits, used = quotas.limits_of(tx, project), quotas.usage_of(tx, project)
-        counted = quotas.monitored(tx, project)
+        counted = quotas.monitored(tx, project, request.parts.images.store.writable())
     usage = {name: {"limit": limits[name], "usage": used[name]} for name in limits}
     usage |= {name: {"limit": UNLIMITED, "usage": amount} for name, amount in counted.items()}
     return Answer(body={"usage": usage})

@@ -8,7 +8,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.api.image.filters import read_images_page, read_task_sort
 from nova_lite.api.image.images import check_room, new_image
-from nova_lite.api.image.imports import target_format
+from nova_lite.api.image.imports import injected, target_format
 from nova_lite.api.image.lookup import get_image
 from nova_lite.api.image.schemas.images import CREATE
 from nova_lite.api.image.views import tasks as views
@@ -75,6 +75,7 @@ def create_task(request: Request) -> Answer:
         url=asked["import_from"],
         convert_to=target_format(request, image),
         task="import",
+        inject=injected(request),
     )
 
     def work(tx: Tx) -> tasks.Task:

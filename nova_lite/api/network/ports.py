@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
+from nova_lite.api.compute import patience
 from nova_lite.api.network.lists import Noun, answer_list, answer_one, seen_by
 from nova_lite.api.network.views import ports as views
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
-from nova_lite.model.ids import NetworkId, PortId
+from nova_lite.model.ids import NetworkId, OperationId, PortId
 from nova_lite.model.network import Port
 from nova_lite.network import ports, records
 from nova_lite.network.ports import NewPort
 from nova_lite.network.records import PortFilter
+from nova_lite.workflows import interfaces
 
 _ANY = Port(id=PortId(""), network_id=NetworkId(""), project_id=None, name="", mac_address="", fixed_ips=())
 NOUN = Noun("port", frozenset(views.port(_ANY)), views.GUARDED)
@@ -114,6 +116,42 @@ def update_port(request: Request) -> Answer:
 
 
 def delete_port(request: Request) -> Answer:
-    """Remove a port that no server has."""
-    request.parts.network.database.transact(lambda tx: ports.delete(tx, _port(request, tx)))
+    """Remove a port. One that a server has leaves its guest first; that goes on, durably, where it takes longer than we wait.
+
+    Raises: NotFound; Conflict when the server cannot let go of it now.
+    """
+    with request.parts.network.database.read() as tx:
+        port = _port(request, tx)
+    try:
+        if port.server_id is None:
+            operation_id = _remove(request)
+        else:
+            operation_id = patience.in_turn(request, port.server_id, lambda: _remove(request))
+        if operation_id is not None:
+            patience.wait_for_end(request, operation_id)
+    except (errors.Conflict, patience.OperationFailed) as error:
+        raise errors.Conflict(
+            f"Unable to complete operation on port {port.id}: it is attached to server {port.server_id}. {error.message}",
+            type="PortInUse",
+        ) from error
     return Answer(status=204)
+
+
+def _remove(request: Request) -> OperationId | None:
+    """Remove a free port now, or accept the operation that takes a server's one away. Raises: NotFound; Conflict."""
+    network, desk = request.parts.network, request.parts.desk
+
+    def work(tx: Tx) -> OperationId | None:
+        port = _port(request, tx)
+        if port.server_id is None:
+            ports.delete(tx, port)
+            return None
+        accepted: OperationId | None = interfaces.accept_removal(desk, tx, request.context, port.server_id, port.id)
+        if accepted is None:
+            network.remove_port(tx, port.server_id, port.id)
+        elif records.get_port(tx, port.id).server_id != port.server_id:
+            raise errors.Conflict("It went to another server meanwhile.")
+        return accepted
+
+    removed: OperationId | None = network.database.transact(work)
+    return removed

@@ -24,7 +24,7 @@ from nova_lite.image.client import ImageDamaged, Stopped, download
 from nova_lite.model.image import ImageSource
 
 LOG = logging.getLogger(__name__)
-AS_IT_IS = {"raw": "raw", "iso": "raw", "ami": "raw", "qcow2": "qcow2"}
+AS_IT_IS = {"raw": "raw", "iso": "raw", "ami": "raw", "aki": "raw", "ari": "raw", "qcow2": "qcow2"}
 CONVERTED = {"vmdk": "vmdk", "vdi": "vdi", "vhd": "vpc", "vhdx": "vhdx", "qed": "qed"}  # our name -> qemu-img's
 CONVERT_S = 1800.0
 MARGIN_BYTES = 256 * 1024 * 1024

@@ -12,7 +12,7 @@ from pathlib import Path
 from nova_lite.compute.disks import configdrive
 from nova_lite.compute.disks.cache import BaseImage, ImageCache
 from nova_lite.compute.disks.tool import DiskError, run, saying_when_full
-from nova_lite.model.guest import SWAP, BlankDisk, GuestSpec, Rescue
+from nova_lite.model.guest import SWAP, BlankDisk, DirectBoot, GuestSpec, Rescue
 from nova_lite.model.ids import ServerId
 from nova_lite.model.image import ImageSource
 
@@ -38,6 +38,15 @@ class Disk:
     boots: bool = False  # this one first, wherever it stands
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BootFiles:
+    """A guest's own copies of what it boots with, where it does not boot from a disk's loader."""
+
+    kernel: Path
+    ramdisk: Path | None = None
+    command_line: str | None = None
+
+
 class GuestDisks:
     """The disks of a host's guests, a folder each. Calls for one server never run side by side."""
 
@@ -58,6 +67,7 @@ class GuestDisks:
     def _ensure(self, spec: GuestSpec, folder: Path, stop: threading.Event) -> tuple[Disk, ...]:
         folder.mkdir(exist_ok=True)
         folder.chmod(0o711)
+        _ensure_boot_files(self._cache, spec.booted, self.boot_files(spec), stop)
         disks = [self._ensure_root(spec, folder, stop)]
         disks.extend(_ensure_blanks(folder, spec, stop))
         config = [_ensure_config_drive(folder / _config_name(spec), spec)] if spec.config_drive else []
@@ -73,7 +83,7 @@ class GuestDisks:
     def drop(self, server_id: ServerId, *, keep_blanks: bool) -> None:
         """Remove the root disk and the config drive, and the other disks too unless they are kept. May be repeated."""
         gone = ("root.*", "config.*", "rescue*", "nvram*") if keep_blanks else ("*.qcow2", "*.raw", "*.iso", "*.new", "nvram*")
-        self._unlink(server_id, *gone)
+        self._unlink(server_id, *gone, "boot.*", "rescue.*")
 
     def drop_rescue(self, server_id: ServerId) -> None:
         """Remove the rescue disk and its config drive. May be repeated."""
@@ -83,6 +93,15 @@ class GuestDisks:
         for pattern in patterns:
             for path in self.folder_of(server_id).glob(pattern):
                 path.unlink(missing_ok=True)
+
+    def boot_files(self, spec: GuestSpec) -> BootFiles | None:
+        """Give where the files are that a guest boots with; None where its disk has a loader. Nothing is looked at."""
+        direct, folder = spec.booted, self.folder_of(spec.server_id)
+        if direct is None:
+            return None
+        stem = "boot" if spec.rescue is None else "rescue"
+        ramdisk = None if direct.ramdisk is None else folder / f"{stem}.ramdisk"
+        return BootFiles(kernel=folder / f"{stem}.kernel", ramdisk=ramdisk, command_line=direct.command_line)
 
     def _ensure_rescue(self, rescue: Rescue, folder: Path, stop: threading.Event) -> Disk:
         """Have the disk that a rescued guest boots from, laid over its image."""
@@ -100,10 +119,6 @@ class GuestDisks:
             bus=rescue.bus,
             boots=True,
         )
-
-    def ensure_image(self, source: ImageSource, stop: threading.Event) -> None:
-        """Have an image in the cache for disks to come. Raises: DiskError, Stopped, OSError."""
-        self._cache.ensure(source, stop)
 
     def console_log(self, server_id: ServerId) -> Path:
         """Give where the guest's serial console is written."""
@@ -179,6 +194,22 @@ class GuestDisks:
         if not path.exists():
             _lay_over(path, base.path, base.format, size, stop)
         return Disk(path=path, format="qcow2", base=base.path, base_format=base.format)
+
+
+def _ensure_boot_files(cache: ImageCache, direct: DirectBoot | None, files: BootFiles | None, stop: threading.Event) -> None:
+    """Have what a guest boots with, of the cache's checked images; the guest's own, so that those may go."""
+    if direct is None or files is None:
+        return
+    for path, image in ((files.kernel, direct.kernel), (files.ramdisk, direct.ramdisk)):
+        if path is None or image is None or path.exists():
+            continue
+        base = cache.ensure(image, stop)
+        if base.format != "raw":
+            raise DiskError(f"A {image.disk_format} is no kernel or ramdisk.", code="image_format", host_at_fault=False)
+        fresh = path.with_name(f"{path.name}.new")
+        shutil.copyfile(base.path, fresh)
+        fresh.chmod(0o600)
+        fresh.rename(path)
 
 
 def _make_empty(path: Path, size_bytes: int, stop: threading.Event) -> None:

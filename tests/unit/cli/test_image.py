@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -12,7 +13,7 @@ from nova_lite.db import image_usage as db
 from nova_lite.db.engine import Database
 from nova_lite.db.schema import create_all
 from nova_lite.identity.bootstrap import bootstrap
-from nova_lite.image import records
+from nova_lite.image import copies, records
 from nova_lite.model.image import Image, ImageStatus, Visibility
 
 ID = "11111111-1111-4111-8111-111111111111"
@@ -30,9 +31,14 @@ def call(tmp_path):
         owner = identity.PROJECTS.find_by(tx, name="demo").id
         fields = {"status": ImageStatus.ACTIVE, "visibility": Visibility.PRIVATE, "disk_format": "raw"}
         for image_id, of in ((ID, owner), (ID.replace("1", "2"), "far")):
-            image = Image(id=image_id, name="n", owner=of, container_format="bare", size_bytes=7, location="kept/x", **fields)
+            image = Image(
+                id=image_id, name="n", owner=of, container_format="bare", size_bytes=7, location="file:kept/x", **fields
+            )
             records.create(tx, image)
         db.add(tx, ID, 2, 14, 0.0)
+        copies.ask(tx, ID, ["s3", "far"])
+        copy = next(one for one in copies.of_image(tx, ID) if one.store == "s3")
+        copies.finish(tx, dataclasses.replace(copy, upload_id=None), None, "s3:kept/x")
 
     database.transact(fill)
     database.dispose()
@@ -51,7 +57,15 @@ def test_projects_are_summed_up(call):
     assert got.exit_code == 0, got.output
     rows = {row["project"]: row for row in json.loads(got.output)}
     assert rows["demo"] == {
-        **{"project": "demo", "store": "file", "images": 1, "bytes": 7, "downloads": 2, "sent_bytes": 14, "boots": 0},
+        **{
+            "project": "demo",
+            "images": 1,
+            "stores": {"file": 7, "s3": 7},
+            "bytes": 14,
+            "downloads": 2,
+            "sent_bytes": 14,
+            "boots": 0,
+        },
         "last_use": "1970-01-01 00:00:00",
     }
     assert (rows["far"]["downloads"], rows["far"]["last_use"]) == (0, None)

@@ -6,6 +6,8 @@ import pytest
 from oslo_config import cfg
 
 from nova_lite import errors
+from nova_lite.api.image.fields import OURS_PREFIX, READ_ONLY, RESERVED
+from nova_lite.api.image.schemas.images import SETTABLE
 from nova_lite.conf import broker, daemon, database, image
 from nova_lite.conf import load as loader
 
@@ -168,3 +170,26 @@ def test_every_option_says_what_it_is_for(conf):
 
 def test_there_are_at_most_56_options():
     assert len(list(loader.options())) <= 56
+
+
+def test_properties_of_imported_images_are_none_or_those_named(conf, write):
+    loader.load([], files=[write("[image]\n")], conf=conf)
+    assert image.read(conf).inject == {}
+    loader.load([], files=[write("[image]\nimports = public, origin=imported, to-raw, hw_x=a=b,empty=\n")], conf=conf)
+    read = image.read(conf)
+    assert (read.web.public, read.convert_to) == (True, "raw")
+    assert read.inject == {"origin": "imported", "hw_x": "a=b", "empty": ""}
+
+
+@pytest.mark.parametrize("value", ["status=active", "os_glance_failed_import=x", "a=1, a=2", "=x", "a b=c"])
+def test_what_is_no_property_of_an_image_is_refused(conf, write, value):
+    loader.load([], files=[write(f"[image]\nimports = {value}\n")], conf=conf)
+
+    with pytest.raises(errors.ConfigError, match="is no property that can be given"):
+        image.read(conf)
+
+
+def test_no_field_of_an_image_is_taken_for_a_property():
+    assert (set(SETTABLE) - {"kernel_id", "ramdisk_id"}) | READ_ONLY | RESERVED <= image.FIELDS
+    assert not image.FIELDS & {"kernel_id", "ramdisk_id"}
+    assert image.OURS == OURS_PREFIX

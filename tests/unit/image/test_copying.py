@@ -143,6 +143,33 @@ def test_a_copy_of_damaged_bytes_fails_and_leaves_nothing(copying, make_imports,
     assert len(files()) == 1
 
 
+def test_a_copy_is_made_of_another_where_one_has_other_bytes(copying, make_imports, held, stores, tmp_path):
+    image, order = copying
+    imports = make_imports()
+    settle(imports, CopyOrder(image_id=image.id, operation_id=order.operation_id, stores=("b",)))
+    [path] = [path for path in (tmp_path / "images" / "a").rglob("*") if path.is_file()]
+    path.write_bytes(DATA[:-1] + b"!")
+
+    now = settle(imports, order)
+
+    assert (now.failed, now.there) == ((), ("b", "c"))
+    assert stores["b"].opened == 1
+    [copied] = [path for path in (tmp_path / "images" / "c").rglob("*") if path.is_file()]
+    assert copied.read_bytes() == DATA
+
+
+def test_a_copy_goes_on_where_a_store_ends_in_the_middle(copying, make_imports, stores, tmp_path):
+    image, order = copying
+    imports = make_imports()
+    settle(imports, CopyOrder(image_id=image.id, operation_id=order.operation_id, stores=("b",)))
+    [path] = [path for path in (tmp_path / "images" / "a").rglob("*") if path.is_file()]
+    path.write_bytes(DATA[:4321])
+
+    assert settle(imports, order).failed == ()
+    [copied] = [path for path in (tmp_path / "images" / "c").rglob("*") if path.is_file()]
+    assert copied.read_bytes() == DATA
+
+
 def test_a_full_store_fails_at_once_and_one_that_is_away_after_some_tries(copying, make_imports, statuses, stores, files):
     image, order = copying
     stores["b"].full, stores["c"].away = True, True

@@ -91,10 +91,11 @@ def region():
 def fetch(make_image, database, store, images, tmp_path, region):
     """Give the function that imports the region's image as far as `activate`, and gives image, order and signals."""
 
-    def run(convert_to=None, times=1, **changes):
+    def run(convert_to=None, times=1, remote=None, **changes):
         image = make_image(**({"disk_format": "iso", "properties": {"mine": "stays", "hw_disk_bus": "ide"}} | changes))
         database.transact(lambda tx: staging.begin_import(tx, image.id, staged=False))
-        params = ImportParams(image_id=image.id, store="file", method="glance-download", url=region.url, convert_to=convert_to)
+        where = None if remote else region.url
+        params = ImportParams(image_id=image.id, store="file", method="glance-download", url=where, convert_to=convert_to)
         operation = journal.NewOperation(
             workflow=IMPORT_CONVERTED, subject_kind="image", subject_id=image.id, params=params,
             project_id="p", user_id="u", request_id="r",
@@ -104,7 +105,8 @@ def fetch(make_image, database, store, images, tmp_path, region):
             image_id=image.id,
             operation_id=operation_id,
             turn=1,
-            url=region.url,
+            url=where,
+            remote=remote or {},
             token=images.seal("secret"),
             convert_to=convert_to,
         )
@@ -139,6 +141,14 @@ def test_an_image_comes_with_its_formats_and_the_properties_that_are_copied(fetc
     assert users(found) == {"mine": "stays", "hw_disk_bus": "scsi", "os_distro": "debian"}
     assert images.open(found, 0, found.size_bytes).read() == DATA
     assert {token for _, token, _ in region.asked} == {"secret"}
+
+
+def test_what_the_cloud_gives_counts_more_than_what_came(fetch, database, look):
+    image, _, _, _ = fetch()
+
+    database.transact(lambda tx: staging.adopt(tx, image.id, inject={"hw_disk_bus": "virtio", "origin": "far"}))
+
+    assert users(look(image)) == {"mine": "stays", "hw_disk_bus": "virtio", "os_distro": "debian", "origin": "far"}
 
 
 def test_cuts_are_gone_over(fetch, region, monkeypatch):
@@ -262,6 +272,20 @@ def test_the_catalogue_says_where_a_region_is(catalog, database, end):
     catalog(f"http://10.0.0.9/image{end}")
 
     with database.read() as tx:
-        assert remote.url_of(tx, "two", "public", "i") == "http://10.0.0.9/image/v2/images/i/file"
+        asked = {"glance_region": "two", "glance_service_interface": "public", "glance_image_id": "i"}
+        assert remote.url_of(tx, asked) == "http://10.0.0.9/image/v2/images/i/file"
         with pytest.raises(errors.BadRequest, match="no admin endpoint"):
-            remote.url_of(tx, "two", "admin", "i")
+            remote.url_of(tx, asked | {"glance_service_interface": "admin"})
+
+
+def test_the_fetch_asks_the_catalogue_and_tells_of_a_region_that_is_not_there(fetch, catalog, region):
+    catalog(region.url.partition("/v2/")[0])
+    asked = {"glance_region": "Two", "glance_service_interface": "public", "glance_image_id": region.url.split("/")[-2]}
+
+    _, _, _, found = fetch(remote=asked)
+    _, _, _, lost = fetch(remote=asked | {"glance_region": "Nowhere"})
+
+    assert (found, len(region.asked)) == ([], 2)
+    assert [(one["message"], one["again"]) for one in lost] == [
+        ("The catalog has no public endpoint of an Image service in the region Nowhere.", False)
+    ]

@@ -13,7 +13,7 @@ from nova_lite import errors
 from nova_lite.db import image_usage as db
 from nova_lite.db.tables.images import image_usage
 from nova_lite.db.tables.outbox import outbox
-from nova_lite.image import records, usage
+from nova_lite.image import copies, quotas, records, usage
 from nova_lite.image.usage import Counted, Download, Usage
 from nova_lite.model.image import Image, ImageStatus, Visibility
 
@@ -28,7 +28,7 @@ IMAGE = Image(
     disk_format="raw",
     container_format="bare",
     size_bytes=100,
-    location="kept/x",
+    location="file:kept/x",
 )
 
 
@@ -184,6 +184,30 @@ def test_a_file_that_goes_by_sendfile_tells_what_was_sent(tmp_path):
         file.close()
 
     assert told == [50]
+
+
+def test_every_copy_that_is_there_counts_in_its_store(counting, database):
+    far = dataclasses.replace(IMAGE, id=OTHER, owner="q", size_bytes=30, location="s3:x")
+    database.transact(lambda tx: records.create(tx, far))
+    database.transact(lambda tx: copies.ask(tx, ID, ["s3", "tape"]))
+
+    def finish(tx):
+        [s3] = [one for one in copies.of_image(tx, ID) if one.store == "s3"]
+        assert copies.finish(tx, s3, None, "s3:y")
+
+    database.transact(finish)
+
+    with database.read() as tx:
+        everything = usage.list_used(tx)
+        sums = usage.by_store(tx, ["file", "s3", "tape"]), usage.by_store(tx, ["file", "s3"], "q"), usage.by_store(tx, ["fil"])
+        told = quotas.monitored(tx, "p", ["file", "s3"])
+
+    assert [(one.stores, one.kept_bytes) for one in everything] == [({"file": 100, "s3": 100}, 200), ({"s3": 30}, 30)]
+    assert [one.stores for one in usage.by_project(everything)] == [{"file": 100, "s3": 100}, {"s3": 30}]
+    assert sums == ({"file": 100, "s3": 130, "tape": 0}, {"file": 0, "s3": 30}, {"fil": 0})
+    assert told == {
+        "image_count_downloads": 0, "image_sent_total": 0, "image_store_total:file": 1, "image_store_total:s3": 1,
+    }  # fmt: skip
 
 
 def test_use_is_shown_by_image_and_added_up_by_project(counting, database):

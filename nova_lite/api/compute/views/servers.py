@@ -11,6 +11,7 @@ from typing import Any
 from nova_lite.api.compute import links, tasks, times
 from nova_lite.api.microversion import Version, parse
 from nova_lite.api.route import Request
+from nova_lite.model.image import KERNEL, RAMDISK
 from nova_lite.model.server import Server
 from nova_lite.servers import states
 from nova_lite.servers.states import Shown
@@ -227,8 +228,8 @@ def _extended(made: View, server: Server, shown: Shown, look: Look) -> None:
 def _extended_more(made: View, server: Server, shown: Shown, look: Look) -> None:
     made["OS-EXT-SRV-ATTR:reservation_id"] = server.reservation_id
     made["OS-EXT-SRV-ATTR:launch_index"] = server.launch_index
-    made["OS-EXT-SRV-ATTR:kernel_id"] = ""
-    made["OS-EXT-SRV-ATTR:ramdisk_id"] = ""
+    made["OS-EXT-SRV-ATTR:kernel_id"] = server.image_properties.get(KERNEL) or ""
+    made["OS-EXT-SRV-ATTR:ramdisk_id"] = server.image_properties.get(RAMDISK) or ""
     made["OS-EXT-SRV-ATTR:root_device_name"] = ROOT_DEVICE
     made["OS-EXT-SRV-ATTR:user_data"] = server.user_data
 

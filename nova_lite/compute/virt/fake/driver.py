@@ -18,7 +18,7 @@ from nova_lite.compute.virt.fake.interfaces import FakeInterfaces
 from nova_lite.compute.virt.fake.live import FakeLive
 from nova_lite.compute.virt.fake.mishaps import Mishaps
 from nova_lite.compute.virt.fake.moves import FakeMoves, Fetch
-from nova_lite.compute.virt.fake.renewal import FakeRenewal, new_guest
+from nova_lite.compute.virt.fake.renewal import FakeRenewal, need_all, new_guest
 from nova_lite.compute.virt.fake.snapshots import FakeSnapshots
 from nova_lite.compute.virt.fake.states import FakeStates
 from nova_lite.compute.virt.fetching import Fetcher
@@ -93,7 +93,7 @@ class FakeDriver:
         """Write the guest down, or find it; one that is off is turned on."""
         self._mishaps.befall("ensure_guest", stop)
         with self._guests.lock:
-            self._need_image(spec.image)
+            need_all(spec, self._need_image)
             guest = self._guests.by_id.get(spec.server_id)
             if guest is None:
                 guest = self._guests.by_id[spec.server_id] = new_guest(spec)

@@ -32,7 +32,7 @@ class FakeRenewal:
     def rebuild(self, spec: GuestSpec, stop: threading.Event, *, on: bool, keep_blanks: bool) -> PowerState:
         """Write the guest down anew."""
         self._mishaps.befall("rebuild", stop)
-        self._need(spec.image)
+        need_all(spec, self._need)
         with self._guests.lock:
             before = self._guests.by_id.get(spec.server_id, {})
             guest = new_guest(spec)
@@ -47,10 +47,11 @@ class FakeRenewal:
         """Write down what the guest is rescued from."""
         self._mishaps.befall("rescue", stop)
         if spec.rescue is not None:
-            self._need(spec.rescue.image)
+            need_all(spec, self._need)
         with self._guests.lock:
             guest = self._guests.by_id.setdefault(spec.server_id, new_guest(spec))
             guest["rescue"] = spec.rescue.image.image_id if spec.rescue is not None else None
+            guest["rescue_direct"] = _direct(spec)
         return self._begin(spec.server_id, on=True)
 
     def unrescue(self, server_id: ServerId, stop: threading.Event, *, on: bool) -> PowerState:
@@ -58,6 +59,7 @@ class FakeRenewal:
         self._mishaps.befall("unrescue", stop)
         with self._guests.lock:
             guest = self._guests.get(server_id)
+            guest.pop("rescue_direct", None)
             if guest.pop("rescue", None) is None:
                 return PowerState(guest["power_state"])
         return self._begin(server_id, on=on)
@@ -76,4 +78,21 @@ class FakeRenewal:
 def new_guest(spec: GuestSpec) -> dict[str, Any]:
     """Give a guest as the file has it, before its first boot."""
     size = {"vcpus": spec.vcpus, "ram_mib": spec.ram_mib, "macs": [one.mac_address for one in spec.interfaces]}
-    return {"name": spec.name, "power_state": PowerState.NOSTATE.value, "boots": 0, "console": "", "size": size}
+    direct = {"direct": _direct(spec)} if spec.booted is not None else {}
+    return {"name": spec.name, "power_state": PowerState.NOSTATE.value, "boots": 0, "console": "", "size": size, **direct}
+
+
+def need_all(spec: GuestSpec, need: Callable[[ImageSource | None], None]) -> None:
+    """Count all images as fetched that a guest is made of and boots with."""
+    need(spec.image if spec.rescue is None else spec.rescue.image)
+    for image in spec.booted.images if spec.booted is not None else ():
+        need(image)
+
+
+def _direct(spec: GuestSpec) -> dict[str, str | None] | None:
+    """Give what a guest boots with, by the ids of the images."""
+    if spec.booted is None:
+        return None
+    ids: list[str | None] = [image.image_id for image in spec.booted.images]
+    kernel, ramdisk = [*ids, None][:2]
+    return {"kernel": kernel, "ramdisk": ramdisk, "command_line": spec.booted.command_line}

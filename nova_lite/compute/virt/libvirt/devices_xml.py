@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from nova_lite.compute.disks.root import Disk
 from nova_lite.compute.virt.libvirt.element import add, add_numbers
@@ -30,24 +30,30 @@ class Plug:
 
 def add_disks(devices: ET.Element, disks: Sequence[Disk], hardware: GuestHardware) -> None:
     """Add the disks in their order, the CD-ROM behind them, and the controllers that they need."""
-    bus, cdrom = _buses(hardware)
-    last = CDROM_LETTERS.get(cdrom, OTHER_CDROM_LETTER)
-    rescue = chr(ord(last) - 1)  # where a CD-ROM that rescues is
-    taken = {f"{DISK_BUSES[cdrom]}{last}"} | {f"{DISK_BUSES[cdrom]}{rescue}" for disk in disks if disk.is_rescue}
-    letters = iter("abcdefghij")
-    used = {bus}
-    for disk in disks:
-        if disk.is_cdrom:
-            place = (cdrom, f"{DISK_BUSES[cdrom]}{rescue if disk.is_rescue else last}")
-        else:
-            own = disk.bus if disk.bus in DISK_BUSES and not (hardware.is_q35 and disk.bus == "ide") else bus
-            place = (own, next(name for letter in letters if (name := f"{DISK_BUSES[own]}{letter}") not in taken))
+    used = {_buses(hardware)[0]}
+    for disk, place in places(disks, hardware):
         used.add(place[0])
         _add_disk(devices, disk, place, hardware)
     if "scsi" in used:
         add(devices, "controller", type="scsi", index="0", model=hardware.scsi_model or "virtio-scsi")
     usb = "usb" in used or hardware.input_bus == "usb"
     add(devices, "controller", type="usb", index="0", model="qemu-xhci" if usb else "none")
+
+
+def places(disks: Sequence[Disk], hardware: GuestHardware) -> Iterator[tuple[Disk, tuple[str, str]]]:
+    """Give each disk with its bus and its name."""
+    bus, cdrom = _buses(hardware)
+    last = CDROM_LETTERS.get(cdrom, OTHER_CDROM_LETTER)
+    rescue = chr(ord(last) - 1)  # where a CD-ROM that rescues is
+    taken = {f"{DISK_BUSES[cdrom]}{last}"} | {f"{DISK_BUSES[cdrom]}{rescue}" for disk in disks if disk.is_rescue}
+    letters = iter("abcdefghij")
+    for disk in disks:
+        if disk.is_cdrom:
+            place = (cdrom, f"{DISK_BUSES[cdrom]}{rescue if disk.is_rescue else last}")
+        else:
+            own = disk.bus if disk.bus in DISK_BUSES and not (hardware.is_q35 and disk.bus == "ide") else bus
+            place = (own, next(name for letter in letters if (name := f"{DISK_BUSES[own]}{letter}") not in taken))
+        yield disk, place
 
 
 def _buses(hardware: GuestHardware) -> tuple[str, str]:

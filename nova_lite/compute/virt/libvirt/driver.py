@@ -95,7 +95,7 @@ class LibvirtDriver:
     def cache_image(self, source: ImageSource, stop: threading.Event) -> None:
         """Have an image here for guests to come. Raises: VirtError, Stopped."""
         with disk_errors():
-            self._parts.disks.ensure_image(source, stop)
+            self._parts.disks.fetch(source, stop)
 
     def remove_guest(self, server_id: ServerId) -> None:
         """Leave nothing of the guest. Raises: VirtError."""

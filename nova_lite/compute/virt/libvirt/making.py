@@ -74,6 +74,7 @@ class Making:
                 plugs=plugs,
                 console_log=self._parts.disks.console_log(spec.server_id),
                 nvram=self._parts.disks.nvram(spec.server_id),
+                boot=self._parts.disks.boot_files(spec),
                 seat=seat,
             )
         )

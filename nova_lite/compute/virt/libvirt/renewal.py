@@ -47,7 +47,8 @@ class LibvirtRenewal:
     def rescue(self, spec: GuestSpec, stop: threading.Event) -> PowerState:
         """Have the rescue image before the guest is destroyed."""
         if spec.rescue is not None:
-            self.fetch(spec.rescue.image, stop)
+            for image in (spec.rescue.image, *(spec.booted.images if spec.booted else ())):
+                self.fetch(image, stop)
         self._turn_off(spec.server_id)
         self._parts.disks.drop_rescue(spec.server_id)
         return self._renew(spec, stop, on=True)

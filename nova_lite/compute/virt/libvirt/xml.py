@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
-from nova_lite.compute.disks.root import Disk
+from nova_lite.compute.disks.root import BootFiles, Disk
 from nova_lite.compute.virt.libvirt import devices_xml, processor_xml
 from nova_lite.compute.virt.libvirt.devices_xml import Plug
 from nova_lite.compute.virt.libvirt.element import add
@@ -19,6 +19,7 @@ from nova_lite.model.hardware.guest import UEFI, GuestHardware
 NAMESPACE = "https://nova-lite.org/xmlns/guest/1"
 PREFIX = "nova-lite"
 WINDOWS = "windows"
+CONSOLES = "console=tty0 console=ttyS0"  # the screen, and the log that users can read
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class Domain:
     plugs: Sequence[Plug]
     console_log: Path
     nvram: Path  # of a guest with UEFI: its variables, which go where its disks go
+    boot: BootFiles | None = None  # None: the disk's loader
     seat: Seat = dataclasses.field(default_factory=Seat)
 
     @property
@@ -104,10 +106,21 @@ def _add_system(domain: ET.Element, wanted: Domain) -> None:
         system.set("firmware", "efi")
         add(add(system, "firmware"), "feature", enabled="no", name="secure-boot")
         add(system, "nvram", str(wanted.nvram))
+    if wanted.boot is not None:
+        _add_direct_boot(system, wanted, wanted.boot)
     if not any(disk.boots for disk in wanted.disks):
         add(system, "boot", dev="hd")
     if hardware.boot_menu:
         add(system, "bootmenu", enable="yes")
+
+
+def _add_direct_boot(system: ET.Element, wanted: Domain, boot: BootFiles) -> None:
+    add(system, "kernel", str(boot.kernel))
+    if boot.ramdisk is not None:
+        add(system, "initrd", str(boot.ramdisk))
+    named = [(disk.boots, name) for disk, (_bus, name) in devices_xml.places(wanted.disks, wanted.hardware)]
+    root = next((name for boots, name in named if boots), named[0][1])
+    add(system, "cmdline", _printable(boot.command_line or f"root=/dev/{root} {CONSOLES}"))
 
 
 def _add_features(domain: ET.Element, hardware: GuestHardware, *, kvm: bool) -> None:

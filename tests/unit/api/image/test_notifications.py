@@ -204,5 +204,7 @@ def test_what_a_client_downloads_is_counted_shown_and_told(told):
     usage = told.simulate_get("/image/v2/info/usage").json["usage"]
     assert usage["image_count_downloads"] == {"limit": -1, "usage": 1}
     assert usage["image_sent_total"] == {"limit": -1, "usage": 1}
+    assert usage["image_store_total:file"] == {"limit": -1, "usage": 1}
+    assert 'nova_lite_image_bytes_kept{store="file"} 5.0' in told.simulate_get("/metrics").text
     sends = [row["payload"] for row in rows(told) if row["event_type"] == "image.send"]
     assert [(one["bytes_sent"], one["receiver_user_id"]) for one in sends] == [(5, "u"), (2, "u")]

@@ -1,0 +1,28 @@
+"""What an AMI-style image boots with: images of their own, named in its properties."""
+
+from __future__ import annotations
+
+from nova_lite import errors
+from nova_lite.api.route import Request
+from nova_lite.model.ids import ImageId
+from nova_lite.model.image import BOOT_FORMATS, KERNEL, RAMDISK, Image, ImageStatus
+
+
+def check(request: Request, image: Image) -> None:
+    """See that the caller may use the kernel and the ramdisk that an image names, and can. Raises: BadRequest."""
+    for name in (KERNEL, RAMDISK):
+        wanted = image.properties.get(name)
+        if wanted:
+            _check_one(request, name, wanted)
+
+
+def _check_one(request: Request, name: str, image_id: str) -> None:
+    context = request.context
+    try:
+        found: Image = request.parts.images.get_for(context.project_id, ImageId(image_id), admin=context.is_admin)
+    except errors.NotFound as error:
+        raise errors.BadRequest(f"Image {image_id[:64]} could not be found, which the image names as its {name}.") from error
+    if found.status is not ImageStatus.ACTIVE:
+        raise errors.BadRequest(f"Image {found.id} is not active, which the image names as its {name}.")
+    if found.disk_format not in BOOT_FORMATS:
+        raise errors.BadRequest(f"Image {found.id} is {found.disk_format}: no {name} names it.")
