@@ -153,13 +153,21 @@ class Ceph:
         """Go on; the storage daemon as a new process, since one alone does not find its way back from a pause."""
         process = self._processes[kind]
         if kind == "osd":
+            before = self._up_since()
             process.kill()
             process.wait(30)
             self._spawn("osd", "0")
-            self._until(self._clean)
+            self._until(lambda: self._up_since() > before and self._clean())
+            for number in range(16):  # what the manager says may be old: each part of the pool shows itself that it works
+                self._run("rados", "-p", POOL, "put", f"probe{number}", self.config)
+                self._run("rados", "-p", POOL, "rm", f"probe{number}")
         else:
             os.kill(process.pid, signal.SIGCONT)
             self._until_answered()
+
+    def _up_since(self) -> int:
+        """Give the version of the map in which the storage daemon came up."""
+        return int(json.loads(self.ceph("osd", "dump", "-f", "json"))["osds"][0]["up_from"])
 
     def _clean(self) -> bool:
         states = json.loads(self.ceph("-s", "-f", "json"))["pgmap"].get("pgs_by_state", [])

@@ -367,6 +367,9 @@ def _each_note(found: c_void_p) -> Iterator[tuple[str, bytes]]:
         yield name.value.decode(), ctypes.string_at(value.value or 0, size.value)
 
 
-def _free_of(stats: dict[str, Any]) -> int:
-    free, quota = int(stats["max_avail"]), int(stats.get("quota_bytes", 0))
-    return min(free, quota - int(stats["stored"])) if quota else free
+def _free_of(stats: dict[str, Any]) -> int | None:
+    """Give what fits by estimate and quota. An estimate of 0 is none: so says a manager that has heard of no storage yet."""
+    limits = [int(stats["max_avail"])] if int(stats["max_avail"]) > 0 else []
+    if quota := int(stats.get("quota_bytes", 0)):
+        limits.append(quota - int(stats["stored"]))
+    return min(limits, default=None)

@@ -327,8 +327,9 @@ class RbdWriting:
         with self._store.translated():
             try:
                 yield
-            except TimeoutError:
-                self._hangs = True
+            except OSError as error:
+                # Besides ETIMEDOUT there is EROFS, where a lock of Ceph's did not come in time, and EBADMSG from snapshots.
+                self._hangs = error.errno not in (*FULL, errno.ENOENT, BLOCKED)
                 raise
 
     def _renew(self) -> None:
@@ -377,7 +378,7 @@ class RbdRange:
         with self._store.translated():
             try:
                 data = self._image.read(self._next, min(PIECE, self._end - self._next))
-            except TimeoutError:
+            except OSError:
                 self._hangs = True
                 raise
         if not data:
