@@ -16,6 +16,7 @@ import falcon
 from nova_lite import errors
 from nova_lite.api import auditing, body, faults, idempotency
 from nova_lite.api.admission import gates_of, kind_of
+from nova_lite.api.lenient import without_unknown
 from nova_lite.api.microversion import Version, parse
 from nova_lite.api.parts import Parts
 from nova_lite.api.route import Answer, Request, Route, encoded, own_target
@@ -137,6 +138,8 @@ class Front:
             query.check(request.query)
         schema = route.body_at(request.version)
         if schema is not None and not (request.body is None and route.empty_ok):
+            if self.service.lenient:
+                request.body = without_unknown(request.body, (schema.source,))
             schema.check(request.body)
         return idempotency.answer(request)
 

@@ -62,8 +62,9 @@ def _names(kind: type) -> tuple[str, ...]:
 
 
 @functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _field_builders(kind: type) -> dict[str, Build]:
+    hints = typing.get_type_hints(kind)
+    return {name: _builder(hints[name]) for name in _names(kind)}
 
 
 @functools.cache
@@ -74,13 +75,14 @@ def _builder(kind: Any) -> Build:
     origin = typing.get_origin(kind)
     if origin in (typing.Union, types.UnionType):
         (choice, *_) = (choice for choice in typing.get_args(kind) if choice is not type(None))
-        return lambda plain: None if plain is None else _builder(choice)(plain)
+        build = _builder(choice)
+        return lambda plain: None if plain is None else build(plain)
     if origin is tuple:
-        item_kind = typing.get_args(kind)[0]
-        return lambda plain: tuple(map(_builder(item_kind), _expect(plain, list | tuple, kind)))
+        build = _builder(typing.get_args(kind)[0])
+        return lambda plain: tuple(map(build, _expect(plain, list | tuple, kind)))
     if origin is not None and issubclass(origin, Mapping):
-        value_kind = typing.get_args(kind)[1]
-        return lambda plain: {key: _builder(value_kind)(item) for key, item in _expect(plain, Mapping, kind).items()}
+        build = _builder(typing.get_args(kind)[1])
+        return lambda plain: {key: build(item) for key, item in _expect(plain, Mapping, kind).items()}
     return _scalar_builder(getattr(kind, "__supertype__", kind))  # NewType
 
 
@@ -103,10 +105,9 @@ def _build_scalar(kind: Any, plain: Any) -> Any:
 
 def _build_dataclass(kind: Any, plain: Any) -> Any:
     _expect(plain, Mapping, kind)
-    hints = _hints(kind)
-    known = _names(kind)
+    build = _field_builders(kind)
     try:
-        return kind(**{name: _builder(hints[name])(item) for name, item in plain.items() if name in known})
+        return kind(**{name: build[name](item) for name, item in plain.items() if name in build})
     except TypeError as error:
         raise ValueError(f"{kind.__name__}: {error}") from error
 

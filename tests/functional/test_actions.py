@@ -41,6 +41,19 @@ def actions_of(cloud, server_id):
     return [(one["action"], one["message"]) for one in found]
 
 
+def test_an_action_waits_for_what_no_client_can_see(cloud, server_id):
+    for host in cloud.hosts:
+        cloud.behave(host, json.dumps({"interrupt": {"delay_s": 1}}))
+
+    answer = cloud.ask("POST", f"/servers/{server_id}/action", {"trigger_crash_dump": None}, version="2.17")
+    assert answer.status_code == 202
+    assert cloud.server(server_id)["OS-EXT-STS:task_state"] is None
+    act(cloud, server_id, {"pause": None})  # a 409 would speak of nothing that its user did not see to be over
+
+    cloud.wait_for(server_id, "PAUSED")
+    assert actions_of(cloud, server_id) == [("pause", None), ("trigger_crash_dump", None), ("create", None)]
+
+
 @pytest.mark.parametrize(
     ("hold", "go_on", "status", "power_state"), [("pause", "unpause", "PAUSED", 3), ("suspend", "resume", "SUSPENDED", 7)]
 )

@@ -10,17 +10,13 @@ from nova_lite.api.compute import patience
 from nova_lite.api.compute.lookup import ready_server, server_of
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request
-from nova_lite.model.ids import NetworkId, OperationId, PortId
+from nova_lite.model.ids import NetworkId
 from nova_lite.model.network import Port
 from nova_lite.model.server import RequestedNetwork, Server
 from nova_lite.workflows import fixed_ips, interfaces
 from nova_lite.workflows.interfaces import ACTION
 
 View = dict[str, Any]
-IN_TURN = frozenset(
-    one.name
-    for one in (interfaces.ATTACH_INTERFACE, interfaces.DETACH_INTERFACE, fixed_ips.ADD_FIXED_IP, fixed_ips.REMOVE_FIXED_IP)
-)
 
 
 def _plain(server: Server, port: Port) -> View:
@@ -76,12 +72,8 @@ def attach_interface(request: Request) -> Answer:
     """
     wanted = _wanted((request.body or {}).get("interfaceAttachment") or {})
     parts = request.parts
-
-    def accept() -> tuple[PortId, OperationId]:
-        server = _ready(request)
-        return interfaces.accept_attach(parts.desk, parts.network, request.context, server.id, wanted)
-
-    port_id, operation_id = patience.in_turn(request, IN_TURN, accept)
+    server_id = _ready(request).id
+    port_id, operation_id = interfaces.accept_attach(parts.desk, parts.network, request.context, server_id, wanted)
     patience.wait_for_end(request, operation_id)
     server, ports = _ports(request)
     return Answer(body={"interfaceAttachment": VIEW.at(request.version)(server, _one(request, ports, port_id))})
@@ -109,35 +101,23 @@ def _ready(request: Request, action: str = ACTION) -> Server:
 
 def detach_interface(request: Request) -> Answer:
     """Accept that a server gives one of its ports up."""
-
-    def accept() -> None:
-        server = _ready(request)
-        port = _one(request, request.parts.network.ports_of(server.id), request.params["port_id"])
-        interfaces.accept_detach(request.parts.desk, request.context, server.id, port.id)
-
-    patience.in_turn(request, IN_TURN, accept)
+    server = _ready(request)
+    port = _one(request, request.parts.network.ports_of(server.id), request.params["port_id"])
+    interfaces.accept_detach(request.parts.desk, request.context, server.id, port.id)
     return Answer(status=202)
 
 
 def add_fixed_ip(request: Request) -> Answer:
     """Accept one address more in a network that the server has a port in."""
     parts, network_id = request.parts, NetworkId(str(request.body["addFixedIp"]["networkId"]))
-
-    def accept() -> None:
-        server = _ready(request, "addFixedIp")
-        fixed_ips.accept_add(parts.desk, parts.network, request.context, server.id, network_id)
-
-    patience.in_turn(request, IN_TURN, accept)
+    server = _ready(request, "addFixedIp")
+    fixed_ips.accept_add(parts.desk, parts.network, request.context, server.id, network_id)
     return Answer(status=202)
 
 
 def remove_fixed_ip(request: Request) -> Answer:
     """Accept one address less."""
     parts, address = request.parts, str(request.body["removeFixedIp"]["address"])
-
-    def accept() -> None:
-        server = _ready(request, "removeFixedIp")
-        fixed_ips.accept_remove(parts.desk, parts.network, request.context, server.id, address)
-
-    patience.in_turn(request, IN_TURN, accept)
+    server = _ready(request, "removeFixedIp")
+    fixed_ips.accept_remove(parts.desk, parts.network, request.context, server.id, address)
     return Answer(status=202)

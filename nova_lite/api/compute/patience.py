@@ -2,43 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import TypeVar
+import functools
+from collections.abc import Callable
 
 from nova_lite import errors
 from nova_lite.api.admission import Kind
-from nova_lite.api.route import Request
+from nova_lite.api.compute import tasks
+from nova_lite.api.route import Answer, Handler, Request
 from nova_lite.durable import journal
 from nova_lite.durable.journal import OperationRow
 from nova_lite.model.ids import OperationId
 from nova_lite.workflows.desk import SERVER
 
-T = TypeVar("T")
 LOOK_S = 0.05
 SELDOM_S = 0.5
 
 
-def in_turn(request: Request, workflows: Collection[str], act: Callable[[], T]) -> T:
-    """Do what begins an operation once none of these workflows is on the path's server.
+def after_unseen(handler: Handler) -> Handler:
+    """Have what begins an operation on the path's server wait for one that no client can see (tasks.UNSEEN).
 
-    Several that wait may go at the same moment: who was late waits again, unless a key's transaction is open, which nothing
-    may wait in. Raises: what `act` does; Unavailable when too many wait.
+    To clients the server has no task then, and the original would take the request. Several that wait may go at the same
+    moment: who was late waits again. Nothing is waited for in a key's transaction. Raises: what `handler` does; Unavailable
+    when too many wait.
     """
 
-    def busy() -> bool:
-        with request.parts.database.read() as tx:
-            live = journal.live_operation(tx, SERVER, request.params["server_id"])
-        return live is not None and live.workflow in workflows
+    @functools.wraps(handler)
+    def handle(request: Request) -> Answer:
+        def busy() -> bool:
+            with request.parts.database.read() as tx:
+                live = journal.live_operation(tx, SERVER, request.params["server_id"])
+            return live is not None and live.workflow in tasks.UNSEEN
 
-    until = request.parts.clock.monotonic() + request.parts.patience_s
-    while True:
-        if busy():
+        until = request.parts.clock.monotonic() + request.parts.patience_s
+        while True:
+            try:
+                return handler(request)
+            except errors.Conflict:
+                if request.parts.database.is_joint() or request.parts.clock.monotonic() >= until or not busy():
+                    raise
             _wait_while(request, busy, until)
-        try:
-            return act()
-        except errors.Conflict:
-            if request.parts.database.is_joint() or request.parts.clock.monotonic() >= until or not busy():
-                raise
+
+    return handle
 
 
 def wait_for_end(request: Request, operation_id: OperationId) -> None:

@@ -24,6 +24,7 @@ from nova_lite.api.compute import (
     services,
     strict_queries,
 )
+from nova_lite.api.compute.patience import after_unseen
 from nova_lite.api.compute.schemas import aggregates as aggregate_schemas
 from nova_lite.api.compute.schemas import flavors as flavor_schemas
 from nova_lite.api.compute.schemas import instance_actions as instance_action_schemas
@@ -58,7 +59,7 @@ _SERVERS = (
 
 
 def _action(name, handler, rule, body, **more) -> Route:  # type: ignore[no-untyped-def]
-    return _r("POST", f"{_SERVER}/action", handler, rule, action=name, body=body, **more)
+    return _r("POST", f"{_SERVER}/action", after_unseen(handler), rule, action=name, body=body, **more)
 
 
 _ACTIONS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from pathlib import Path
 
@@ -23,8 +24,9 @@ class Fetcher:
 
     def fetch(self, source: MoveSource, server_id: ServerId, folder: Path, stop: threading.Event) -> None:
         """Bring all files that a door offers of a server into a folder. May be repeated. Raises: VirtError, Stopped."""
+        work = contextvars.copy_context()  # progress is told from the connections' threads, and is of this thread's work
         try:
-            fetch(source, server_id, folder, stop, _tell, how=self._how)
+            fetch(source, server_id, folder, stop, lambda done, total: work.run(_tell, done, total), how=self._how)
         except FetchError as error:
             raise VirtError(error.message, code=error.code) from error
         except FetchStopped as error:

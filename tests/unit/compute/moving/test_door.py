@@ -12,9 +12,11 @@ import time
 
 import pytest
 
+from nova_lite.compute import effort
 from nova_lite.compute.moving import certificate, tunnel
-from nova_lite.compute.moving.door import PIECE, Door, LiveOffer, Offer
+from nova_lite.compute.moving.door import PIECE, Door, LiveOffer, Offer, _Handler
 from nova_lite.compute.moving.fetch import FetchError, Fetching, fetch
+from nova_lite.compute.virt.fetching import Fetcher
 from nova_lite.image.client import Stopped
 from nova_lite.rpc.commands import MoveSource
 
@@ -101,6 +103,45 @@ def test_what_an_earlier_try_left_is_used_where_it_is_right_and_mended_where_not
     stage.fetch()
 
     assert (stage.here / "root.qcow2").read_bytes() == content
+
+
+def test_a_hole_that_an_earlier_try_filled_is_empty_again(stage):
+    os.truncate(stage.file("disk.raw", b"x"), 3 * PIECE)
+    stage.here.mkdir()
+    (stage.here / ".disk.raw.part").write_bytes(b"x" + os.urandom(3 * PIECE - 1))
+
+    stage.fetch()
+
+    assert (stage.here / "disk.raw").read_bytes() == b"x" + bytes(3 * PIECE - 1)
+
+
+@pytest.mark.parametrize("content", [bytes(100), b"y" * 100, b""])
+def test_a_file_that_becomes_shorter_is_not_taken_for_whole(stage, monkeypatch, content):
+    path = stage.file("root.qcow2", os.urandom(PIECE + 200))
+    manifest = _Handler._manifest
+
+    def tell_and_shorten(self, offer):
+        manifest(self, offer)
+        path.write_bytes(bytes(PIECE) + content)
+
+    monkeypatch.setattr(_Handler, "_manifest", tell_and_shorten)
+
+    with pytest.raises(FetchError, match="does not give"):
+        stage.fetch()
+
+    assert not (stage.here / "root.qcow2").exists()
+
+
+def test_pieces_come_over_two_connections_and_the_works_own_progress_is_told(stage, monkeypatch):
+    monkeypatch.setattr("nova_lite.compute.moving.fetch.TELL_S", 0.0)
+    stage.file("root.qcow2", os.urandom(4 * PIECE))
+    told, both, stream = [], threading.Barrier(2), _Handler._stream
+    monkeypatch.setattr(_Handler, "_stream", lambda *given: (both.wait(20), stream(*given)))
+
+    with effort.measured(effort.Effort(tell=told.append)):
+        Fetcher(QUICK).fetch(stage.source(), SERVER, stage.here, threading.Event())
+
+    assert [progress.disk_processed for progress in told] == [PIECE, 2 * PIECE, 3 * PIECE, 4 * PIECE, 4 * PIECE]
 
 
 @pytest.mark.parametrize("changes", [{"token": "another"}, {"host": "h2"}, {"token": ""}])
