@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import os
 import subprocess
@@ -9,14 +10,24 @@ import sys
 import time
 import uuid
 
+import falcon.testing
 import pytest
 from real.ceph import POOL
 
 from nova_lite import errors
+from nova_lite.api.app import make_app
+from nova_lite.api.parts import Parts
+from nova_lite.conf.image import ImageOptions
+from nova_lite.context import Context
+from nova_lite.db import schema
+from nova_lite.db.engine import Database
+from nova_lite.identity.policy import Policy
+from nova_lite.image.service import make_images
 from nova_lite.image.stores import ceph as library
 from nova_lite.image.stores import rbd, writers
 from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.registry import make_store
+from nova_lite.workflows.desk import Desk
 
 pytestmark = [pytest.mark.ceph, pytest.mark.timeout(300)]
 
@@ -31,6 +42,21 @@ for number in range(1000):
         print("under way", flush=True)
     if number > 20:
         time.sleep(0.2)
+"""
+FORKED = """
+import os, sys
+from nova_lite.image.stores.registry import make_store
+store = make_store(sys.argv[1])
+def read():
+    opened = store.open(sys.argv[2], 0, 4)
+    data = opened.read()
+    opened.close()
+    return data
+assert read() == b"data"
+child = os.fork()
+if child == 0:
+    os._exit(0 if read() == b"data" and store.list_strays({sys.argv[2]}) == [] else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), read().decode())
 """
 
 
@@ -297,3 +323,60 @@ def test_who_may_not_come_in_hears_of_an_outage_and_the_log_of_no_key(store, cep
 
     assert "Ceph cannot be reached" in caplog.text
     assert key not in caplog.text + repr(caught.value)
+
+
+def test_a_process_that_is_forked_after_the_first_use_works_too(store, ceph):
+    location = put(store, b"data")
+
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, ceph.url(), location], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0 data\n", "")
+
+
+def test_many_read_and_write_at_once(store, ceph):
+    pieces = [os.urandom(9 * MIB) for _ in range(8)]
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        locations = list(threads.map(lambda data: put(store, data), pieces))
+        read_back = list(threads.map(lambda location: read(store, location, 0, 9 * MIB), locations * 3))
+
+    assert read_back == pieces * 3
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        list(threads.map(store.delete, locations * 2))  # each by two at once
+    assert store.sweep(set()).orphans == 0
+    assert left_in(ceph) == []
+
+
+class Anybody:
+    """Takes every token."""
+
+    def check(self, token, request_id, call=None):
+        return Context(request_id=request_id, user_id="u", project_id="p", roles=frozenset({"member", "reader"}))
+
+
+def test_an_image_lives_from_its_upload_to_its_deletion_by_the_api(store, ceph, tmp_path):
+    database = Database(f"sqlite:///{tmp_path}/images.db")
+    schema.create_all(database)
+    images = make_images(database, tmp_path, ImageOptions(store=ceph.url()), "http://cloud.test")
+    parts = Parts(database=database, tokens=Anybody(), policy=Policy(), images=images, desk=Desk(database=database, ring=print))
+    client = falcon.testing.TestClient(make_app(parts, ["image"]), headers={"X-Auth-Token": "any"})
+    data = os.urandom(9 * MIB)
+    made = client.simulate_post("/image/v2/images", json={"disk_format": "raw", "container_format": "bare"}).json["id"]
+    path = f"/image/v2/images/{made}"
+
+    stored = client.simulate_put(f"{path}/file", body=data, headers={"Content-Type": "application/octet-stream"})
+    part = client.simulate_get(f"{path}/file", headers={"Range": "bytes=8388600-8388620"})
+    whole = client.simulate_get(f"{path}/file")
+    [name] = store.cluster().names()
+    ceph.run_rbd("clone", f"{POOL}/{name}@snap", f"{POOL}/volume")
+    refused = client.simulate_delete(path)
+    ceph.run_rbd("rm", "--no-progress", f"{POOL}/volume")
+    deleted = client.simulate_delete(path)
+    database.dispose()
+
+    assert (stored.status_code, part.content, whole.content) == (204, data[8388600:8388621], data)
+    assert name.startswith(f"{made}.")
+    assert (refused.status_code, deleted.status_code) == (409, 204)
+    assert left_in(ceph) == []
