@@ -163,7 +163,8 @@ def test_a_full_pool_is_told_before_or_while_it_fills_and_keeps_nothing(store, c
         with pytest.raises(errors.InsufficientStorage):
             store.begin(new_key(), 10 * MIB)
         with pytest.raises(errors.InsufficientStorage):
-            writing.append(os.urandom(16 * MIB))
+            for _ in range(5):  # more than may be under way
+                writing.append(os.urandom(8 * MIB))
         writing.close()
         assert left_in(ceph) == []
     finally:
@@ -241,6 +242,7 @@ def test_a_writer_that_was_held_for_dead_can_write_nothing_any_more(store, ceph,
     swept = store.sweep(set())
     with pytest.raises(errors.Unavailable):
         writing.append(os.urandom(16 * MIB))
+        writing.finalize()
     writing.close()
 
     assert alive

@@ -6,6 +6,7 @@ of its bounds one after another.
 
 from __future__ import annotations
 
+import collections
 import ctypes
 import dataclasses
 import errno
@@ -24,6 +25,7 @@ HABITS = {"rbd_cache": "false", "log_to_stderr": "false", "err_to_stderr": "fals
 MAY_RENEW, MUST_RENEW = 1, 2  # LIBRADOS_LOCK_FLAG_*
 ORDER = 2  # RBD_IMAGE_OPTION_ORDER
 OBJECT_BITS = 23  # an image lies in objects of 8 MiB
+AT_ONCE = 3  # writes under way of one image
 ROOM = 64 << 10  # bytes for names that a call gives back
 
 _P, _S, _Z = c_void_p, c_char_p, c_size_t
@@ -62,7 +64,11 @@ _RBD: dict[str, tuple[Any, ...]] = {
     "rbd_get_size": (_P, POINTER(c_uint64)),
     "rbd_resize": (_P, c_uint64),
     "rbd_read2": (_P, c_uint64, _Z, _P, c_int),
-    "rbd_write2": (_P, c_uint64, _Z, _S, c_int),
+    "rbd_aio_create_completion": (_P, _P, POINTER(_P)),
+    "rbd_aio_write2": (_P, c_uint64, _Z, _S, _P, c_int),
+    "rbd_aio_wait_for_complete": (_P,),
+    "rbd_aio_get_return_value": (_P,),
+    "rbd_aio_release": (_P,),
     "rbd_flush": (_P,),
     "rbd_snap_create": (_P, _S),
     "rbd_snap_protect": (_P, _S),
@@ -74,7 +80,7 @@ _RBD: dict[str, tuple[Any, ...]] = {
     "rbd_watchers_list": (_P, _P, POINTER(_Z)),
 }
 _GIVES: dict[str, Any] = {
-    "rados_list_lockers": c_ssize_t, "rbd_read2": c_ssize_t, "rbd_write2": c_ssize_t,
+    "rados_list_lockers": c_ssize_t, "rbd_read2": c_ssize_t, "rbd_aio_get_return_value": c_ssize_t, "rbd_aio_release": None,
     "rados_shutdown": None, "rados_buffer_free": None, "rados_set_pool_full_try": None, "rados_getxattrs_end": None,
     "rbd_image_options_create": None, "rbd_image_options_destroy": None,
 }  # fmt: skip
@@ -262,6 +268,7 @@ class RbdImage:
     def __init__(self, handle: c_void_p) -> None:
         """Made by `Cluster.open` only."""
         self._open_handle: c_void_p | None = handle
+        self._under_way: collections.deque[tuple[c_void_p, bytes]] = collections.deque()
 
     @property
     def _handle(self) -> c_void_p:
@@ -274,7 +281,9 @@ class RbdImage:
         """Let go of it. May be repeated. Raises: OSError."""
         handle, self._open_handle = self._open_handle, None
         if handle is not None:
-            call("rbd_close", handle)
+            call("rbd_close", handle)  # this waits for what is under way, which needs its bytes until then
+            while self._under_way:
+                call("rbd_aio_release", self._under_way.popleft()[0])
 
     def header(self) -> str:
         """Name the object that is the image's head."""
@@ -299,14 +308,32 @@ class RbdImage:
         return room.raw[:read]
 
     def write(self, start: int, data: bytes) -> None:
-        """Write, inside its size. Raises: OSError."""
-        written = call("rbd_write2", self._handle, start, len(data), data, 0)
-        if written != len(data):
-            raise OSError(errno.EIO, "a part was written only")
+        """Begin to write, inside its size, as soon as fewer than `AT_ONCE` are under way. Raises: OSError, of those also."""
+        handle, done = self._handle, c_void_p()
+        self._wait_until(AT_ONCE - 1)
+        call("rbd_aio_create_completion", None, None, byref(done))
+        try:
+            call("rbd_aio_write2", handle, start, len(data), data, done, 0)
+        except OSError:
+            call("rbd_aio_release", done)
+            raise
+        self._under_way.append((done, data))
 
     def flush(self) -> None:
         """Have all that was written be durable. Raises: OSError."""
+        self._wait_until(0)
         call("rbd_flush", self._handle)
+
+    def _wait_until(self, most: int) -> None:
+        """Wait for the first writes until no more than `most` are under way."""
+        while len(self._under_way) > most:
+            done, _ = self._under_way[0]
+            call("rbd_aio_wait_for_complete", done)
+            self._under_way.popleft()
+            try:
+                call("rbd_aio_get_return_value", done)
+            finally:
+                call("rbd_aio_release", done)
 
     def watchers(self) -> int:
         """Count who has the image open, with this one; the dead are counted for half a minute. Raises: OSError."""
