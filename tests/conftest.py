@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from real import ceph as ceph_servers
-from real import databases
+from real import databases, swift
 
 HERE = Path(__file__).parent
 ONLY_WITH_ALL = {"systemd": "boots a container with systemd", "long": "takes minutes", "ceph": "needs a Ceph of its own"}
@@ -66,10 +66,17 @@ def ceph() -> Iterator[ceph_servers.Ceph]:
         cluster.remove()
 
 
+def _left_out() -> dict[str, str]:
+    """Name the marks whose tests do not run now, each with the reason."""
+    missing = {} if swift.installed() else {"swift": "Swift is not installed"}
+    return ONLY_WITH_ALL | missing
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--all"):
         return
-    left_out = [item for item in items if any(item.get_closest_marker(name) for name in ONLY_WITH_ALL)]
+    marks = _left_out()
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in marks)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
@@ -78,7 +85,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.getoption("--all"):
         return
+    marks = _left_out()
     for path in sorted(HERE.rglob("test_*.py")):
         text = path.read_text(encoding="utf-8")
-        for why in (why for name, why in ONLY_WITH_ALL.items() if f"mark.{name}" in text):
+        for why in (why for name, why in marks.items() if f"mark.{name}" in text):
             terminalreporter.write_line(f"LEFT OUT {path.relative_to(HERE.parent)}: {why}; ./run-tests --all")

@@ -129,16 +129,21 @@ def keystone_side(server: Keystone) -> Side:
     return Side("keystone", server.url, send)
 
 
-def our_side(folder: Path) -> Side:
-    """Make an embedded Identity with the same first records, and speak with it."""
+def our_app(folder: Path, public_url: str) -> falcon.App:
+    """Make an embedded Identity with Keystone's first records."""
     database = Database(f"sqlite:///{folder / 'cloud.db'}")
     create_all(database)
-    bootstrap(database, admin_password=PASSWORD, demo_password=PASSWORD, region="RegionOne", public_url="http://cloud.test")
+    bootstrap(database, admin_password=PASSWORD, demo_password=PASSWORD, region="RegionOne", public_url=public_url)
     ensure_all_keys(folder, SystemClock().wall())
     identity = make_identity(database, folder, IdentityOptions(), SystemClock())
     desk = Desk(database=database, ring=lambda operation_id: None)
     parts = Parts(database=database, tokens=identity.tokens, policy=Policy(), identity=identity, desk=desk)
-    client = falcon.testing.TestClient(make_app(parts, ["identity"]))
+    return make_app(parts, ["identity"])
+
+
+def our_side(folder: Path) -> Side:
+    """Make an embedded Identity with the same first records, and speak with it."""
+    client = falcon.testing.TestClient(our_app(folder, "http://cloud.test"))
 
     def send(method: str, path: str, query: str, headers: dict[str, str], content: bytes | None) -> Got:
         given = headers | {"Host": "cloud.test"}

@@ -99,7 +99,10 @@ class Store(Protocol):
         """Give the number of bytes. Raises: NotFound; Unavailable."""
 
     def delete(self, location: str) -> None:
-        """Free the space; whoever reads it already reads on. May be repeated. Raises: Unavailable."""
+        """Free the space; whoever reads it already reads on, of large objects of Swift no further than the present segment.
+
+        May be repeated. Raises: Unavailable.
+        """
 
     def list_strays(self, kept: Collection[str]) -> list[str]:
         """Name what a sweep would remove by now. Raises: Unavailable."""

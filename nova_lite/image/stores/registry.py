@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nova_lite import errors
 from nova_lite.conf.image import ImageOptions, WebRules
-from nova_lite.image.stores import filesystem, http
+from nova_lite.image.stores import filesystem, http, swift, swift_api
 from nova_lite.image.stores.base import Store
 from nova_lite.image.stores.several import Stores
 
@@ -17,6 +17,8 @@ ANY_PUBLIC = WebRules()
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}", re.ASCII)
 _POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
+_INTERFACES = ("public", "internal", "admin")
 _NAMED = re.compile(r"([^:/=]*)=(.*)", re.DOTALL)
 
 
@@ -83,11 +85,39 @@ def _rbd(url: urllib.parse.SplitResult, name: str, _web: WebRules) -> Store:
     return rbd.RbdStore(place, name=name)
 
 
+def _swift(url: urllib.parse.SplitResult, name: str, _web: WebRules) -> Store:
+    """`swift://container/prefix?auth_url=https://host/v3&credentials=/etc/nova-lite/swift.ini&region=x&interface=internal`."""
+    query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+    if "@" in url.netloc:
+        raise errors.ConfigError("[image] store: credentials of Swift do not belong into the URL; write credentials=/a/file.")
+    values = {option: query.pop(option, None) for option in ("auth_url", "endpoint", "region", "cafile")}
+    interface, credentials = query.pop("interface", "public"), query.pop("credentials", "")
+    files = [text for text in (credentials, values["cafile"]) if text is not None and not text.startswith("/")]
+    if query or files or not values["auth_url"] or interface not in _INTERFACES or not _CONTAINER.fullmatch(url.netloc):
+        raise errors.ConfigError(
+            "[image] store: Swift is written swift://container/prefix?auth_url=URL&credentials=/a/file, and may have "
+            f"&region=NAME, &interface={'|'.join(_INTERFACES)}, &endpoint=URL and &cafile=/a/file."
+        )
+    for address in (text for text in (values["auth_url"], values["endpoint"]) if text is not None):
+        parts = urllib.parse.urlsplit(address)
+        if parts.scheme not in ("http", "https") or "@" in parts.netloc:
+            raise errors.ConfigError(
+                "[image] store: auth_url and endpoint of Swift are http or https URLs without credentials."
+            )
+    prefix = urllib.parse.unquote(url.path).strip("/")
+    place = swift_api.Place(
+        container=url.netloc, prefix=f"{prefix}/" if prefix else "", credentials=Path(credentials), interface=interface,
+        auth_url=str(values["auth_url"]), endpoint=values["endpoint"], region=values["region"], cafile=values["cafile"],
+    )  # fmt: skip
+    return swift.SwiftStore(place, name=name)
+
+
 MAKERS: dict[str, Callable[[urllib.parse.SplitResult, str, WebRules], Store]] = {
     filesystem.SCHEME: _filesystem,
     http.TYPE: _http,
     "s3": _s3,
     "rbd": _rbd,
+    swift.SCHEME: _swift,
 }
 
 

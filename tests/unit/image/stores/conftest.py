@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.server
 import ipaddress
 import os
@@ -15,15 +16,15 @@ import time
 import uuid
 
 import pytest
+from real import swift as swift_servers
+from unit.image.stores.swift_fake import SECRET, FakeSwift
 
 from nova_lite.conf.image import WebRules
 from nova_lite.image.stores import ceph as ceph_library
-from nova_lite.image.stores import filesystem, rbd
+from nova_lite.image.stores import filesystem, rbd, swift, swift_api
 from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.http import HttpStore
 from nova_lite.image.stores.registry import make_store
-
-SECRET = "not-to-be-told"
 
 
 class Kit:
@@ -187,6 +188,66 @@ def rbd_kit(ceph, monkeypatch, tmp_path):
     notes = (name.removeprefix("lock.") for name in store.cluster().notes(rbd.UPLOADS))
     for name in {*store.cluster().names(), *notes}:
         store._remove_stray(f"incoming/{name}")
+
+
+# -- Swift ------------------------------------------------------------------------------------------------------------------
+
+
+class SwiftKit(Kit):
+    """`address`: of the login; the container is made by this."""
+
+    def __init__(self, address, monkeypatch, tmp_path, *, in_memory):
+        credentials = tmp_path / "swift.ini"
+        credentials.touch(mode=0o600)
+        credentials.write_text(f"[swift]\nuser = test:tester\nkey = {SECRET}\n")
+        self.container, self.in_memory = f"c{uuid.uuid4().hex[:12]}", in_memory
+        url = f"cloud=swift://{self.container}/images?auth_url={address}&credentials={credentials}"
+        super().__init__(url, monkeypatch)
+        self.store.segment_bytes = 1 << 20
+        monkeypatch.setattr(swift_api, "TRIES", 1 if in_memory else 3)
+        self.store.api._call("PUT", None)
+
+    def everything(self):
+        place = dataclasses.replace(self.store.api._place, prefix="")
+        return [one.name for one in swift_api.SwiftApi(place).entries("")]
+
+    def make_all_old(self):
+        self.monkeypatch.setattr(swift, "ORPHAN_AGE_S", -3600.0)
+
+    def go_away(self):
+        self.monkeypatch.setattr(swift_api, "TRIES", 0)
+        self.store = make_store(self.url.replace(re.search(r":(\d+)/", self.url)[1], str(free_port())))
+
+
+@pytest.fixture
+def fake_swift():
+    with FakeSwift() as server:
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def swift_kit(fake_swift, monkeypatch, tmp_path):
+    return SwiftKit(f"{fake_swift.url}/auth/v1.0", monkeypatch, tmp_path, in_memory=True)
+
+
+@pytest.fixture(scope="session")
+def real_swift():
+    """Run Swift's own servers."""
+    why_not = swift_servers.reason_against()
+    if why_not:
+        pytest.skip(why_not)
+    server = swift_servers.Swift()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def real_swift_kit(real_swift, monkeypatch, tmp_path):
+    return SwiftKit(real_swift.auth_url, monkeypatch, tmp_path, in_memory=False)
 
 
 # -- HTTP -------------------------------------------------------------------------------------------------------------------
