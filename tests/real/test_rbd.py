@@ -204,7 +204,7 @@ def test_storage_that_hangs_is_unavailable_in_bounded_time_and_what_was_half_is_
     finally:
         ceph.revive("osd")
 
-    assert asked < 30
+    assert asked < 45  # six questions, each of a few times two seconds
     assert closed < 1
     later = make_store(ceph.url())
     assert read(later, location, 0, 5) == b"known"
