@@ -312,12 +312,15 @@ class Cloud:
         """List all servers of the project by id."""
         return {server["id"]: server for server in self.compute("GET", "/servers/detail?limit=1000")["servers"]}
 
-    def is_ready(self) -> bool:
+    def serves(self) -> bool:
+        """Whether every api answers."""
         try:
-            for port in self.ports:
-                if requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code != 200:
-                    return False
+            return all(requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code == 200 for port in self.ports)
         except requests.RequestException:
+            return False
+
+    def is_ready(self) -> bool:
+        if not self.serves():
             return False
         with self.database.read() as tx:
             up = sum(host.up for host in hosts.list_hosts(tx))
