@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from real import ceph as ceph_servers
 from real import databases, swift
 
 HERE = Path(__file__).parent
-ONLY_WITH_ALL = {"systemd": "boots a container with systemd", "long": "takes minutes"}
+ONLY_WITH_ALL = {"systemd": "boots a container with systemd", "long": "takes minutes", "ceph": "needs a Ceph of its own"}
 ENGINES = {"sqlite": (), "postgres": (pytest.mark.postgres,), "mariadb": (pytest.mark.mariadb,)}
 
 
@@ -49,6 +50,20 @@ def mariadb() -> Iterator[databases.Server]:
     """A running MariaDB."""
     with databases.mariadb() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[ceph_servers.Ceph]:
+    """A running Ceph with a pool; a test that fills or pauses it mends it again."""
+    why_not = ceph_servers.reason_against()
+    if why_not:
+        pytest.skip(why_not)
+    cluster = ceph_servers.Ceph()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.remove()
 
 
 def _left_out() -> dict[str, str]:

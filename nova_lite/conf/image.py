@@ -21,7 +21,7 @@ OPTIONS = (
         default=[],
         item_type=types.String(regex=r"^([^:/=]+=)?[a-z][a-z0-9]*:.*"),
         help="Where the bytes of images are kept: one URL, or several as NAME=URL, the default first. file:///a/folder is "
-        "shared by all control nodes where there are several; s3://bucket, swift://container and http: "
+        "shared by all control nodes where there are several; s3://bucket, swift://container, rbd://pool and http: "
         "(docs/operate/stores.md) are others. By default the folder images in state_dir.",
     ),
     cfg.ListOpt(

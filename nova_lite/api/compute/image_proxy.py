@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from nova_lite import errors
@@ -14,7 +15,7 @@ from nova_lite.api.image.lookup import guard_of
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.db.images import ImageFilter, ImagePage
-from nova_lite.image import records
+from nova_lite.image import lending, records
 from nova_lite.image.access import is_own, viewer_of
 from nova_lite.image.protections import READ
 from nova_lite.model.image import Image, ImageStatus
@@ -94,9 +95,9 @@ def _image(request: Request, tx: Tx, *, lock: bool = False) -> Image:
     return records.get(tx, request.params["image_id"], viewer_of(request.context), lock=lock)
 
 
-def _own_image(request: Request, tx: Tx) -> Image:
+def _own_image(request: Request, tx: Tx, *, lock: bool = True) -> Image:
     """Read an image that the caller may change. Raises: NotFound; Forbidden."""
-    image = _image(request, tx, lock=True)
+    image = _image(request, tx, lock=lock)
     if not (request.context.is_admin or is_own(image, viewer_of(request.context))):
         raise errors.Forbidden("You are not allowed to change this image.")
     return image
@@ -110,6 +111,8 @@ def show_image(request: Request) -> Answer:
 
 def delete_image(request: Request) -> Answer:
     """Delete one of the project's own."""
+    find = partial(_own_image, request, lock=False)
+    lending.require_unused(request.parts.images.store, request.parts.database, find)
 
     def work(tx: Tx) -> None:
         image = _own_image(request, tx)

@@ -11,7 +11,7 @@ from nova_lite import errors
 from nova_lite.api.body import media_type
 from nova_lite.api.image import fields, filters, patch
 from nova_lite.api.image.imports import methods
-from nova_lite.api.image.lookup import get_image, guard_of, target_of
+from nova_lite.api.image.lookup import get_image, guard_of, require_unused, target_of
 from nova_lite.api.image.views import images as views
 from nova_lite.api.pages import cut, next_query
 from nova_lite.api.route import Answer, Request
@@ -119,6 +119,7 @@ def update_image(request: Request) -> Answer:
 
 def delete_image(request: Request) -> Answer:
     """DELETE /images/{image_id}."""
+    require_unused(request)
 
     def work(tx: Tx) -> None:
         image = get_image(tx, request, lock=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from nova_lite.api.route import Request
 from nova_lite.db.engine import Tx
-from nova_lite.image import records
+from nova_lite.image import lending, records
 from nova_lite.image.access import viewer_of
 from nova_lite.image.protections import Guard
 from nova_lite.model.image import Image, Visibility
@@ -17,6 +17,11 @@ def get_image(tx: Tx, request: Request, *, rule: str | None = None, lock: bool =
     image = records.get(tx, request.params["image_id"], viewer_of(request.context), lock=lock)
     request.enforce(rule, target=target_of(image, request))
     return image
+
+
+def require_unused(request: Request, store: str | None = None) -> None:
+    """See that nobody stands on the bytes of the path's image, or of its copy in one store. Raises: as `lending` does."""
+    lending.require_unused(request.parts.images.store, request.parts.database, lambda tx: get_image(tx, request), store)
 
 
 def guard_of(request: Request) -> Guard:

@@ -6,13 +6,13 @@ import re
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.image.lookup import get_image
+from nova_lite.api.image.lookup import get_image, require_unused
 from nova_lite.api.image.views.images import HASH
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.image import copies, quotas, records
 from nova_lite.image.access import ANYTHING
-from nova_lite.image.stores.base import Store, store_name
+from nova_lite.image.stores.base import LendingStore, Store, store_name
 from nova_lite.image.stores.http import TYPE, http_store
 from nova_lite.model.image import ImageStatus
 from nova_lite.workflows import import_image
@@ -45,6 +45,7 @@ def _summary(request: Request, store: Store) -> dict[str, Any]:
 def delete_from_store(request: Request) -> Answer:
     """DELETE /stores/{store_id}/{image_id}: refused for the last copy."""
     store_id = request.params["store_id"]
+    require_unused(request, store_id)
 
     def work(tx: Tx) -> None:
         image = get_image(tx, request, lock=True)
@@ -75,8 +76,10 @@ def list_locations(request: Request) -> Answer:
 
 
 def _url(request: Request, location: str) -> str:
-    """Give a location as others know it: of a web server's file its URL."""
+    """Give a location as others know it: of a web server's file, and of what can be cloned, its URL."""
     store = request.parts.images.store.find(store_name(location))
+    if isinstance(store, LendingStore):
+        return store.url_of(location)
     return location.partition(":")[2] if store is not None and store.type == TYPE else location
 
 

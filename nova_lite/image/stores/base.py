@@ -118,6 +118,17 @@ class Store(Protocol):
 
 
 @runtime_checkable
+class LendingStore(Protocol):
+    """A store whose bytes others may use where they lie, by clones that cannot be without them. It deletes none of those."""
+
+    def require_unused(self, location: str) -> None:
+        """Do nothing unless something stands on the bytes. Raises: Conflict; NotFound; Unavailable."""
+
+    def url_of(self, location: str) -> str:
+        """Give the URL by which others use the bytes. Raises: NotFound; Unavailable."""
+
+
+@runtime_checkable
 class PartStore(Protocol):
     """A store that can keep half an upload; one that cannot takes uploads whole only.
 

@@ -16,6 +16,7 @@ from nova_lite.image.stores.several import Stores
 ANY_PUBLIC = WebRules()
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,62}", re.ASCII)
+_POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}", re.ASCII)
 _INTERFACES = ("public", "internal", "admin")
 _NAMED = re.compile(r"([^:/=]*)=(.*)", re.DOTALL)
@@ -65,6 +66,25 @@ def _s3(url: urllib.parse.SplitResult, name: str, _web: WebRules) -> Store:
     return s3.S3Store(place, name=name)
 
 
+def _rbd(url: urllib.parse.SplitResult, name: str, _web: WebRules) -> Store:
+    """`rbd://pool?user=glance&conf=/etc/ceph/ceph.conf&keyring=/etc/ceph/ceph.client.glance.keyring`."""
+    from nova_lite.image.stores import ceph, rbd  # so that nobody loads what he does not have
+
+    query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+    user, config, keyring = query.pop("user", "nova-lite"), query.pop("conf", "/etc/ceph/ceph.conf"), query.pop("keyring", None)
+    if "@" in url.netloc:
+        raise errors.ConfigError("[image] store: a key of Ceph does not belong into the URL; write user=NAME&keyring=/a/file.")
+    files = [path for path in (config, keyring) if path is not None and not path.startswith("/")]
+    if query or url.path.strip("/") or files or not _POOL.fullmatch(url.netloc) or not _POOL.fullmatch(user):
+        raise errors.ConfigError("[image] store: Ceph is written rbd://POOL?user=NAME&conf=/a/file&keyring=/a/file.")
+    try:
+        ceph.library()
+    except (OSError, AttributeError) as error:
+        raise errors.ConfigError("[image] store: Ceph needs its library, of Ceph 16 or newer: apt install librbd1.") from error
+    place = ceph.Place(pool=url.netloc, user=user, config=Path(config), keyring=Path(keyring) if keyring is not None else None)
+    return rbd.RbdStore(place, name=name)
+
+
 def _swift(url: urllib.parse.SplitResult, name: str, _web: WebRules) -> Store:
     """`swift://container/prefix?auth_url=https://host/v3&credentials=/etc/nova-lite/swift.ini&region=x&interface=internal`."""
     query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
@@ -96,6 +116,7 @@ MAKERS: dict[str, Callable[[urllib.parse.SplitResult, str, WebRules], Store]] = 
     filesystem.SCHEME: _filesystem,
     http.TYPE: _http,
     "s3": _s3,
+    "rbd": _rbd,
     swift.SCHEME: _swift,
 }
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Sequence
 
 from nova_lite import errors
-from nova_lite.image.stores.base import Bytes, PartStore, PartWriting, Store, Swept, Writing, store_name
+from nova_lite.image.stores.base import Bytes, LendingStore, PartStore, PartWriting, Store, Swept, Writing, store_name
 from nova_lite.image.stores.http import Referring, http_store
 
 LOG = logging.getLogger(__name__)
@@ -91,6 +91,23 @@ class Stores:
     def delete(self, location: str) -> None:
         """Free the space. May be repeated. Raises: as `open`."""
         self._of(location).delete(location)
+
+    def lends(self) -> bool:
+        """Whether any store's bytes may be in use by others."""
+        return any(isinstance(store, LendingStore) for store in self._stores)
+
+    def require_unused(self, locations: Collection[str]) -> None:
+        """Do nothing unless something stands on some bytes. One that is away is not waited for: it deletes none in use.
+
+        Raises: Conflict.
+        """
+        for location in locations:
+            store = self.find(store_name(location))
+            if isinstance(store, LendingStore):
+                try:
+                    store.require_unused(location)
+                except (errors.NotFound, errors.Unavailable) as error:
+                    LOG.warning("Nobody knows whether bytes are in use: %s", error.message, extra={"action": "delete"})
 
     def list_strays(self, kept: Collection[str]) -> list[str]:
         """Name what a sweep would remove, each after its store; a store that is away is left out."""

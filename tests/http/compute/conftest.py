@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,8 @@ from nova_lite import errors
 from nova_lite.conf.scheduler import SchedulerOptions
 from nova_lite.durable import journal
 from nova_lite.image import records as image_records
+from nova_lite.image.stores.filesystem import FilesystemStore
+from nova_lite.image.stores.several import Stores
 from nova_lite.inventory import hosts
 from nova_lite.model.console import ConsolePlace
 from nova_lite.model.diagnostics import CpuUse, Diagnostics, DiskUse, Flow, NicUse
@@ -46,6 +49,8 @@ def number(index):
 
 class Images:
     """Images by name, each with an id that stories know."""
+
+    store = Stores([FilesystemStore(Path("/nowhere"))])  # nothing is kept
 
     def __init__(self):
         self.ids = {name: number(900 + index) for index, name in enumerate(IMAGES)}

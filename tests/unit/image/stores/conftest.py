@@ -20,7 +20,8 @@ from real import swift as swift_servers
 from unit.image.stores.swift_fake import SECRET, FakeSwift
 
 from nova_lite.conf.image import WebRules
-from nova_lite.image.stores import filesystem, swift, swift_api
+from nova_lite.image.stores import ceph as ceph_library
+from nova_lite.image.stores import filesystem, rbd, swift, swift_api
 from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.http import HttpStore
 from nova_lite.image.stores.registry import make_store
@@ -146,6 +147,47 @@ def s3_kit(s3_server, tmp_path, monkeypatch, credentials):
     bucket = f"b{uuid.uuid4().hex[:12]}"
     url = f"cloud=s3://{bucket}/images?endpoint={endpoint}&credentials={credentials}"
     return S3Kit(url, monkeypatch, bucket, endpoint)
+
+
+# -- Ceph -------------------------------------------------------------------------------------------------------------------
+
+
+class RbdKit(Kit):
+    def __init__(self, ceph, monkeypatch, tmp_path):
+        super().__init__(ceph.url(), monkeypatch)
+        self.ceph = ceph
+        self._tmp_path = tmp_path
+
+    def everything(self):
+        """Name the uploads that left an image or a note, and the objects that belong to no image."""
+        cluster = self.store.cluster()
+        names, own = set(cluster.names()), {rbd.UPLOADS}
+        for name in names:
+            image = cluster.open(name)
+            own |= {f"rbd_id.{name}", image.header().partition(".")[2]}
+            image.close()
+        strange = [name for name in self.ceph.objects() if name not in own and name.split(".")[1] not in own]
+        return [*(names | {note.removeprefix("lock.") for note in cluster.notes(rbd.UPLOADS)}), *strange]
+
+    def make_all_old(self):
+        self.monkeypatch.setattr(rbd, "ORPHAN_AGE_S", -3600.0)
+
+    def go_away(self):
+        self.monkeypatch.setitem(ceph_library.PATIENCE, "client_mount_timeout", "1")
+        config = self._tmp_path / "away.conf"
+        config.write_text(re.sub(r":\d+", f":{free_port()}", self.ceph.config.read_text()))
+        self.store = make_store(self.url.replace(str(self.ceph.config), str(config)))
+
+
+@pytest.fixture
+def rbd_kit(ceph, monkeypatch, tmp_path):
+    """Give the kit; what a test leaves is not the next one's."""
+    kit = RbdKit(ceph, monkeypatch, tmp_path)
+    yield kit
+    store = make_store(kit.url)
+    notes = (name.removeprefix("lock.") for name in store.cluster().notes(rbd.UPLOADS))
+    for name in {*store.cluster().names(), *notes}:
+        store._remove_stray(f"incoming/{name}")
 
 
 # -- Swift ------------------------------------------------------------------------------------------------------------------

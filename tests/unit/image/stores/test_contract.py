@@ -35,9 +35,10 @@ def new_key():
 
 
 REAL_SWIFT = pytest.param("real_swift", marks=pytest.mark.swift)
+REAL_CEPH = pytest.param("rbd", marks=pytest.mark.ceph)
 
 
-@pytest.fixture(params=["file", "folders", "s3", "swift", REAL_SWIFT])
+@pytest.fixture(params=["file", "folders", "s3", "swift", REAL_SWIFT, REAL_CEPH])
 def kit(request, tmp_path):
     """Give a store that takes bytes, and what it holds."""
     return request.getfixturevalue(f"{request.param}_kit")
@@ -48,7 +49,7 @@ def a_store(kit):
     return kit.store
 
 
-@pytest.fixture(params=["file", "folders", "s3", "swift", REAL_SWIFT, "http", "http_whole"])
+@pytest.fixture(params=["file", "folders", "s3", "swift", REAL_SWIFT, REAL_CEPH, "http", "http_whole"])
 def reading_kit(request):
     """Give a store that may take none, and a way to have bytes in it."""
     return request.getfixturevalue(f"{request.param}_kit")
