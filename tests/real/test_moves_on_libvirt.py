@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import subprocess
 import threading
@@ -188,3 +189,18 @@ def test_a_handing_over_that_is_stopped_leaves_the_guest_where_it_was(sides):
     assert here.driver.live.stay(ONE) is PowerState.RUNNING
     there.driver.remove_guest(ONE)
     assert (here.guests(), there.guests()) == ({ONE: PowerState.RUNNING}, {})
+
+
+def test_a_handing_over_that_was_cut_is_begun_again_at_once(sides):
+    here, there = sides
+    here.driver.ensure_guest(here.hypervisor.spec(ONE, interfaces=(interface(),)), threading.Event())
+    token = "a token of another move"
+    there.driver.live.prepare(there.hypervisor.spec(ONE, interfaces=(interface(),)), token, threading.Event())
+    stop = threading.Event()
+    threading.Timer(0.6, stop.set).start()  # the target has its ports by then
+    with contextlib.suppress(Stopped):
+        here.driver.live.migrate(ONE, there.way(token), stop)
+
+    here.driver.live.migrate(ONE, there.way(token), threading.Event())
+
+    assert (here.guests(), there.guests()) == ({}, {ONE: PowerState.RUNNING})

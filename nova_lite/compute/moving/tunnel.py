@@ -26,7 +26,7 @@ from nova_lite.rpc.commands import MoveSource
 LOG = logging.getLogger(__name__)
 CONNECT_S = 10.0
 NEAR_ADDRESS = "127.0.0.2"  # the source's ends listen here, so that one machine may be both hosts
-FIRST_PORT, PORTS = 49152 + 4096, 8192
+FIRST_PORT, PORTS = 61000, 4536  # above those that Linux gives to connections by itself (ip_local_port_range)
 HEAD_BYTES = 64 * 1024
 
 

@@ -9,8 +9,9 @@ import json
 import logging
 import tempfile
 import threading
+import time
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ LOG = logging.getLogger(__name__)
 WAITED = "live.json"  # in the guest's folder: the token's hash, and what the source has to know
 LONGEST_S = 4 * 3600.0
 LOOK_S = 0.5
+CLEARS_UP_S, AT_ONCE_S, PAUSE_S = 10.0, 5.0, 1.0
 FLAGS = (
     libvirt.VIR_MIGRATE_LIVE
     | libvirt.VIR_MIGRATE_PERSIST_DEST
@@ -158,7 +160,7 @@ class LibvirtLive:
 
         def work() -> None:
             try:
-                self._connection.run(lambda one: _migrate(one, self._host, server_id, facts, ways), timeout_s=LONGEST_S)
+                self._try(server_id, lambda one: _migrate(one, self._host, server_id, facts, ways), stop)
             except VirtError as error:
                 failed.append(error)
             finally:
@@ -170,7 +172,24 @@ class LibvirtLive:
         if failed and stop.is_set():
             raise Stopped
         if failed:
-            raise VirtError("The guest could not be handed over; it runs on where it was.", code="live")
+            raise VirtError("The guest could not be handed over; it runs on where it was.", code="live") from failed[0]
+
+    def _try(self, server_id: ServerId, act: Callable[[libvirt.virConnect], None], stop: threading.Event) -> None:
+        """Migrate; what is refused at once, again for a few seconds: a target clears up after an attempt that was cut.
+
+        Until then its ports are taken, which are the same for the same move. Raises: VirtError.
+        """
+        until = time.monotonic() + CLEARS_UP_S
+        while True:
+            began = time.monotonic()
+            try:
+                self._connection.run(act, timeout_s=LONGEST_S)
+            except VirtError:
+                now = time.monotonic()
+                if now > until or now - began > AT_ONCE_S or stop.wait(PAUSE_S):
+                    raise
+            else:
+                return
 
     def _watch(self, server_id: ServerId, stop: threading.Event) -> None:
         """Tell how far it is; give it up when that is asked."""
