@@ -86,9 +86,9 @@ def _in_time(request: Request, operation: OperationRow) -> bool:
         return True
     since, before = request.first("changes-since"), request.first("changes-before")
     moment = _updated_at(operation)
-    if since is not None and moment < times.parse(since, "changes-since"):
+    if since is not None and moment < times.bound(since, "changes-since"):
         return False
-    return before is None or moment <= times.parse(before, "changes-before")
+    return before is None or moment <= times.bound(before, "changes-before")
 
 
 def _behind(operations: list[OperationRow], marker: str | None) -> list[OperationRow]:

@@ -56,7 +56,7 @@ def _filter(request: Request) -> MigrationFilter:
     named = request.first("project_id")
     if named is not None and named != request.context.project_id:
         request.enforce(ALL_TENANTS)
-    moments = {name: times.parse(text, name) for name in TIMES.at(request.version) if (text := request.first(name)) is not None}
+    moments = {name: times.bound(text, name) for name in TIMES.at(request.version) if (text := request.first(name)) is not None}
     since, before = moments.get("changes-since"), moments.get("changes-before")
     if since is not None and before is not None and before < since:
         raise errors.BadRequest("The value of changes-since must be less than or equal to changes-before.")

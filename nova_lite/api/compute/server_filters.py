@@ -161,7 +161,7 @@ def _moment(column: str) -> Reader:
 
 def _changes(field: str) -> Reader:
     def reader(wanted: dict[str, Any], name: str, values: list[str]) -> None:
-        wanted[field] = times.parse(values[0], name)
+        wanted[field] = times.bound(values[0], name)
 
     return reader
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import time
 
 from nova_lite import errors
@@ -30,3 +31,12 @@ def parse(text: str, what: str) -> float:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=datetime.UTC)
     return moment.timestamp()
+
+
+def bound(text: str, what: str) -> float:
+    """Read `changes-since` or `changes-before`; the latter as the last moment of its second. Raises: BadRequest.
+
+    Clients are shown seconds, and ask with them for all that changed until then, as the original's database keeps no more.
+    """
+    moment = parse(text, what)
+    return math.floor(moment) + 0.999999 if what == "changes-before" else moment

@@ -15,6 +15,13 @@ def test_times_are_written_in_both_forms():
     assert times.micro(None) is None
 
 
+def test_what_changed_in_the_second_that_is_asked_for_is_among_it():
+    shown = times.iso(1_700_000_000.7)
+
+    assert times.bound(shown, "changes-since") <= 1_700_000_000.7 <= times.bound(shown, "changes-before")
+    assert times.bound(shown, "changes-before") < 1_700_000_001.0
+
+
 @pytest.mark.parametrize(
     "text",
     ["2023-11-14T22:13:20Z", "2023-11-14T22:13:20", "2023-11-14T23:13:20+01:00", "2023-11-14T23:13:20 01:00"],
