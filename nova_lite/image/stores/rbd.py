@@ -75,8 +75,9 @@ class RbdStore:
             return self._cluster[1]
 
     @contextlib.contextmanager
-    def translated(self, *, lookup: bool = False) -> Iterator[None]:
-        """Make our errors of Ceph's; in a lookup, what is missing is NotFound."""
+    def translated(self, *, lookup: bool = False, of: Cluster | None = None) -> Iterator[None]:
+        """Make our errors of Ceph's, of one connection or the present one; in a lookup, what is missing is NotFound."""
+        connection = of or (self._cluster and self._cluster[1])
         try:
             yield
         except OSError as error:
@@ -85,7 +86,9 @@ class RbdStore:
             if error.errno in FULL:
                 raise errors.InsufficientStorage("The image store is full.") from None
             if error.errno == BLOCKED:
-                self._cluster = None  # the next one is another client
+                with self._lock:
+                    if self._cluster and self._cluster[1] is connection:  # else somebody has made another one since
+                        self._cluster = None  # the next one is another client
             LOG.error("Ceph answers %s.", _said(error), extra={"action": "store"})
             raise _away() from None
 
@@ -339,7 +342,7 @@ class RbdWriting:
 
     @contextlib.contextmanager
     def _working(self) -> Iterator[None]:
-        with self._store.translated():
+        with self._store.translated(of=self._cluster):
             try:
                 yield
             except OSError as error:
@@ -370,6 +373,7 @@ class RbdRange:
         """Made by `RbdStore.open` only."""
         self._store, self._key = store, key
         self._image: RbdImage | None = image
+        self._cluster = store.cluster()
         self._next, self._end = part.start, max(part.stop, part.start)
         self._ahead = memoryview(b"")
         self._hangs = False
@@ -390,7 +394,7 @@ class RbdRange:
     def _fetch(self) -> bytes:
         if self._image is None:
             raise ValueError("the part is closed")
-        with self._store.translated():
+        with self._store.translated(of=self._cluster):
             try:
                 data = self._image.read(self._next, min(PIECE, self._end - self._next))
             except OSError:

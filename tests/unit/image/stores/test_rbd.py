@@ -568,3 +568,49 @@ def test_a_client_that_writes_another_image_is_not_shut_out_for_one_that_hung(st
     assert during == (0, [], True)
     assert after == (1, [other.cluster().address])
     assert (pool.images, pool.attributes) == ({}, {})
+
+
+def test_a_connection_that_was_made_anew_is_not_dropped_for_the_old_one(store, pool):
+    location = put(store, b"data")
+    reading, writing = store.open(location, 0, 4), store.begin(new_key(), None)
+    for call in ("read", "write", "size"):
+        pool.fail(call, errno.ESHUTDOWN, times=1)
+
+    with pytest.raises(errors.Unavailable):
+        store.size(location)
+    store.cluster()
+    with pytest.raises(errors.Unavailable):
+        reading.read()
+    with pytest.raises(errors.Unavailable):
+        writing.append(b"x" * PIECE)
+    store.cluster()
+
+    assert pool.clients == 2
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES])
+def test_a_clone_in_a_pool_that_may_not_be_read_is_one(monkeypatch, number):
+    called = []
+
+    def call(name, *arguments):
+        called.append((name, arguments[-1]))
+        if name == "rbd_list_children3":
+            raise OSError(number, "not yours")
+        return 0
+
+    monkeypatch.setattr(library, "call", call)
+
+    assert library.RbdImage(library.c_void_p(1)).has_clones("snap") is True
+    assert called[-1] == ("rbd_snap_set", None)
+
+
+def test_clones_that_cannot_be_asked_for_are_an_outage(monkeypatch):
+    def call(name, *arguments):
+        if name == "rbd_list_children3":
+            raise OSError(errno.ETIMEDOUT, "late")
+        return 0
+
+    monkeypatch.setattr(library, "call", call)
+
+    with pytest.raises(OSError, match="late"):
+        library.RbdImage(library.c_void_p(1)).has_clones("snap")
