@@ -19,7 +19,7 @@ from nova_lite.image.convert import FOLDER, Converter
 from nova_lite.image.imports import Imports
 from nova_lite.image.parts import Parts
 from nova_lite.image.reading import Reading
-from nova_lite.image.stores.base import Bytes, Store
+from nova_lite.image.stores.base import Bytes, Kept, Store
 from nova_lite.image.stores.registry import make_stores
 from nova_lite.image.stores.several import several
 from nova_lite.image.tickets import Moment, Tickets, Use
@@ -78,12 +78,9 @@ class Images:
         try:
             with contextlib.suppress(errors.Unavailable):  # of a store that is away: the others are swept all the same
                 mended = self._uploads.recover()
-            with self._database.read() as tx:
-                kept = records.kept(tx)
-            strays = self.store.list_strays(kept)
-            swept = self.store.sweep(kept)
-            if strays:
-                self._database.transact(lambda tx: records.forget_halves(tx, strays))
+            swept = self.store.sweep(Kept(self._kept))
+            if swept.halves:
+                self._database.transact(lambda tx: records.forget_halves(tx, swept.halves))
         except errors.Unavailable as error:
             LOG.warning("Leftovers of uploads stay for now: %s", error.message, extra={"action": "sweep"})
             return
@@ -92,6 +89,10 @@ class Images:
                 "Mended after uploads that were cut: %d images queued again, %d half and %d nameless files removed.",
                 mended, swept.leftovers, swept.orphans, extra={"action": "sweep"},
             )  # fmt: skip
+
+    def _kept(self) -> set[str]:
+        with self._database.read() as tx:
+            return records.kept(tx)
 
     def get_for(self, project_id: ProjectId, image_id: ImageId, *, admin: bool = False) -> Image:
         """Give an image the project may use, whatever its status. Raises: NotFound."""

@@ -127,7 +127,8 @@ class Stores:
                 done.append(store.sweep(kept))
             except errors.Unavailable as error:
                 LOG.warning("Store %s is not swept now: %s", store.name, error.message, extra={"action": "sweep"})
-        return Swept(leftovers=sum(one.leftovers for one in done), orphans=sum(one.orphans for one in done))
+        halves = tuple(key for one in done for key in one.halves)
+        return Swept(leftovers=sum(one.leftovers for one in done), orphans=sum(one.orphans for one in done), halves=halves)
 
     def _of(self, location: str) -> Store:
         store = self.find(store_name(location))

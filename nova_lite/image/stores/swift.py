@@ -130,7 +130,9 @@ class SwiftStore:
         """Remove what dead writers left, and old objects that no record names. Raises: Unavailable."""
         done = [name for name in self.list_strays(kept) if self._remove(name)]
         orphans = sum(name.startswith(KEPT) for name in done)
-        return Swept(leftovers=sum(name.startswith((SEGMENTS, PARTIAL)) for name in done), orphans=orphans)
+        halves = tuple(name.removeprefix(PARTIAL) for name in done if name.startswith(PARTIAL))
+        leftovers = len(halves) + sum(name.startswith(SEGMENTS) for name in done)
+        return Swept(leftovers=leftovers, orphans=orphans, halves=halves)
 
     def list_strays(self, kept: Collection[str]) -> list[str]:
         """Name finished objects, uploads and signs of life that a sweep would remove. Raises: Unavailable.
