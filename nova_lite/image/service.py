@@ -78,7 +78,7 @@ class Images:
         try:
             with contextlib.suppress(errors.Unavailable):  # of a store that is away: the others are swept all the same
                 mended = self._uploads.recover()
-            swept = self.store.sweep(Kept(self._kept))
+            swept = self.store.sweep(Kept(lambda: _kept(self._database)))
             if swept.halves:
                 self._database.transact(lambda tx: records.forget_halves(tx, swept.halves))
         except errors.Unavailable as error:
@@ -89,10 +89,6 @@ class Images:
                 "Mended after uploads that were cut: %d images queued again, %d half and %d nameless files removed.",
                 mended, swept.leftovers, swept.orphans, extra={"action": "sweep"},
             )  # fmt: skip
-
-    def _kept(self) -> set[str]:
-        with self._database.read() as tx:
-            return records.kept(tx)
 
     def get_for(self, project_id: ProjectId, image_id: ImageId, *, admin: bool = False) -> Image:
         """Give an image the project may use, whatever its status. Raises: NotFound."""
@@ -231,6 +227,11 @@ def make_images(database: Database, state_dir: Path, options: ImageOptions, publ
     tickets.ensure_key(path)
     conversion = Conversion(target=options.convert_to, converter=Converter(state_dir / FOLDER), inject=options.inject)
     return Images(database, make_stores(options), Tickets(path), public_url, options.web, conversion)
+
+
+def _kept(database: Database) -> set[str]:
+    with database.read() as tx:
+        return records.kept(tx)
 
 
 def _location(image: Image) -> str:

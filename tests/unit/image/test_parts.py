@@ -421,3 +421,19 @@ def test_a_half_upload_that_could_not_be_removed_is_not_forgotten(make_image, se
 
     with database.read() as tx:
         assert image_parts.announced(tx, "p", "") == (1, len(DATA))
+
+
+def test_parts_that_cannot_be_removed_do_not_hinder_bytes_from_the_beginning(
+    make_image, send, upload, store, look, monkeypatch, caplog
+):
+    def away(key):
+        raise errors.Unavailable("not there", what="the image store")
+
+    image = make_image()
+    send(image, 0, 1000)
+    monkeypatch.setattr(type(store), "drop_parts", lambda self, key: away(key))
+
+    upload(image, DATA)
+
+    assert look(image).status == ImageStatus.ACTIVE
+    assert "Parts of an image stay for now" in caplog.text

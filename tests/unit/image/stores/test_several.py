@@ -139,3 +139,19 @@ def test_what_records_name_is_read_at_the_first_look_and_again_when_that_is_old(
 
     assert looked == [0, True, False, 1, ["a:1"], 1]
     assert ("a:2" in kept, len(read)) == (True, 2)
+
+
+def test_a_half_upload_is_dropped_from_every_store_that_answers(stores, monkeypatch):
+    def away(key):
+        raise errors.Unavailable("not there", what="the image store")
+
+    key = new_key()
+    half = stores.preferring("slow").take_up(key, None, fresh=True)
+    half.append(b"half")
+    half.suspend()
+    monkeypatch.setattr(stores.find("fast"), "drop_parts", away)
+
+    with pytest.raises(errors.Unavailable):
+        stores.drop_parts(key)
+
+    assert stores.preferring("slow").take_up(key, None, fresh=False) is None
