@@ -134,7 +134,15 @@ class SwiftStore:
 
     def sweep(self, kept: Collection[str]) -> Swept:
         """Remove what dead writers left, and old objects that no record names. Raises: Unavailable."""
-        done = [name for name in self.list_strays(kept) if self._remove(name, kept)]
+        done = []
+        try:
+            for name in (strays := self.list_strays(kept)):
+                if self._remove(name, kept):
+                    done.append(name)
+        except errors.Unavailable as error:
+            if not done:
+                raise
+            LOG.warning("Some of %d leftovers stay for now: %s", len(strays), error.message, extra={"action": "sweep"})
         orphans = sum(name.startswith(KEPT) for name in done)
         halves = tuple(name.removeprefix(PARTIAL) for name in done if name.startswith(PARTIAL))
         leftovers = len(halves) + sum(name.startswith(SEGMENTS) for name in done)

@@ -573,3 +573,19 @@ def test_of_two_whose_signs_swift_both_let_in_the_last_one_holds_it(swift_kit, k
     with pytest.raises(errors.Conflict):
         store.take_up(key, None, fresh=False)
     assert store.is_alive(key)
+
+
+def test_a_sweep_that_is_cut_off_tells_what_it_removed(swift_kit, key, fail):
+    second = key_of(str(uuid.uuid4()), str(uuid.uuid4()))
+    for one in (key, second):
+        half = swift_kit.store.take_up(one, None, fresh=True)
+        half.append(bytes(MIB))
+        half.suspend()
+    swift_kit.make_all_old()
+    first, last = sorted([key, second])
+    fail(503, "PUT", last)
+
+    assert swift_kit.store.sweep(set()).halves == (first,)
+    fail(503, "PUT", last)
+    with pytest.raises(errors.Unavailable):
+        swift_kit.store.sweep(set())
