@@ -12,6 +12,7 @@ WRAPPED = ("ova", "docker", "compressed")  # containers whose bytes are no disk
 PIECES = ("aki", "ari")  # formats of what a guest boots with, beside its disk
 BOOT_FORMATS = (*PIECES, "ami", "raw")  # of what can be a kernel or a ramdisk: bytes as they are
 KERNEL, RAMDISK, COMMAND_LINE = "kernel_id", "ramdisk_id", "os_command_line"  # the properties that say how a disk is booted
+MOST_BOOT_BYTES = 1024**3  # of a kernel or a ramdisk: each guest has its own copy, beside what its flavor gives
 NO_KERNEL = "nokernel"  # Nova's word in their place
 
 

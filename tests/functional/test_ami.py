@@ -8,6 +8,7 @@ import pytest
 from functional.test_actions import guest_of
 from functional.test_servers import act
 
+from nova_lite.api.compute import boot_parts
 from nova_lite.workflows import rescue
 
 LINE = "root=/dev/vda ro quiet"
@@ -160,6 +161,16 @@ def test_what_cannot_be_booted_with_is_refused_before_anything_is_made(cloud, tr
     iso = make(cloud, "iso", bytes(32768) + b"\x01CD001\x01" + bytes(8185))
     status, message = refused(cloud, make(cloud, "ami", b"d" * 4096, kernel_id=iso))
     assert (status, "is iso" in message) == (400, True)
+
+
+@pytest.mark.parametrize("big", ["kernel_id", "ramdisk_id"])
+def test_a_kernel_or_ramdisk_that_is_too_big_is_refused(cloud, big, monkeypatch):
+    usual, large = make(cloud, "aki", b"k" * 512), make(cloud, "ari", b"r" * 513)
+    monkeypatch.setattr(boot_parts, "MOST_BOOT_BYTES", 512)
+
+    status, message = refused(cloud, make(cloud, "ami", b"d" * 4096, **{"kernel_id": usual, big: large}))
+    assert (status, "too big" in message, big in message) == (400, True, True)
+    cloud.wait_for(cloud.boot(make(cloud, "ami", b"d" * 4096, kernel_id=usual)), "ACTIVE")
 
 
 def test_a_kernel_that_is_gone_fails_the_boot_and_leaves_nothing(cloud, triple):
