@@ -170,6 +170,18 @@ def test_what_a_guest_boots_with_stays_in_the_cache_while_it_is_copied(folder, m
     assert folder.cache.remove_unused(1 << 40) > 0
 
 
+def test_no_ticket_is_kept_with_the_guest(folder):
+    opens = dataclasses.replace(DIRECT, kernel=dataclasses.replace(DIRECT.kernel, ticket="sesame"))
+    opens = dataclasses.replace(opens, ramdisk=dataclasses.replace(DIRECT.ramdisk, ticket="sesame"))
+    rescued = Rescue(image=dataclasses.replace(source(), ticket="sesame"), direct=opens)
+
+    folder.specs.save(dataclasses.replace(GUEST, direct=opens, rescue=rescued))
+
+    kept = folder.specs.find(SERVER)
+    assert [len(direct.images) for direct in (kept.direct, kept.rescue.direct)] == [2, 2]
+    assert not any(b"sesame" in path.read_bytes() for path in (folder.of_guest.parents[1] / "guests").iterdir())
+
+
 def test_it_goes_over_the_wire(folder):
     sent = wire.to_plain(GUEST)
 
