@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import io
 import logging
 import os
 import select
@@ -93,7 +94,8 @@ class PatientSocket(socket.socket):
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """Send `count` bytes of a file from `offset`, by the kernel where it can. Raises: as `sendall`.
 
-        In any case the file is left behind the last byte that was sent, as by the library's own; who counts looks there.
+        In any case the file is left behind the last byte that was sent, as by the library's own; who counts looks there. One
+        whose rest comes from elsewhere (image/reading.py) is left behind the last byte that was read.
         """
         done = 0
         try:
@@ -105,7 +107,8 @@ class PatientSocket(socket.socket):
                 done += sent
         finally:
             if done and hasattr(file, "seek"):
-                file.seek(offset + done)
+                with contextlib.suppress(io.UnsupportedOperation):  # by now no file, and not all that was read was taken
+                    file.seek(offset + done)
         return done
 
     def _send_of(self, file: Any, offset: int, size: int) -> int:

@@ -10,15 +10,16 @@ from pathlib import Path
 import orjson
 
 from nova_lite.model import wire
-from nova_lite.model.guest import GuestSpec
+from nova_lite.model.guest import DirectBoot, GuestSpec
 from nova_lite.model.ids import ServerId
+from nova_lite.model.image import ImageSource
 from nova_lite.rpc.files import write_secret
 
 LOG = logging.getLogger(__name__)
 
 
 class GuestSpecs:
-    """One secret file a guest (user data may hold secrets). The administrator's password and the ticket are left out."""
+    """One secret file a guest (user data may hold secrets). The administrator's password and the tickets are left out."""
 
     def __init__(self, folder: Path) -> None:
         """`folder` is made when it is needed."""
@@ -26,9 +27,11 @@ class GuestSpecs:
 
     def save(self, spec: GuestSpec) -> None:
         """Keep a spec, durably. May be repeated."""
-        image = dataclasses.replace(spec.image, ticket="") if spec.image else None
-        rescue = spec.rescue and dataclasses.replace(spec.rescue, image=dataclasses.replace(spec.rescue.image, ticket=""))
-        kept = dataclasses.replace(spec, admin_pass=None, image=image, rescue=rescue)
+        rescue = spec.rescue and dataclasses.replace(
+            spec.rescue, image=_closed(spec.rescue.image), direct=_closed_boot(spec.rescue.direct)
+        )
+        image = spec.image and _closed(spec.image)
+        kept = dataclasses.replace(spec, admin_pass=None, image=image, direct=_closed_boot(spec.direct), rescue=rescue)
         write_secret(self._path(spec.server_id), orjson.dumps(wire.to_plain(kept)))
 
     def find(self, server_id: ServerId) -> GuestSpec | None:
@@ -70,6 +73,16 @@ class GuestSpecs:
 
     def _path(self, server_id: ServerId) -> Path:
         return self._folder / f"{server_id}.json"
+
+
+def _closed(image: ImageSource) -> ImageSource:
+    return dataclasses.replace(image, ticket="")
+
+
+def _closed_boot(direct: DirectBoot | None) -> DirectBoot | None:
+    if direct is None:
+        return None
+    return dataclasses.replace(direct, kernel=_closed(direct.kernel), ramdisk=direct.ramdisk and _closed(direct.ramdisk))
 
 
 def _read(path: Path) -> GuestSpec | None:

@@ -27,7 +27,7 @@ from nova_lite.image.upload import Order, Uploads
 from nova_lite.image.usage import Usage
 from nova_lite.image.web import open_web
 from nova_lite.model.ids import HostName, ImageId, ProjectId
-from nova_lite.model.image import BOOT_FORMATS, Image, ImageSource, ImageStatus, ImageTarget
+from nova_lite.model.image import BOOT_FORMATS, MOST_BOOT_BYTES, Image, ImageSource, ImageStatus, ImageTarget
 
 WEB_RULES = WebRules()
 
@@ -98,7 +98,8 @@ class Images:
     def source_for(self, image_id: ImageId, host: HostName, *, valid_s: float, disk: bool = True) -> ImageSource:
         """Make a ticket for one host. One read.
 
-        Raises: NotFound; Conflict when the image is not active, or is no disk (without `disk`: no kernel or ramdisk).
+        Raises: NotFound; Conflict when the image is not active, or is no disk (without `disk`: no kernel or ramdisk, or too
+        big for one).
         """
         image, moment = self._look(image_id)
         if image.status is not ImageStatus.ACTIVE:
@@ -107,6 +108,8 @@ class Images:
         if not usable or image.size_bytes is None:
             wanted = "disk" if disk else "kernel or ramdisk"
             raise errors.Conflict(f"Image {image_id} ({image.disk_format}, {image.container_format}) is no {wanted}.")
+        if not disk and image.size_bytes > MOST_BOOT_BYTES:
+            raise errors.Conflict(f"Image {image_id} is too big for a kernel or ramdisk.")
         return ImageSource(
             image_id=image_id,
             sha512=image.sha512 or "",

@@ -12,6 +12,8 @@ WRAPPED = ("ova", "docker", "compressed")  # containers whose bytes are no disk
 PIECES = ("aki", "ari")  # formats of what a guest boots with, beside its disk
 BOOT_FORMATS = (*PIECES, "ami", "raw")  # of what can be a kernel or a ramdisk: bytes as they are
 KERNEL, RAMDISK, COMMAND_LINE = "kernel_id", "ramdisk_id", "os_command_line"  # the properties that say how a disk is booted
+MOST_BOOT_BYTES = 1024**3  # of a kernel or a ramdisk: each guest has its own copy, beside what its flavor gives
+NO_KERNEL = "nokernel"  # Nova's word in their place
 
 
 class ImageStatus(enum.StrEnum):
@@ -65,6 +67,16 @@ class Image:
     def is_disk(self) -> bool:
         """Whether its bytes are a disk as they are, not one in an archive or compressed, and no kernel or ramdisk."""
         return self.virtual_size_bytes is not None and self.container_format not in WRAPPED and self.disk_format not in PIECES
+
+
+def boot_names(properties: Mapping[str, str]) -> dict[str, str]:
+    """Give those of an image's properties that say what it is booted with; none where its disk has a loader.
+
+    That is so without a kernel, whatever else is named: it is missing, empty or `nokernel`, as in Nova.
+    """
+    if properties.get(KERNEL) in (None, "", NO_KERNEL):
+        return {}
+    return {name: value for name in (KERNEL, RAMDISK, COMMAND_LINE) if (value := properties.get(name))}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from nova_lite.durable.workflow import Done, Run, StepFailed, Transient, Wait
 from nova_lite.model.guest import DirectBoot, GuestInterface, GuestSpec, PublicKey
 from nova_lite.model.hardware import reading
 from nova_lite.model.ids import HostName, ImageId, ServerId
-from nova_lite.model.image import COMMAND_LINE, KERNEL, RAMDISK, ImageSource
+from nova_lite.model.image import COMMAND_LINE, KERNEL, RAMDISK, ImageSource, boot_names
 from nova_lite.model.server import Server
 from nova_lite.rpc.commands import Command, CommandHead, RemoveGuest
 from nova_lite.servers.notices import Notice
@@ -146,13 +146,13 @@ def direct_boot(ports: Ports, properties: Mapping[str, str], host: HostName) -> 
 
     Raises: StepFailed when nobody can use one any more; Unavailable.
     """
-    kernel, ramdisk = properties.get(KERNEL), properties.get(RAMDISK)
-    if not kernel:
+    names = boot_names(properties)
+    if not names:
         return None
     return DirectBoot(
-        kernel=_boot_file(ports, kernel, host),
-        ramdisk=_boot_file(ports, ramdisk, host) if ramdisk else None,
-        command_line=properties.get(COMMAND_LINE) or None,
+        kernel=_boot_file(ports, names[KERNEL], host),
+        ramdisk=_boot_file(ports, names[RAMDISK], host) if RAMDISK in names else None,
+        command_line=names.get(COMMAND_LINE),
     )
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from nova_lite import errors
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
-from nova_lite.durable.workflow import Done, Outside, Record, Run, Transient, Wait, Workflow, minutes, seconds
+from nova_lite.durable.workflow import Done, Outside, Record, Run, StepFailed, Transient, Wait, Workflow, minutes, seconds
 from nova_lite.model.guest import GuestSpec, PowerState, Rescue
 from nova_lite.model.ids import HostName, ImageId, ServerId
-from nova_lite.model.image import KERNEL, Image
+from nova_lite.model.image import KERNEL, Image, boot_names
 from nova_lite.model.server import Server, ServerState, TaskState
 from nova_lite.rpc.commands import Power, RescueGuest, UnrescueGuest
 from nova_lite.servers import records
@@ -26,13 +26,18 @@ DEVICES = ("disk", "cdrom")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RescueParams:
-    """Which guest boots from which image. `device` and `bus` as the image asks (model/guest.py, Rescue); `was_on`: before."""
+    """Which guest boots from which image. `device` and `bus` as the image asks (model/guest.py, Rescue); `was_on`: before.
+
+    boot: what it boots with, by the properties' names, as the user might use it when the rescue was accepted: an image's
+        properties may since name what is not theirs. None: the operation was accepted before this was kept
+    """
 
     server_id: ServerId
     host: HostName
     image_id: ImageId
     device: str | None = None
     bus: str | None = None
+    boot: Mapping[str, str] | None = None
     was_on: bool = True
     admin_pass: str | None = dataclasses.field(default=None, metadata={"secret": True})  # emptied at the end
 
@@ -55,18 +60,29 @@ def _rescued(run: Run[RescueParams]) -> GuestSpec:
     source = image_for(ports, run.params.image_id, run.params.host)
     with ports.database.read() as tx:
         server = records.get(tx, run.params.server_id)
-        image = ports.images.find(tx, run.params.image_id)
-    direct = direct_boot(ports, _boot_properties(server, image), run.params.host)
+        image = ports.images.find(tx, run.params.image_id) if run.params.boot is None else None
+    boot = boot_unchecked(server, image) if run.params.boot is None else run.params.boot
+    direct = direct_boot(ports, boot, run.params.host)
     spec = spec_now(ports, server, run.params.host, admin_pass=run.params.admin_pass)
     rescue = Rescue(image=source, device=run.params.device, bus=run.params.bus, direct=direct)
     return dataclasses.replace(spec, rescue=rescue)
 
 
-def _boot_properties(server: Server, image: Image | None) -> Mapping[str, str]:
-    """Give what says how a rescue image is booted: its own properties; where an `ami` names no kernel, the server's."""
-    if image is None or image.id == server.image_id or (image.disk_format == "ami" and KERNEL not in image.properties):
+def boots_itself(server: Server, image: Image) -> bool:
+    """Tell whether a rescue image says how it is booted; else as the server is: its own image, an `ami` without a kernel."""
+    return image.id != server.image_id and (image.disk_format != "ami" or bool(image.properties.get(KERNEL)))
+
+
+def boot_unchecked(server: Server, image: Image | None) -> Mapping[str, str]:
+    """Give what a rescue boots with that was accepted without a look at it: only what the server may use anyway.
+
+    Raises: StepFailed when the image names something else.
+    """
+    if image is None or not boots_itself(server, image):
         return server.image_properties
-    return image.properties
+    if boot_names(image.properties):
+        raise StepFailed("Nobody has looked whether the image's kernel may be used: ask for the rescue again.", code=409)
+    return {}
 
 
 def boot_disk(run: Run[RescueParams]) -> Done | Wait:
@@ -141,12 +157,16 @@ UNRESCUE = Workflow(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RescueOrder:
-    """What a user asks: the image, what it says of its device, and the password of the rescue system's administrator."""
+    """What a user asks: the image, what it says of its device, and the password of the rescue system's administrator.
+
+    boot: what the image is booted with, by the properties' names, all of it seen to be the user's to use; None: as the server
+    """
 
     image_id: ImageId
     admin_pass: str
     device: str | None = None
     bus: str | None = None
+    boot: Mapping[str, str] | None = None
 
 
 def accept_rescue(desk: Desk, context: Context, server_id: ServerId, order: RescueOrder) -> None:
@@ -162,6 +182,7 @@ def accept_rescue(desk: Desk, context: Context, server_id: ServerId, order: Resc
             image_id=order.image_id,
             device=order.device,
             bus=order.bus,
+            boot=boot_names(server.image_properties) if order.boot is None else order.boot,
             was_on=server.state is ServerState.ACTIVE,
             admin_pass=order.admin_pass if server.config_drive else None,
         )

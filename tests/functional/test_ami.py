@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from functional.test_actions import guest_of
 from functional.test_servers import act
+
+from nova_lite.api.compute import boot_parts
+from nova_lite.workflows import rescue
 
 LINE = "root=/dev/vda ro quiet"
 
@@ -63,6 +68,49 @@ def test_a_guest_boots_with_kernel_and_ramdisk_through_its_life(cloud, triple):
     assert guest_of(cloud, server_id)["direct"] == direct
 
 
+def test_a_rescue_boots_with_what_was_looked_at_whatever_its_image_names_later(cloud, triple, monkeypatch):
+    server_id = cloud.boot(cloud.image())
+    cloud.wait_for(server_id, "ACTIVE")
+    foreign = make(cloud, "ari", b"secret", "admin", visibility="private")
+    accept = rescue.accept_rescue
+
+    def changed_before(*asked):
+        change = [{"op": "replace", "path": "/ramdisk_id", "value": foreign}]
+        headers = {**cloud.log_in("demo"), "Content-Type": "application/openstack-images-v2.1-json-patch"}
+        answer = cloud.client.simulate_patch(f"/image/v2/images/{triple[0]}", body=json.dumps(change), headers=headers)
+        assert answer.status_code == 200, answer.text
+        accept(*asked)
+
+    monkeypatch.setattr(rescue, "accept_rescue", changed_before)
+    act(cloud, server_id, {"rescue": {"rescue_image_ref": triple[0]}})
+    cloud.wait_for(server_id, "RESCUE")
+
+    assert guest_of(cloud, server_id)["rescue_direct"] == {"kernel": triple[1], "ramdisk": triple[2], "command_line": LINE}
+    monkeypatch.undo()
+    act(cloud, server_id, {"unrescue": None})
+    cloud.wait_for(server_id, "ACTIVE")
+    again = cloud.ask("POST", f"/servers/{server_id}/action", {"rescue": {"rescue_image_ref": triple[0]}})
+    assert again.status_code == 400
+
+
+def test_an_ami_that_names_no_kernel_rescues_with_the_servers(cloud, triple):
+    server_id = cloud.boot(triple[0])
+    cloud.wait_for(server_id, "ACTIVE")
+
+    act(cloud, server_id, {"rescue": {"rescue_image_ref": make(cloud, "ami", b"d" * 4096)}})
+    cloud.wait_for(server_id, "RESCUE")
+
+    assert guest_of(cloud, server_id)["rescue_direct"] == {"kernel": triple[1], "ramdisk": triple[2], "command_line": LINE}
+
+
+def test_a_ramdisk_without_a_kernel_is_not_looked_at(cloud):
+    foreign = make(cloud, "ari", b"r", "admin", visibility="private")
+    server_id = cloud.boot(make(cloud, "ami", b"d" * 4096, ramdisk_id=foreign))
+    cloud.wait_for(server_id, "ACTIVE")
+
+    assert "direct" not in guest_of(cloud, server_id)
+
+
 def test_a_snapshot_boots_as_its_server_does(cloud, triple):
     server_id = cloud.boot(triple[0])
     cloud.wait_for(server_id, "ACTIVE")
@@ -113,6 +161,16 @@ def test_what_cannot_be_booted_with_is_refused_before_anything_is_made(cloud, tr
     iso = make(cloud, "iso", bytes(32768) + b"\x01CD001\x01" + bytes(8185))
     status, message = refused(cloud, make(cloud, "ami", b"d" * 4096, kernel_id=iso))
     assert (status, "is iso" in message) == (400, True)
+
+
+@pytest.mark.parametrize("big", ["kernel_id", "ramdisk_id"])
+def test_a_kernel_or_ramdisk_that_is_too_big_is_refused(cloud, big, monkeypatch):
+    usual, large = make(cloud, "aki", b"k" * 512), make(cloud, "ari", b"r" * 513)
+    monkeypatch.setattr(boot_parts, "MOST_BOOT_BYTES", 512)
+
+    status, message = refused(cloud, make(cloud, "ami", b"d" * 4096, **{"kernel_id": usual, big: large}))
+    assert (status, "too big" in message, big in message) == (400, True, True)
+    cloud.wait_for(cloud.boot(make(cloud, "ami", b"d" * 4096, kernel_id=usual)), "ACTIVE")
 
 
 def test_a_kernel_that_is_gone_fails_the_boot_and_leaves_nothing(cloud, triple):

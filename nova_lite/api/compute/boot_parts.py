@@ -5,15 +5,15 @@ from __future__ import annotations
 from nova_lite import errors
 from nova_lite.api.route import Request
 from nova_lite.model.ids import ImageId
-from nova_lite.model.image import BOOT_FORMATS, KERNEL, RAMDISK, Image, ImageStatus
+from nova_lite.model.image import BOOT_FORMATS, KERNEL, MOST_BOOT_BYTES, RAMDISK, Image, ImageStatus, boot_names
 
 
 def check(request: Request, image: Image) -> None:
     """See that the caller may use the kernel and the ramdisk that an image names, and can. Raises: BadRequest."""
+    names = boot_names(image.properties)
     for name in (KERNEL, RAMDISK):
-        wanted = image.properties.get(name)
-        if wanted:
-            _check_one(request, name, wanted)
+        if name in names:
+            _check_one(request, name, names[name])
 
 
 def _check_one(request: Request, name: str, image_id: str) -> None:
@@ -26,3 +26,5 @@ def _check_one(request: Request, name: str, image_id: str) -> None:
         raise errors.BadRequest(f"Image {found.id} is not active, which the image names as its {name}.")
     if found.disk_format not in BOOT_FORMATS:
         raise errors.BadRequest(f"Image {found.id} is {found.disk_format}: no {name} names it.")
+    if (found.size_bytes or 0) > MOST_BOOT_BYTES:
+        raise errors.BadRequest(f"Image {found.id} is too big: a {name} names at most {MOST_BOOT_BYTES} bytes.")

@@ -31,10 +31,11 @@ def create_events(request: Request) -> Answer:
     answers = [_answer(event, known.get(event["server_uuid"].lower())) for event in asked]
     if all(answer["code"] != ALL_DONE for answer in answers):
         raise errors.NotFound("No instances found for any event")
+    until = patience.patient_until(request)  # all together: there may be a thousand
     for answer in answers:
         if answer["code"] == ALL_DONE:
             if answer["name"] == "network-vif-deleted" and answer.get("tag"):
-                answer.update(_unplug(request, known[answer["server_uuid"].lower()], answer["tag"]))
+                answer.update(_unplug(request, known[answer["server_uuid"].lower()], answer["tag"], until))
             LOG.info("An event of another service.", extra={"action": answer["name"], "server_id": answer["server_uuid"]})
     everything = all(answer["code"] == ALL_DONE for answer in answers)
     return Answer(status=ALL_DONE if everything else SOME_DONE, body={"events": answers})
@@ -55,7 +56,7 @@ def _answer(event: Mapping[str, Any], server: Server | None) -> dict[str, Any]:
     return told | {"code": ALL_DONE}
 
 
-def _unplug(request: Request, server: Server, port_id: str) -> dict[str, Any]:
+def _unplug(request: Request, server: Server, port_id: str, until: float) -> dict[str, Any]:
     """Have an interface leave its guest; one that is not there has left it. Give what the answer then says."""
     parts = request.parts
 
@@ -64,8 +65,8 @@ def _unplug(request: Request, server: Server, port_id: str) -> dict[str, Any]:
             interfaces.accept_detach(parts.desk, request.context, server.id, PortId(port_id))
 
     try:
-        patience.in_turn(request, server.id, accept)
-    except (errors.Conflict, errors.NotFound, errors.Unavailable) as error:
+        patience.in_turn(request, server.id, accept, until=until)
+    except errors.NovaLiteError as error:  # the other events stand
         LOG.warning(
             "An interface stays with its guest, though its port is said to be gone: %s", error.message,
             extra={"action": "network-vif-deleted", "server_id": server.id},

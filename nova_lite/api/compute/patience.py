@@ -34,12 +34,12 @@ def after_unseen(handler: Handler) -> Handler:
     return handle
 
 
-def in_turn(request: Request, server_id: str, act: Callable[[], T]) -> T:
+def in_turn(request: Request, server_id: str, act: Callable[[], T], *, until: float | None = None) -> T:
     """Begin an operation on a server after one that no client can see (tasks.UNSEEN).
 
     To clients the server has no task then, and the original would take the request. Several that wait may go at the same
-    moment: who was late waits again. Nothing is waited for in a key's transaction. Raises: what `act` does; Unavailable
-    when too many wait.
+    moment: who was late waits again. Nothing is waited for in a key's transaction. `until`: a moment of the clock (monotonic)
+    that several turns of one request have in common. Raises: what `act` does; Unavailable when too many wait.
     """
 
     def busy() -> bool:
@@ -47,14 +47,21 @@ def in_turn(request: Request, server_id: str, act: Callable[[], T]) -> T:
             live = journal.live_operation(tx, SERVER, server_id)
         return live is not None and live.workflow in tasks.UNSEEN
 
-    until = request.parts.clock.monotonic() + request.parts.patience_s
+    until = patient_until(request) if until is None else until
     while True:
         try:
             return act()
         except errors.Conflict:
-            if request.parts.database.is_joint() or request.parts.clock.monotonic() >= until or not busy():
+            if request.parts.database.is_joint() or request.parts.clock.monotonic() >= until:
                 raise
+        if not busy():
+            return act()  # it may have ended just now; what is in the way still is no such thing
         _wait_while(request, busy, until)
+
+
+def patient_until(request: Request) -> float:
+    """Give until when a request that begins to wait now does so (monotonic)."""
+    return request.parts.clock.monotonic() + request.parts.patience_s
 
 
 def wait_for_end(request: Request, operation_id: OperationId) -> None:
@@ -71,8 +78,7 @@ def wait_for_end(request: Request, operation_id: OperationId) -> None:
             return journal.operation(tx, operation_id)
 
     try:
-        until = request.parts.clock.monotonic() + request.parts.patience_s
-        _wait_while(request, lambda: look().ended_at is None, until)
+        _wait_while(request, lambda: look().ended_at is None, patient_until(request))
     except errors.Unavailable:  # too many wait: the answer shows it as it is
         return
     ended = look()

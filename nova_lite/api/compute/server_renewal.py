@@ -17,7 +17,7 @@ from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
 from nova_lite.model.hardware import reading
 from nova_lite.model.ids import ImageId
-from nova_lite.model.image import Image, ImageStatus
+from nova_lite.model.image import Image, ImageStatus, boot_names
 from nova_lite.model.server import Server
 from nova_lite.servers import keypairs, names, records
 from nova_lite.workflows import rebuild as rebuild_workflow
@@ -128,6 +128,7 @@ def rescue(request: Request) -> Answer:
         admin_pass=password,
         device=image.properties.get("hw_rescue_device"),
         bus=image.properties.get("hw_rescue_bus"),
+        boot=_rescue_boot(request, server, image),
     )
     rescue_workflow.accept_rescue(request.parts.desk, request.context, server.id, order)
     return Answer(body={"adminPass": password})
@@ -141,5 +142,12 @@ def _rescue_image(request: Request, image_id: str) -> Image:
         raise errors.BadRequest(f"Image {image_id} could not be found.") from error
     if found.status is not ImageStatus.ACTIVE or not found.is_disk:
         raise errors.BadRequest(f"Image {image_id} is not an active disk image: no server can be rescued from it.")
-    boot_parts.check(request, found)
     return found
+
+
+def _rescue_boot(request: Request, server: Server, image: Image) -> dict[str, str] | None:
+    """Give what a rescue image boots with, once it is the caller's to use; None: as the server. Raises: BadRequest."""
+    if not rescue_workflow.boots_itself(server, image):
+        return None
+    boot_parts.check(request, image)
+    return boot_names(image.properties)

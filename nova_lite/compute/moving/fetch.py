@@ -212,7 +212,10 @@ class _Transfer:
         with part.open("r+b") as file:
             file.truncate(size)
             pieces = collections.deque((first, min(first + PIECE, size)) for first in range(0, size, PIECE))
-            list(pool.map(lambda lane: self._bring_pieces(lane, file.fileno(), name, pieces), self._lanes))
+            lanes = [pool.submit(self._bring_pieces, lane, file.fileno(), name, pieces) for lane in self._lanes]
+            concurrent.futures.wait(lanes)  # all, also after a failure: the file's number would be another's once it is closed
+            for lane in lanes:
+                lane.result()
             os.fsync(file.fileno())
         part.rename(target)
 
@@ -246,8 +249,8 @@ class _Transfer:
 
     def _count(self, done: int, fetched: int) -> None:
         """Tell of progress, and keep to the rate."""
-        now = time.monotonic()
         with self._lock:
+            now = time.monotonic()
             self._done += done
             self._fetched += fetched
             ahead = self._fetched / (self._how.rate_mib_s * MIB) - (now - self._began) if self._how.rate_mib_s else 0.0

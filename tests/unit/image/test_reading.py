@@ -174,3 +174,23 @@ def test_the_kernel_sends_on_where_reading_a_file_fails(stores, reading, monkeyp
 
     assert sent(file, len(DATA)) == (DATA, [len(DATA)])
     assert len(calls) > 3
+
+
+def test_who_stops_reading_is_given_up_with_that_reason_though_the_rest_is_in_no_file(stores, reading, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "SEND_S", 0.2)
+    stores["a"].seekable = True
+    [path] = [path for path in (tmp_path / "a").rglob("*") if path.is_file() and path.stat().st_size == len(DATA)]
+    file = reading()
+    with path.open("r+b") as held:
+        held.truncate(1000)
+    ours, client = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    patient = PatientSocket(fileno=ours.detach())
+    patient.setblocking(True)
+
+    with patient, client, pytest.raises(ConnectionResetError):
+        patient.sendfile(file, offset=0, count=len(DATA))
+
+    assert not hasattr(file._source, "seek")
+    assert 1000 < file.tell() <= len(DATA)
+    file.close()

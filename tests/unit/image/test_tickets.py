@@ -9,6 +9,7 @@ from unit.image.archives import archive, descriptor
 
 from nova_lite import errors
 from nova_lite.clock import SimulatedClock, SystemClock
+from nova_lite.image import service
 from nova_lite.image.tickets import Moment, Tickets, Use, ensure_key, key_file, read_key
 from nova_lite.model.image import ImageStatus
 
@@ -134,6 +135,18 @@ def test_only_an_active_disk_is_a_source(make_image, upload, images):
             images.source_for(image.id, "h1", valid_s=60)
     with pytest.raises(errors.NotFound):
         images.source_for("nothing", "h1", valid_s=60)
+
+
+def test_a_kernel_has_a_size_at_most_and_a_disk_has_none(make_image, upload, images, monkeypatch):
+    monkeypatch.setattr(service, "MOST_BOOT_BYTES", 5)
+    fits, big = make_image(), make_image()
+    upload(fits, b"hello")
+    upload(big, b"hello!")
+
+    assert images.source_for(fits.id, "h1", valid_s=60, disk=False).size_bytes == 5
+    with pytest.raises(errors.Conflict, match="too big"):
+        images.source_for(big.id, "h1", valid_s=60, disk=False)
+    assert images.source_for(big.id, "h1", valid_s=60).size_bytes == 6
 
 
 def test_a_target_fills_its_image_and_no_other(make_image, images):

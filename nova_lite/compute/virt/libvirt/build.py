@@ -50,7 +50,7 @@ def assemble(uri: str, place: Place, wiring: Wiring, fetcher: Fetcher | None = N
     """Put a driver together on a folder."""
     _let_pass(place.folder)
     specs = GuestSpecs(place.folder / "guests")
-    cache = ImageCache(place.folder / "images", lambda: {image.sha512 for image in _used(specs)})
+    cache = ImageCache(place.folder / "images", lambda: {image.sha512 for image in used_images(specs)})
     disks = GuestDisks(place.folder / "disks", cache)
     return LibvirtDriver(
         LibvirtParts(
@@ -65,13 +65,16 @@ def assemble(uri: str, place: Place, wiring: Wiring, fetcher: Fetcher | None = N
     )
 
 
-def _used(specs: GuestSpecs) -> Iterator[ImageSource]:
-    """Give the images that disks stand on."""
+def used_images(specs: GuestSpecs) -> Iterator[ImageSource]:
+    """Give the images that disks stand on, and those that guests boot with: a guest in the making copies them."""
     for spec in (*specs.list_all(), *specs.list_held()):
         if spec.image is not None:
             yield spec.image
         if spec.rescue is not None:
             yield spec.rescue.image
+        for direct in (spec.direct, spec.rescue and spec.rescue.direct):
+            if direct is not None:
+                yield from direct.images
 
 
 def _let_pass(folder: Path) -> None:

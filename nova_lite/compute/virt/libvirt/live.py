@@ -18,6 +18,7 @@ from typing import Any
 import libvirt
 
 from nova_lite.compute import effort
+from nova_lite.compute.disks.root import BootFiles
 from nova_lite.compute.moving import tunnel
 from nova_lite.compute.moving.door import LiveOffer
 from nova_lite.compute.moving.fetch import FetchError
@@ -70,6 +71,7 @@ class LibvirtLive:
             "taps": {plug.interface.mac_address: plug.tap for plug in plugs},
             "nvram": str(self._parts.disks.nvram(spec.server_id)),
             "log": str(self._parts.disks.console_log(spec.server_id)),
+            "boot": _boot_facts(self._parts.disks.boot_files(spec)),
         }
         waited = {"token_sha256": tunnel.digest_of(token), "facts": facts}
         write_secret(self._waited(spec.server_id), json.dumps(waited).encode())
@@ -252,6 +254,13 @@ def _migrate(
         far.close()
 
 
+def _boot_facts(files: BootFiles | None) -> dict[str, str]:
+    """Name the files that a guest boots with, by their elements of a domain."""
+    if files is None:
+        return {}
+    return {"kernel": str(files.kernel)} | ({} if files.ramdisk is None else {"initrd": str(files.ramdisk)})
+
+
 def there(text: str, facts: Mapping[str, Any]) -> str:
     """Write a domain's XML as it is on the target: its files, taps and mark."""
     domain = ET.fromstring(text)  # noqa: S314 - libvirt wrote it
@@ -274,6 +283,10 @@ def there(text: str, facts: Mapping[str, Any]) -> str:
     nvram = domain.find("./os/nvram")
     if nvram is not None and nvram.text:
         nvram.text = facts["nvram"]
+    for name, path in facts.get("boot", {}).items():
+        element = domain.find(f"./os/{name}")
+        if element is not None:
+            element.text = path
     for log in domain.iter("log"):
         log.set("file", facts["log"])
     return ET.tostring(domain, encoding="unicode")

@@ -15,7 +15,9 @@ from unit.compute.stage import SERVER, spec
 from nova_lite.compute.disks.cache import ImageCache
 from nova_lite.compute.disks.root import GuestDisks
 from nova_lite.compute.disks.tool import DiskError
+from nova_lite.compute.specs import GuestSpecs
 from nova_lite.compute.virt.libvirt import xml
+from nova_lite.compute.virt.libvirt.build import used_images
 from nova_lite.image.client import ImageDamaged
 from nova_lite.model import wire
 from nova_lite.model.guest import DirectBoot, GuestSpec, Rescue
@@ -33,7 +35,8 @@ class Folder:
 
     def __init__(self, folder):
         self.fetched, self.bad = [], b""
-        self.cache = ImageCache(folder / "images", set, fetch=self._fetch)
+        self.specs = GuestSpecs(folder / "guests")
+        self.cache = ImageCache(folder / "images", self._in_use, fetch=self._fetch)
         self.disks = GuestDisks(folder / "disks", self.cache)
         self.of_guest = folder / "disks" / SERVER
 
@@ -43,6 +46,9 @@ class Folder:
             raise ImageDamaged
         self.fetched.append(data)
         target.write_bytes(data)
+
+    def _in_use(self):
+        return {image.sha512 for image in used_images(self.specs)}
 
     def named(self, pattern):
         return {path.name: path.read_bytes() for path in self.of_guest.glob(pattern)}
@@ -144,6 +150,36 @@ def test_a_guest_made_anew_boots_with_what_is_new(folder, keep_blanks):
     folder.disks.ensure(dataclasses.replace(GUEST, direct=DirectBoot(kernel=source(OTHER, "aki"))), GO_ON)
 
     assert folder.named("boot.*") == {"boot.kernel": OTHER}
+
+
+def test_what_a_guest_boots_with_stays_in_the_cache_while_it_is_copied(folder, monkeypatch):
+    rescued = dataclasses.replace(GUEST, rescue=Rescue(image=source(), direct=DirectBoot(kernel=source(OTHER, "aki"))))
+    copy = shutil.copyfile
+
+    def crowded(*paths):
+        folder.cache.remove_unused(1 << 40)
+        return copy(*paths)
+
+    monkeypatch.setattr(shutil, "copyfile", crowded)
+    for wanted in (GUEST, rescued):
+        folder.specs.save(wanted)
+        folder.disks.ensure(wanted, GO_ON)
+
+    assert folder.named("*.kernel") == {"boot.kernel": KERNEL, "rescue.kernel": OTHER}
+    folder.specs.remove(SERVER)
+    assert folder.cache.remove_unused(1 << 40) > 0
+
+
+def test_no_ticket_is_kept_with_the_guest(folder):
+    opens = dataclasses.replace(DIRECT, kernel=dataclasses.replace(DIRECT.kernel, ticket="sesame"))
+    opens = dataclasses.replace(opens, ramdisk=dataclasses.replace(DIRECT.ramdisk, ticket="sesame"))
+    rescued = Rescue(image=dataclasses.replace(source(), ticket="sesame"), direct=opens)
+
+    folder.specs.save(dataclasses.replace(GUEST, direct=opens, rescue=rescued))
+
+    kept = folder.specs.find(SERVER)
+    assert [len(direct.images) for direct in (kept.direct, kept.rescue.direct)] == [2, 2]
+    assert not any(b"sesame" in path.read_bytes() for path in (folder.of_guest.parents[1] / "guests").iterdir())
 
 
 def test_it_goes_over_the_wire(folder):

@@ -14,6 +14,7 @@ import pytest
 
 from nova_lite.compute import effort
 from nova_lite.compute.moving import certificate, tunnel
+from nova_lite.compute.moving import fetch as fetching
 from nova_lite.compute.moving.door import PIECE, Door, LiveOffer, Offer, _Handler
 from nova_lite.compute.moving.fetch import FetchError, Fetching, fetch
 from nova_lite.compute.virt.fetching import Fetcher
@@ -130,6 +131,30 @@ def test_a_file_that_becomes_shorter_is_not_taken_for_whole(stage, monkeypatch, 
         stage.fetch()
 
     assert not (stage.here / "root.qcow2").exists()
+
+
+def test_a_fetching_that_fails_ends_with_all_of_its_connections(stage, monkeypatch):
+    stage.file("root.qcow2", os.urandom(3 * PIECE))
+    began, go_on, written = threading.Event(), threading.Event(), []
+    piece = fetching._Lane.piece
+
+    def one_fails(self, file, name, first, end):
+        if first == 0:
+            began.wait(20)
+            threading.Timer(0.3, go_on.set).start()
+            raise FetchError("no more")
+        began.set()
+        go_on.wait(20)
+        fetched = piece(self, file, name, first, end)
+        written.append(os.fstat(file).st_size)  # still this file: its number is nobody else's
+        return fetched
+
+    monkeypatch.setattr(fetching._Lane, "piece", one_fails)
+
+    with pytest.raises(FetchError, match="no more"):
+        stage.fetch()
+
+    assert written == [3 * PIECE]
 
 
 def test_pieces_come_over_two_connections_and_the_works_own_progress_is_told(stage, monkeypatch):
