@@ -8,15 +8,24 @@ from pathlib import Path
 
 import pytest
 from real import ceph as ceph_servers
-from real import databases, swift
+from real import databases
 
 HERE = Path(__file__).parent
-ONLY_WITH_ALL = {"systemd": "boots a container with systemd", "long": "takes minutes", "ceph": "needs a Ceph of its own"}
+ONLY_WITH_ALL = {
+    "systemd": "boots a container with systemd",
+    "long": "takes minutes",
+    "ceph": "needs a Ceph of its own",
+    "swift": "boots Swift's own servers",
+}
 ENGINES = {"sqlite": (), "postgres": (pytest.mark.postgres,), "mariadb": (pytest.mark.mariadb,)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="Also run what takes minutes or boots a container with systemd.")
+    parser.addoption(
+        "--all",
+        action="store_true",
+        help="Also run what takes minutes, boots a container with systemd, or needs a Swift or a Ceph.",
+    )
     parser.addoption(
         "--databases",
         default=os.environ.get("TEST_DATABASES", "sqlite"),
@@ -66,17 +75,10 @@ def ceph() -> Iterator[ceph_servers.Ceph]:
         cluster.remove()
 
 
-def _left_out() -> dict[str, str]:
-    """Name the marks whose tests do not run now, each with the reason."""
-    missing = {} if swift.installed() else {"swift": "Swift is not installed"}
-    return ONLY_WITH_ALL | missing
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--all"):
         return
-    marks = _left_out()
-    left_out = [item for item in items if any(item.get_closest_marker(name) for name in marks)]
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in ONLY_WITH_ALL)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
@@ -85,8 +87,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.getoption("--all"):
         return
-    marks = _left_out()
     for path in sorted(HERE.rglob("test_*.py")):
         text = path.read_text(encoding="utf-8")
-        for why in (why for name, why in marks.items() if f"mark.{name}" in text):
+        for why in (why for name, why in ONLY_WITH_ALL.items() if f"mark.{name}" in text):
             terminalreporter.write_line(f"LEFT OUT {path.relative_to(HERE.parent)}: {why}; ./run-tests --all")

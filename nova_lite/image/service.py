@@ -19,7 +19,7 @@ from nova_lite.image.convert import FOLDER, Converter
 from nova_lite.image.imports import Imports
 from nova_lite.image.parts import Parts
 from nova_lite.image.reading import Reading
-from nova_lite.image.stores.base import Bytes, Store
+from nova_lite.image.stores.base import Bytes, Kept, Store
 from nova_lite.image.stores.registry import make_stores
 from nova_lite.image.stores.several import several
 from nova_lite.image.tickets import Moment, Tickets, Use
@@ -78,12 +78,9 @@ class Images:
         try:
             with contextlib.suppress(errors.Unavailable):  # of a store that is away: the others are swept all the same
                 mended = self._uploads.recover()
-            with self._database.read() as tx:
-                kept = records.kept(tx)
-            strays = self.store.list_strays(kept)
-            swept = self.store.sweep(kept)
-            if strays:
-                self._database.transact(lambda tx: records.forget_halves(tx, strays))
+            swept = self.store.sweep(Kept(lambda: _kept(self._database)))
+            if swept.halves:
+                self._database.transact(lambda tx: records.forget_halves(tx, swept.halves))
         except errors.Unavailable as error:
             LOG.warning("Leftovers of uploads stay for now: %s", error.message, extra={"action": "sweep"})
             return
@@ -233,6 +230,11 @@ def make_images(database: Database, state_dir: Path, options: ImageOptions, publ
     tickets.ensure_key(path)
     conversion = Conversion(target=options.convert_to, converter=Converter(state_dir / FOLDER), inject=options.inject)
     return Images(database, make_stores(options), Tickets(path), public_url, options.web, conversion)
+
+
+def _kept(database: Database) -> set[str]:
+    with database.read() as tx:
+        return records.kept(tx)
 
 
 def _location(image: Image) -> str:

@@ -106,7 +106,12 @@ class Uploads:
             return
         upload_id = str(parts["upload_id"])
         if self._database.transact(lambda tx: image_parts.delete(tx, image_id, upload_id)):
-            self._store.drop_parts(key_of(image_id, upload_id))
+            try:
+                self._store.drop_parts(key_of(image_id, upload_id))
+            except errors.Unavailable as error:  # of a store that these bytes may not go to
+                LOG.warning(
+                    "Parts of an image stay for now: %s", error.message, extra={"action": "sweep", "image_id": image_id}
+                )
 
     def startable(self, image_id: str) -> Image:
         """Give an image to which bytes may come from the beginning; take it back from an upload that is dead.

@@ -72,7 +72,7 @@ def store(ceph):
     made = make_store(ceph.url())
     notes = (name.removeprefix("lock.") for name in made.cluster().notes(rbd.UPLOADS))
     for key in {*made.cluster().names(), *notes}:
-        made._remove_stray(f"incoming/{key}")
+        made.wipe(f"incoming/{key}")
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_storage_that_hangs_is_unavailable_in_bounded_time_and_what_was_half_is_
     assert closed < 1
     later = make_store(ceph.url())
     assert read(later, location, 0, 5) == b"known"
-    later._remove_stray(f"incoming/{writing._key}")  # its process lives, and its lease has not ended
+    later.wipe(f"incoming/{writing._key}")  # its process lives, and its lease has not ended
     assert [name for name in later.cluster().names() if f"ceph:{name}" != location] == []
 
 

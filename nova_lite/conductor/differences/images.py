@@ -10,7 +10,7 @@ from nova_lite.conductor.differences.kind import Difference, Kind
 from nova_lite.conductor.differences.operations import BY_ITSELF
 from nova_lite.db.engine import Tx
 from nova_lite.image import records
-from nova_lite.image.stores.base import Store, key_of
+from nova_lite.image.stores.base import Kept, Store, key_of
 
 REPAIRS = {"cut_upload": "queue the image again", "nameless_file": "remove it", "lost_file": None}
 
@@ -33,10 +33,10 @@ def kinds(store: Store, *, alone: bool = True) -> tuple[Kind, ...]:
             yield _image("cut_upload", image_id, problem, mend)
 
     def nameless_files(tx: Tx) -> Iterator[Difference]:
-        for name in store.list_strays(records.kept(tx)):
+        for name in store.list_strays(Kept(lambda: records.kept(tx))):
 
             def mend(tx: Tx, name: str = name) -> str | None:
-                if not store.remove_stray(name, records.kept(tx)):
+                if not store.remove_stray(name, Kept(lambda: records.kept(tx))):
                     return None
                 records.forget_halves(tx, [name])
                 return "It was removed."

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from typing import Protocol, runtime_checkable
 
 PARTS_AGE_S = 24 * 3600.0  # a half upload waits a day for its client: over the night, not over the holidays
+FRESH_S = 10.0  # finished bytes without a record stay for longer (ORPHAN_AGE_S of each store)
 KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -70,6 +72,38 @@ class Swept:
 
     leftovers: int = 0  # uploads whose process is gone
     orphans: int = 0  # finished bytes that no record names
+    halves: tuple[str, ...] = ()  # keys of half uploads, which are leftovers too
+
+
+class Kept(Collection[str]):
+    """What records name: read at the first look, which is after a store was listed, and anew while a sweep goes on.
+
+    So a store that is slow makes nobody take for nameless what was finished and recorded meanwhile.
+    """
+
+    def __init__(self, read: Callable[[], Collection[str]]) -> None:
+        """Nothing is read yet."""
+        self._read = read
+        self._names: Collection[str] = ()
+        self._until = 0.0
+
+    def _now(self) -> Collection[str]:
+        if time.monotonic() >= self._until:
+            until = time.monotonic() + FRESH_S  # counted from before the reading
+            self._names, self._until = self._read(), until
+        return self._names
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a record names it by now."""
+        return name in self._now()
+
+    def __iter__(self) -> Iterator[str]:
+        """Give all names."""
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._now())
 
 
 class Store(Protocol):
@@ -113,7 +147,7 @@ class Store(Protocol):
     def sweep(self, kept: Collection[str]) -> Swept:
         """Remove what dead processes left behind, and finished bytes that no location in `kept` names.
 
-        `kept` has locations, and the keys of half uploads.
+        `kept` has locations, and the keys of half uploads. A store first lists what it holds, then looks into it (`Kept`).
         """
 
 

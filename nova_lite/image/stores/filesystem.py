@@ -180,9 +180,9 @@ class FilesystemStore:
     def sweep(self, kept: Collection[str]) -> Swept:
         """Remove files without a living writer: all in `incoming`, old ones in `partial`, and in `kept` without a record."""
         leftovers = sum(_remove_abandoned(path, 0.0) for path in self._folders.files(INCOMING))
-        leftovers += sum(_remove_abandoned(path, age_s) for path, age_s in self._halves(kept))
+        halves = tuple(path.name for path, age_s in self._halves(kept) if _remove_abandoned(path, age_s))
         orphans = sum(_remove_abandoned(path, ORPHAN_AGE_S) for path in self._unnamed(kept))
-        return Swept(leftovers=leftovers, orphans=orphans)
+        return Swept(leftovers=leftovers + len(halves), orphans=orphans, halves=halves)
 
     def list_strays(self, kept: Collection[str]) -> list[str]:
         """Name the files that a sweep would remove, by folder and key. Raises: Unavailable."""
@@ -201,8 +201,9 @@ class FilesystemStore:
         """Give the half uploads, each with the age that makes it a stray."""
         return [(path, PARTS_AGE_S if path.name in kept else ORPHAN_AGE_S) for path in self._folders.files(PARTIAL)]
 
-    def _unnamed(self, kept: Collection[str]) -> list[Path]:
-        return [path for path in self._folders.files(KEPT) if self._location(path.name) not in kept]
+    def _unnamed(self, kept: Collection[str]) -> Iterator[Path]:
+        """Give finished files that no record names at that moment, one after another."""
+        yield from (path for path in self._folders.files(KEPT) if self._location(path.name) not in kept)
 
     def _key(self, location: str) -> str:
         name, _, key = location.partition(":")

@@ -24,12 +24,11 @@ from nova_lite import errors
 from nova_lite.image.stores import writers
 from nova_lite.image.stores.base import KEY, Swept
 from nova_lite.image.stores.ceph import Cluster, Place, RbdImage
+from nova_lite.image.stores.rbd_notes import LEASE_MARK, UPLOADS, client_of, forget, is_alive, writes_more
 
 LOG = logging.getLogger(__name__)
 SCHEME = "rbd"
 SNAPSHOT = "snap"  # the name that Glance gives it, and Cinder and Nova look for
-UPLOADS = "nova_lite_uploads"  # the object of notes and leases
-LEASE_MARK = "lock."
 YOUNG = "nova_lite_young"  # a lease on a finished image: its record may still be on the way
 KEPT, INCOMING, NOTES = "kept/", "incoming/", "notes/"
 PIECE = 8 << 20  # one object of an image
@@ -76,8 +75,9 @@ class RbdStore:
             return self._cluster[1]
 
     @contextlib.contextmanager
-    def translated(self, *, lookup: bool = False) -> Iterator[None]:
-        """Make our errors of Ceph's; in a lookup, what is missing is NotFound."""
+    def translated(self, *, lookup: bool = False, of: Cluster | None = None) -> Iterator[None]:
+        """Make our errors of Ceph's, of one connection or the present one; in a lookup, what is missing is NotFound."""
+        connection = of or (self._cluster and self._cluster[1])
         try:
             yield
         except OSError as error:
@@ -86,7 +86,9 @@ class RbdStore:
             if error.errno in FULL:
                 raise errors.InsufficientStorage("The image store is full.") from None
             if error.errno == BLOCKED:
-                self._cluster = None  # the next one is another client
+                with self._lock:
+                    if self._cluster and self._cluster[1] is connection:  # else somebody has made another one since
+                        self._cluster = None  # the next one is another client
             LOG.error("Ceph answers %s.", _said(error), extra={"action": "store"})
             raise _away() from None
 
@@ -105,7 +107,7 @@ class RbdStore:
         """Whether an upload lives: it has its lease, and its process is not known to be gone. Raises: Unavailable."""
         cluster = self.cluster()
         with self.translated():
-            return _is_alive(cluster, _checked(key), cluster.notes(UPLOADS))
+            return is_alive(cluster, _checked(key), cluster.notes(UPLOADS))
 
     def open(self, location: str, start: int, length: int) -> RbdRange:
         """Open a part of an image. Raises: NotFound; Unavailable."""
@@ -186,15 +188,16 @@ class RbdStore:
         """Name finished images, half ones and notes that a sweep would remove. Raises: Unavailable."""
         cluster = self.cluster()
         with self.translated():
+            names = cluster.names()  # first: whoever makes an image has its note already
             notes = cluster.notes(UPLOADS)
-            keys = dict.fromkeys([*(name.removeprefix(LEASE_MARK) for name in notes), *cluster.names()])
+            keys = dict.fromkeys([*(name.removeprefix(LEASE_MARK) for name in notes), *names])
             found = [self._stray(cluster, key, notes, kept) for key in keys if KEY.fullmatch(key)]
         return [name for name in found if name is not None]
 
     def _stray(self, cluster: Cluster, key: str, notes: dict[str, bytes], kept: Collection[str]) -> str | None:
         """Give what the rest of an upload is called; None where it is none."""
         noted = not notes.keys().isdisjoint((key, LEASE_MARK + key))
-        if noted and _is_alive(cluster, key, notes):
+        if noted and is_alive(cluster, key, notes):
             return None
         if f"{self.name}:{key}" in kept:
             return NOTES + key if noted else None
@@ -214,13 +217,28 @@ class RbdStore:
         return name in self.list_strays(kept) and self._remove_stray(name)
 
     def _remove_stray(self, name: str) -> bool:
-        """Have the writer shut out, then remove what it left; False when something stands on it."""
+        """Have the writer shut out, then remove what it left; False when something stands on it, or the writer lives.
+
+        One client may write several images: while another one of them grows, it is not shut out, and all stays.
+        """
+        cluster, key = self.cluster(), name.partition("/")[2]
+        with self.translated():
+            notes = cluster.notes(UPLOADS)
+            if is_alive(cluster, key, notes):
+                return False
+            client = client_of(notes, key)
+            if client not in (None, cluster.address) and writes_more(cluster, str(client), notes):
+                return False
+        return self.wipe(name)
+
+    def wipe(self, name: str) -> bool:
+        """Remove a stray without asking whether anybody writes. Raises: Unavailable."""
         folder, _, key = name.partition("/")
         cluster = self.cluster()
         with self.translated():
-            writer = _read_note(cluster.notes(UPLOADS).get(key, b""))
-            if writer.get("client") not in (None, cluster.address):
-                cluster.block(str(writer["client"]))
+            client = client_of(cluster.notes(UPLOADS), key)
+            if client not in (None, cluster.address):
+                cluster.block(str(client))
         try:
             if folder + "/" != NOTES and not self.remove(key):
                 return False
@@ -324,7 +342,7 @@ class RbdWriting:
 
     @contextlib.contextmanager
     def _working(self) -> Iterator[None]:
-        with self._store.translated():
+        with self._store.translated(of=self._cluster):
             try:
                 yield
             except OSError as error:
@@ -355,6 +373,7 @@ class RbdRange:
         """Made by `RbdStore.open` only."""
         self._store, self._key = store, key
         self._image: RbdImage | None = image
+        self._cluster = store.cluster()
         self._next, self._end = part.start, max(part.stop, part.start)
         self._ahead = memoryview(b"")
         self._hangs = False
@@ -375,7 +394,7 @@ class RbdRange:
     def _fetch(self) -> bytes:
         if self._image is None:
             raise ValueError("the part is closed")
-        with self._store.translated():
+        with self._store.translated(of=self._cluster):
             try:
                 data = self._image.read(self._next, min(PIECE, self._end - self._next))
             except OSError:
@@ -419,12 +438,6 @@ def let_go(image: RbdImage, *, hangs: bool = False) -> None:
         close()
 
 
-def forget(cluster: Cluster, key: str) -> None:
-    """Remove note and lease of an upload. May be repeated. Raises: OSError."""
-    cluster.drop_note(UPLOADS, LEASE_MARK + key)
-    cluster.drop_note(UPLOADS, key)
-
-
 def _clear(image: RbdImage) -> bool:
     """Take an image's snapshot away; False while others have the image open. Raises: Conflict when it has clones; OSError."""
     protected = image.is_protected(SNAPSHOT)
@@ -457,20 +470,6 @@ def _removed(cluster: Cluster, key: str) -> bool:
             return False
         raise
     return True
-
-
-def _is_alive(cluster: Cluster, key: str, notes: dict[str, bytes]) -> bool:
-    if not cluster.is_leased(UPLOADS, key):
-        return False
-    return key not in notes or writers.lives(_read_note(notes[key]), 0.0)  # the note comes right after the lease
-
-
-def _read_note(note: bytes) -> dict[str, object]:
-    try:
-        found = orjson.loads(note)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _require_private(place: Place) -> None:

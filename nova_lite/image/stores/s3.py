@@ -14,6 +14,7 @@ import email.utils
 import logging
 import os
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from botocore import exceptions as boto_errors
 from botocore.config import Config
 
 from nova_lite import errors
+from nova_lite.image.stores import writers
 from nova_lite.image.stores.base import KEY, Swept
 from nova_lite.image.stores.credentials import lacking, read_credentials
 from nova_lite.image.stores.writers import lives, this_process
@@ -216,12 +218,14 @@ class S3Writing:
         self._upload: str | None = None
         self._parts: list[dict[str, Any]] = []
         self._size = 0
+        self._shown = 0.0
         self._finalized = self._closed = False
 
     def show_life(self) -> None:
         """Say that this process writes. Raises: Unavailable."""
         with translated():
             self._store.client().put_object(**self._store.where(ALIVE + self._key), Body=orjson.dumps(this_process()))
+        self._shown = time.monotonic()
 
     def append(self, data: bytes) -> None:
         """Keep bytes, and send them as a part when there are enough. Raises: InsufficientStorage, Unavailable."""
@@ -229,6 +233,8 @@ class S3Writing:
             raise ValueError("the upload has ended")
         self._buffer += data
         self._size += len(data)
+        if time.monotonic() - self._shown > writers.RENEW_S:
+            self.show_life()
         most = self._store.part_bytes * (1 + len(self._parts) // 1000)
         while len(self._buffer) >= most:
             self._send(bytes(self._buffer[:most]))
@@ -269,7 +275,6 @@ class S3Writing:
                 self._upload = client.create_multipart_upload(**where)["UploadId"]
             sent = client.upload_part(**where, UploadId=self._upload, PartNumber=number, Body=data)
         self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
-        self.show_life()
 
     def _complete(self, client: Any, where: Mapping[str, str]) -> None:
         """Where the answer was lost and the call sent again, the upload is not there any more, but its object is."""

@@ -62,10 +62,19 @@ class Stores:
         return self.default.take_up(key, missing_bytes, fresh=fresh)
 
     def drop_parts(self, key: str) -> None:
-        """Remove a half upload from whichever store has it. May be repeated. Raises: Unavailable."""
+        """Remove a half upload from whichever store has it. May be repeated.
+
+        Raises: Unavailable when a store is away, once all others were asked.
+        """
+        away: errors.Unavailable | None = None
         for store in self._stores:
             if isinstance(store, PartStore):
-                store.drop_parts(key)
+                try:
+                    store.drop_parts(key)
+                except errors.Unavailable as error:
+                    away = error
+        if away is not None:
+            raise away
 
     def is_alive(self, key: str) -> bool:
         """Whether an upload lives in any store. Raises: Unavailable when none says so and one cannot be asked."""
@@ -127,7 +136,8 @@ class Stores:
                 done.append(store.sweep(kept))
             except errors.Unavailable as error:
                 LOG.warning("Store %s is not swept now: %s", store.name, error.message, extra={"action": "sweep"})
-        return Swept(leftovers=sum(one.leftovers for one in done), orphans=sum(one.orphans for one in done))
+        halves = tuple(key for one in done for key in one.halves)
+        return Swept(leftovers=sum(one.leftovers for one in done), orphans=sum(one.orphans for one in done), halves=halves)
 
     def _of(self, location: str) -> Store:
         store = self.find(store_name(location))

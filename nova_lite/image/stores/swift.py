@@ -12,6 +12,7 @@ is the lock as well. Finished and half uploads are told by asking for them, neve
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from typing import Any
 import orjson
 
 from nova_lite import errors
+from nova_lite.image.stores import writers
 from nova_lite.image.stores.base import KEY, PARTS_AGE_S, Swept
 from nova_lite.image.stores.swift_api import Place, Segment, SwiftApi, translated
 from nova_lite.image.stores.writers import lives, this_process
@@ -79,8 +81,12 @@ class SwiftStore:
             raise
 
     def _came(self, key: str) -> Iterator[Segment]:
-        """Give the segments of a half upload up to the first that is not there; what a listing leaves out is asked for."""
-        listed = {one.name: one for one in self.api.entries(f"{PARTIAL}{key}/")}
+        """Give the segments of a half upload up to the first that is not there.
+
+        What a listing leaves out is asked for, and so are small ones: those are written anew, and a listing may be late.
+        """
+        least = min(SMALL_BYTES, self.segment_bytes)
+        listed = {one.name: one for one in self.api.entries(f"{PARTIAL}{key}/") if one.size >= least}
         number = 1
         while True:
             name = _numbered(PARTIAL, key, number)
@@ -128,9 +134,19 @@ class SwiftStore:
 
     def sweep(self, kept: Collection[str]) -> Swept:
         """Remove what dead writers left, and old objects that no record names. Raises: Unavailable."""
-        done = [name for name in self.list_strays(kept) if self._remove(name)]
+        done = []
+        try:
+            for name in (strays := self.list_strays(kept)):
+                if self._remove(name, kept):
+                    done.append(name)
+        except errors.Unavailable as error:
+            if not done:
+                raise
+            LOG.warning("Some of %d leftovers stay for now: %s", len(strays), error.message, extra={"action": "sweep"})
         orphans = sum(name.startswith(KEPT) for name in done)
-        return Swept(leftovers=sum(name.startswith((SEGMENTS, PARTIAL)) for name in done), orphans=orphans)
+        halves = tuple(name.removeprefix(PARTIAL) for name in done if name.startswith(PARTIAL))
+        leftovers = len(halves) + sum(name.startswith(SEGMENTS) for name in done)
+        return Swept(leftovers=leftovers, orphans=orphans, halves=halves)
 
     def list_strays(self, kept: Collection[str]) -> list[str]:
         """Name finished objects, uploads and signs of life that a sweep would remove. Raises: Unavailable.
@@ -146,7 +162,7 @@ class SwiftStore:
 
     def remove_stray(self, name: str, kept: Collection[str]) -> bool:
         """Remove one such thing; tell whether it was there and a stray still. Raises: Unavailable."""
-        return name in self.list_strays(kept) and self._remove(name)
+        return name in self.list_strays(kept) and self._remove(name, kept)
 
     def _leftovers(self, finished: Collection[str], kept: Collection[str]) -> list[str]:
         """Name the folders of segments that belong to nothing. Looks for the writer first: what ends has finished by then."""
@@ -164,8 +180,10 @@ class SwiftStore:
         ages = [one.age_s for one in self.api.entries(f"{PARTIAL}{key}/")]
         return bool(ages) and min(ages) >= (PARTS_AGE_S if key in kept else ORPHAN_AGE_S)
 
-    def _remove(self, name: str) -> bool:
+    def _remove(self, name: str, kept: Collection[str]) -> bool:
         folder, _, key = name.partition("/")
+        if name.startswith(PARTIAL):
+            return self._remove_half(key, kept)
         if name.startswith(KEPT):
             self.delete(f"{self.name}:{key}")
         elif name.startswith(ALIVE):
@@ -174,6 +192,21 @@ class SwiftStore:
             self._clear(f"{folder}/{key}/")
             self.api.delete(ALIVE + key)
         return True
+
+    def _remove_half(self, key: str, kept: Collection[str]) -> bool:
+        """Remove a half upload, unless somebody goes on with it, or has since it was listed."""
+        sign = Sign(self.api, key)
+        try:
+            sign.take()
+        except errors.Conflict:
+            return False
+        try:
+            if self.api.head(KEPT + key) is not None or not self._is_forgotten(key, kept):
+                return False
+            self._clear(f"{PARTIAL}{key}/")
+            return True
+        finally:
+            sign.drop()
 
     def _clear(self, folder: str) -> None:
         remove_all(self.api, [one.name for one in self.api.entries(folder)])
@@ -193,11 +226,21 @@ class Sign:
         self._api = api
         self._name = ALIVE + key
         self._mark = uuid.uuid4().hex
+        self._alone = False
+        self._shown = 0.0
 
     def show(self) -> None:
         """Say that this process writes. Raises: InsufficientStorage; Unavailable."""
         _held.add(self._mark)
         self._api.put(self._name, self._body())
+        self._shown = time.monotonic()
+
+    def renew(self) -> None:
+        """Say so again when the last time is long ago. Raises: as `show`; Unavailable when another one says so by now."""
+        if time.monotonic() - self._shown > writers.RENEW_S:
+            if self._alone:
+                self.require_ours()
+            self.show()
 
     def take(self) -> None:
         """Say so as the only one. Raises: Conflict while another one writes; InsufficientStorage; Unavailable."""
@@ -205,13 +248,19 @@ class Sign:
         try:
             if not self._put_first() and (self.is_held() or not self._put_anew()):
                 raise errors.Conflict("Another client sends this upload at the moment.")
+            self._alone, self._shown = True, time.monotonic()
         except errors.NovaLiteError:
             self.drop()
             raise
 
     def _put_first(self) -> bool:
-        """Write it where there is none; where an answer was lost and the call sent again, it is there and ours."""
-        return self._api.put_first(self._name, self._body()) or self._is_ours()
+        """Write it where there is none; tell whether it is ours.
+
+        Where an answer was lost and the call sent again, it is, though it was there; and where two write at once Swift may
+        let both, since its look and its writing are not one step.
+        """
+        self._api.put_first(self._name, self._body())
+        return self._is_ours()
 
     def _put_anew(self) -> bool:
         self._api.delete(self._name)
@@ -273,6 +322,7 @@ class SwiftWriting:
         if self._closed:
             raise ValueError("the upload has ended")
         self._buffer += data
+        self._sign.renew()
         while len(self._buffer) >= (most := self._store.segment_bytes * (1 + len(self._segments) // 1000)):
             with memoryview(self._buffer) as view:
                 data = bytes(view[:most])
@@ -286,6 +336,7 @@ class SwiftWriting:
         else:
             if self._buffer:
                 self._send(bytes(self._buffer))
+                self._buffer.clear()  # before the manifest: where that is refused they are here once
             self._store.api.put_manifest(KEPT + self._key, self._grouped())
         self._finalized = True
         self._buffer.clear()
@@ -310,7 +361,6 @@ class SwiftWriting:
         name = _numbered(self._folder, self._key, len(self._segments) + 1)
         self._sent.append(name)
         self._segments.append(self._store.api.put(name, data))
-        self._sign.show()
 
     def _grouped(self) -> list[Segment]:
         """Give what the manifest names: the segments, or manifests of them."""
@@ -354,6 +404,7 @@ class SwiftPart(SwiftWriting):
         try:
             while data := opened.read(READ_BYTES):
                 yield data
+                self._sign.renew()
         finally:
             opened.close()
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SILENT_S = 1800.0  # a part of 20 MiB at the slowest rate that is borne takes 21 minutes
+SILENT_S = 1800.0
+RENEW_S = 60.0  # the sign is written again while bytes come, however slow
 
 
 def this_process() -> dict[str, Any]:

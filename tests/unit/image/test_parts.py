@@ -409,3 +409,31 @@ def test_a_start_after_a_kill_queues_the_image_and_keeps_what_came(make_image, i
     assert (look(image).status, ask(image).received) == (ImageStatus.QUEUED, 2000)
     images.upload(Order(image_id=image.id, read=io.BytesIO(b"anew").read))
     assert look(image).size_bytes == 4
+
+
+def test_a_half_upload_that_could_not_be_removed_is_not_forgotten(make_image, send, images, database, monkeypatch):
+    send(make_image(), 0, 1000)
+    late = time.time() + base.PARTS_AGE_S + 1
+    monkeypatch.setattr(filesystem.time, "time", lambda: late)
+    monkeypatch.setattr(filesystem, "_remove_abandoned", lambda path, age_s: False)
+
+    images.start()
+
+    with database.read() as tx:
+        assert image_parts.announced(tx, "p", "") == (1, len(DATA))
+
+
+def test_parts_that_cannot_be_removed_do_not_hinder_bytes_from_the_beginning(
+    make_image, send, upload, store, look, monkeypatch, caplog
+):
+    def away(key):
+        raise errors.Unavailable("not there", what="the image store")
+
+    image = make_image()
+    send(image, 0, 1000)
+    monkeypatch.setattr(type(store), "drop_parts", lambda self, key: away(key))
+
+    upload(image, DATA)
+
+    assert look(image).status == ImageStatus.ACTIVE
+    assert "Parts of an image stay for now" in caplog.text

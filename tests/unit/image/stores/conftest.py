@@ -187,7 +187,7 @@ def rbd_kit(ceph, monkeypatch, tmp_path):
     store = make_store(kit.url)
     notes = (name.removeprefix("lock.") for name in store.cluster().notes(rbd.UPLOADS))
     for name in {*store.cluster().names(), *notes}:
-        store._remove_stray(f"incoming/{name}")
+        store.wipe(f"incoming/{name}")
 
 
 # -- Swift ------------------------------------------------------------------------------------------------------------------

@@ -529,3 +529,88 @@ def test_images_of_others_in_the_pool_are_left_alone(store, pool):
     assert store.list_strays(set()) == []
     assert (store.remove_stray("kept/volume-1", set()), store.remove_stray("incoming/volume-1", set())) == (False, False)
     assert list(pool.images) == ["volume-1"]
+
+
+def test_an_upload_that_begins_while_a_sweep_looks_is_alive(store, other, pool, monkeypatch):
+    begun, cluster = [], store.cluster()
+    for name in ("names", "notes"):
+        real = getattr(cluster, name)
+        monkeypatch.setattr(cluster, name, lambda *of, real=real: (begun.append(other.begin(new_key(), None)), real(*of))[1])
+
+    assert store.list_strays(set()) == []
+    assert store.sweep(set()).leftovers == 0
+    assert (len(begun) >= 4, pool.blocked) == (True, [])
+    assert all(other.is_alive(writing._key) for writing in begun)
+
+
+def test_an_upload_that_lives_when_its_rest_is_to_be_removed_stays(store, other, pool):
+    writing = other.begin(new_key(), None)
+
+    assert not store._remove_stray(f"incoming/{writing._key}")
+
+    assert (pool.blocked, list(pool.images)) == ([], [writing._key])
+
+
+def test_a_client_that_writes_another_image_is_not_shut_out_for_one_that_hung(store, other, pool):
+    hung = other.begin(new_key(), None)
+    pool.fail("write", errno.ETIMEDOUT, times=1)
+    with pytest.raises(errors.Unavailable):
+        hung.append(b"x" * PIECE)
+    hung.close()
+    pool.leases.discard((rbd.UPLOADS, hung._key))
+    living = other.begin(new_key(), None)
+    pool.images[hung._key]["open"] = 0
+
+    during = store.sweep(set()).leftovers, list(pool.blocked), other.is_alive(living._key)
+    living.close()
+    after = store.sweep(set()).leftovers, list(pool.blocked)
+
+    assert during == (0, [], True)
+    assert after == (1, [other.cluster().address])
+    assert (pool.images, pool.attributes) == ({}, {})
+
+
+def test_a_connection_that_was_made_anew_is_not_dropped_for_the_old_one(store, pool):
+    location = put(store, b"data")
+    reading, writing = store.open(location, 0, 4), store.begin(new_key(), None)
+    for call in ("read", "write", "size"):
+        pool.fail(call, errno.ESHUTDOWN, times=1)
+
+    with pytest.raises(errors.Unavailable):
+        store.size(location)
+    store.cluster()
+    with pytest.raises(errors.Unavailable):
+        reading.read()
+    with pytest.raises(errors.Unavailable):
+        writing.append(b"x" * PIECE)
+    store.cluster()
+
+    assert pool.clients == 2
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES])
+def test_a_clone_in_a_pool_that_may_not_be_read_is_one(monkeypatch, number):
+    called = []
+
+    def call(name, *arguments):
+        called.append((name, arguments[-1]))
+        if name == "rbd_list_children3":
+            raise OSError(number, "not yours")
+        return 0
+
+    monkeypatch.setattr(library, "call", call)
+
+    assert library.RbdImage(library.c_void_p(1)).has_clones("snap") is True
+    assert called[-1] == ("rbd_snap_set", None)
+
+
+def test_clones_that_cannot_be_asked_for_are_an_outage(monkeypatch):
+    def call(name, *arguments):
+        if name == "rbd_list_children3":
+            raise OSError(errno.ETIMEDOUT, "late")
+        return 0
+
+    monkeypatch.setattr(library, "call", call)
+
+    with pytest.raises(OSError, match="late"):
+        library.RbdImage(library.c_void_p(1)).has_clones("snap")

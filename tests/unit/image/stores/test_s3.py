@@ -203,3 +203,18 @@ def test_a_file_of_credentials_that_is_not_there_is_named(tmp_path, caplog):
 def test_buckets_that_make_no_sense_are_refused_at_the_start(url):
     with pytest.raises(errors.ConfigError, match=r"\[image\] store"):
         make_store(url)
+
+
+def test_the_sign_is_renewed_by_time_however_slowly_bytes_come(s3_kit, key, monkeypatch):
+    shown = []
+    writing = s3_kit.store.begin(key, None)
+    real = writing.show_life
+    monkeypatch.setattr(writing, "show_life", lambda: (shown.append(1), real()))
+
+    writing.append(bytes(PART))
+    soon = len(shown)
+    monkeypatch.setattr(writers, "RENEW_S", -1.0)
+    writing.append(b"x")
+    writing.close()
+
+    assert (soon, len(shown)) == (0, 1)

@@ -8,6 +8,7 @@ import pytest
 
 from nova_lite import errors
 from nova_lite.conf.image import ImageOptions
+from nova_lite.image.stores import base
 from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.registry import make_stores
 
@@ -105,3 +106,52 @@ def test_stores_that_cannot_be_told_apart_or_made_are_refused(text):
 
 def test_a_url_alone_is_called_as_its_scheme(tmp_path):
     assert make_stores(ImageOptions(store=tmp_path.as_uri())).name == "file"
+
+
+def test_what_is_recorded_while_one_store_is_slow_stays_in_the_next(stores, monkeypatch):
+    from nova_lite.image.stores import filesystem
+
+    monkeypatch.setattr(filesystem, "ORPHAN_AGE_S", -3600.0)
+    monkeypatch.setattr(base, "FRESH_S", -1.0)
+    recorded = set()
+    slow, quick = stores.all()
+    put(stores, b"nobody's")
+
+    def sweep(kept, sweep=slow.sweep):
+        swept = sweep(kept)
+        recorded.add(put(stores.preferring(quick.name), b"meanwhile"))
+        return swept
+
+    monkeypatch.setattr(slow, "sweep", sweep)
+
+    swept = stores.sweep(base.Kept(lambda: set(recorded)))
+
+    assert (swept.orphans, swept.halves) == (1, ())
+    assert stores.size(*recorded) == 9
+
+
+def test_what_records_name_is_read_at_the_first_look_and_again_when_that_is_old(monkeypatch):
+    read = []
+    kept = base.Kept(lambda: read.append(1) or {f"a:{len(read)}"})
+
+    looked = [len(read), "a:1" in kept, "a:2" in kept, len(kept), sorted(kept), len(read)]
+    kept._until = 0.0
+
+    assert looked == [0, True, False, 1, ["a:1"], 1]
+    assert ("a:2" in kept, len(read)) == (True, 2)
+
+
+def test_a_half_upload_is_dropped_from_every_store_that_answers(stores, monkeypatch):
+    def away(key):
+        raise errors.Unavailable("not there", what="the image store")
+
+    key = new_key()
+    half = stores.preferring("slow").take_up(key, None, fresh=True)
+    half.append(b"half")
+    half.suspend()
+    monkeypatch.setattr(stores.find("fast"), "drop_parts", away)
+
+    with pytest.raises(errors.Unavailable):
+        stores.drop_parts(key)
+
+    assert stores.preferring("slow").take_up(key, None, fresh=False) is None

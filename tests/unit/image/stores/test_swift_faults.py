@@ -439,3 +439,153 @@ def test_containers_that_make_no_sense_are_refused_at_the_start(url):
         make_store(url)
 
     assert "secret" not in str(caught.value)
+
+
+# -- half uploads of several -------------------------------------------------------------------------------------------------
+
+
+def signs_in(server, since):
+    return [method for method, path, _ in server.seen[since:] if "/alive/" in path and method == "PUT"]
+
+
+def test_a_small_segment_that_was_written_anew_is_not_taken_from_a_late_listing(swift_kit, key, monkeypatch):
+    store, data = swift_kit.store, bytes(range(250)) * 10_000
+    half = store.take_up(key, None, fresh=True)
+    half.append(data[:10])
+    half.suspend()
+    real = store.api.entries
+    late = {one.name: one for one in real(f"partial/{key}/")}
+    half = store.take_up(key, None, fresh=False)
+    half.append(data[10 : MIB + 500_000])
+    half.suspend()
+
+    monkeypatch.setattr(store.api, "entries", lambda prefix: [late.get(one.name, one) for one in real(prefix)])
+    half = store.take_up(key, None, fresh=False)
+    told = half.size
+    half.append(data[told:])
+    location = half.finalize()
+    half.suspend()
+
+    assert told == MIB + 500_000
+    assert store.open(location, 0, len(data)).read() == data
+
+
+def test_a_refused_manifest_does_not_double_the_end(swift_kit, key, fail):
+    half = swift_kit.store.take_up(key, None, fresh=True)
+    half.append(bytes(MIB + 5))
+    fail(503, "PUT", "kept/")
+    with pytest.raises(errors.Unavailable):
+        half.finalize()
+    sizes = [half.size]
+    half.suspend()
+    fail(None)
+
+    half = swift_kit.store.take_up(key, None, fresh=False)
+    sizes.append(half.size)
+    location = half.finalize()
+    half.suspend()
+
+    assert sizes == [MIB + 5, MIB + 5]
+    assert swift_kit.store.size(location) == MIB + 5
+
+
+@pytest.mark.parametrize("then", ["finalize", "suspend", None])
+def test_a_sweep_leaves_half_an_upload_that_somebody_goes_on_with(swift_kit, key, monkeypatch, then):
+    store, going_on = swift_kit.store, []
+    half = store.take_up(key, None, fresh=True)
+    half.append(bytes(2 * MIB))
+    half.suspend()
+    real = store.list_strays
+    ages = iter([-3600.0, 86400.0])
+
+    def list_then_go_on(kept):
+        monkeypatch.setattr(swift, "PARTS_AGE_S", next(ages))
+        found = real(kept)
+        going_on.append(store.take_up(key, None, fresh=False))
+        going_on[0].append(b"end")
+        if then:
+            getattr(going_on[0], then)()
+            going_on[0].suspend()
+        monkeypatch.setattr(swift, "PARTS_AGE_S", next(ages))
+        return found
+
+    monkeypatch.setattr(store, "list_strays", list_then_go_on)
+
+    swept = store.sweep({key})
+
+    assert (swept.leftovers, swept.halves) == (0, ())
+    if then == "finalize":
+        assert store.open(f"cloud:{key}", 0, 2 * MIB + 3).read() == bytes(2 * MIB) + b"end"
+    else:
+        going_on[0].suspend()
+        assert store.take_up(key, None, fresh=False).size == 2 * MIB + 3
+
+
+def test_what_a_sweep_removed_of_half_uploads_is_told(swift_kit, key):
+    half = swift_kit.store.take_up(key, None, fresh=True)
+    half.append(bytes(MIB))
+    half.suspend()
+    swift_kit.make_all_old()
+
+    assert swift_kit.store.sweep(set()).halves == (key,)
+    assert swift_kit.everything() == []
+
+
+def test_the_sign_is_renewed_by_time_while_bytes_come_or_are_read_again(swift_kit, key, fake_swift, monkeypatch):
+    half = swift_kit.store.take_up(key, None, fresh=True)
+    counts = []
+    for renew_s in (60.0, -1.0):
+        monkeypatch.setattr(writers, "RENEW_S", renew_s)
+        for work in (lambda: half.append(bytes(2 * MIB)), lambda: half.append(b"x"), lambda: list(half.reread(0))):
+            before = len(fake_swift.seen)
+            work()
+            counts.append(len(signs_in(fake_swift, before)))
+
+    assert counts[:3] == [0, 0, 0]
+    assert counts[3:5] == [1, 1]
+    assert counts[5] > 3
+
+
+def test_whoever_lost_the_sign_does_not_take_it_back_by_renewing(swift_kit, key, monkeypatch):
+    half = swift_kit.store.take_up(key, None, fresh=True)
+    half.append(bytes(MIB))
+    monkeypatch.setattr(writers, "RENEW_S", -1.0)
+    sign_of_life(swift_kit, key)
+
+    with pytest.raises(errors.Unavailable):
+        list(half.reread(0))
+
+    assert orjson.loads(swift_kit.store.api.read(swift.ALIVE + key)[0])["mark"] == "m"
+
+
+def test_of_two_whose_signs_swift_both_let_in_the_last_one_holds_it(swift_kit, key, monkeypatch):
+    store = swift_kit.store
+    store.take_up(key, None, fresh=True).suspend()
+    real = store.api.put_first
+
+    def both(name, data):
+        done = real(name, data)
+        sign_of_life(swift_kit, key, boot="another machine's")  # as if its look had come before our writing
+        return done
+
+    monkeypatch.setattr(store.api, "put_first", both)
+
+    with pytest.raises(errors.Conflict):
+        store.take_up(key, None, fresh=False)
+    assert store.is_alive(key)
+
+
+def test_a_sweep_that_is_cut_off_tells_what_it_removed(swift_kit, key, fail):
+    second = key_of(str(uuid.uuid4()), str(uuid.uuid4()))
+    for one in (key, second):
+        half = swift_kit.store.take_up(one, None, fresh=True)
+        half.append(bytes(MIB))
+        half.suspend()
+    swift_kit.make_all_old()
+    first, last = sorted([key, second])
+    fail(503, "PUT", last)
+
+    assert swift_kit.store.sweep(set()).halves == (first,)
+    fail(503, "PUT", last)
+    with pytest.raises(errors.Unavailable):
+        swift_kit.store.sweep(set())
