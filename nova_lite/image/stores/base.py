@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from typing import Protocol, runtime_checkable
 
+from nova_lite import errors
+
 PARTS_AGE_S = 24 * 3600.0  # a half upload waits a day for its client: over the night, not over the holidays
 FRESH_S = 10.0  # finished bytes without a record stay for longer (ORPHAN_AGE_S of each store)
 KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -21,6 +23,21 @@ KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9a-f]{8}(-[0-9a
 def key_of(image_id: str, upload_id: str) -> str:
     """Name an upload."""
     return f"{image_id}.{upload_id}"
+
+
+def checked(key: str) -> str:
+    """Give a key back. Raises: ValueError for what is none, which is ours to mend: users say no part of a key."""
+    if not KEY.fullmatch(key):
+        raise ValueError("not a key")
+    return key
+
+
+def key_in(location: str, name: str) -> str:
+    """Give the key of bytes in the store `name`, whose locations are `name:key`. Raises: NotFound for any other location."""
+    store, _, key = location.partition(":")
+    if store != name or not KEY.fullmatch(key):
+        raise errors.NotFound("The image's data are in another store.")
+    return key
 
 
 def store_name(location: str) -> str:

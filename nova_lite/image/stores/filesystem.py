@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from nova_lite import errors
-from nova_lite.image.stores.base import KEY, PARTS_AGE_S, Swept
+from nova_lite.image.stores.base import KEY, PARTS_AGE_S, Swept, checked, key_in
 
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
@@ -132,10 +132,8 @@ class FilesystemStore:
 
     def _place(self, root: Path, folder: str, key: str) -> Place:
         """Say where the file of an upload grows and lies then."""
-        if not KEY.fullmatch(key):
-            raise ValueError("not a key")  # ours to mend: keys are made of ids, never of what users say
         return Place(
-            growing=root / folder / key,
+            growing=root / folder / checked(key),
             kept=root / KEPT / key,
             location=self._location(key),
             require_room=lambda needed: self._folders.require_room(root, needed),
@@ -143,8 +141,7 @@ class FilesystemStore:
 
     def is_alive(self, key: str) -> bool:
         """Whether a process holds the lock of an upload. Raises: Unavailable when none says so and a folder does not work."""
-        if not KEY.fullmatch(key):
-            raise ValueError("not a key")
+        checked(key)
         with _translated():
             return any(
                 retried(lambda path=path: _is_locked(path)) for path in self._folders.places(key, (INCOMING, KEPT, PARTIAL))
@@ -161,13 +158,13 @@ class FilesystemStore:
     def delete(self, location: str) -> None:
         """Remove a file. May be repeated. Raises: Unavailable."""
         with _translated():
-            for path in self._folders.places(self._key(location), (KEPT,)):
+            for path in self._folders.places(key_in(location, self.name), (KEPT,)):
                 retried(lambda path=path: path.unlink(missing_ok=True))
 
     def _first(self, location: str, look: Callable[[Path], T]) -> T:
         """Look in each folder for a file. Raises: NotFound when all say that it is not there; Unavailable."""
         away: OSError | None = None
-        for path in self._folders.places(self._key(location), (KEPT,)):
+        for path in self._folders.places(key_in(location, self.name), (KEPT,)):
             try:
                 return retried(lambda path=path: look(path))
             except FileNotFoundError:
@@ -204,12 +201,6 @@ class FilesystemStore:
     def _unnamed(self, kept: Collection[str]) -> Iterator[Path]:
         """Give finished files that no record names at that moment, one after another."""
         yield from (path for path in self._folders.files(KEPT) if self._location(path.name) not in kept)
-
-    def _key(self, location: str) -> str:
-        name, _, key = location.partition(":")
-        if name != self.name or not KEY.fullmatch(key):
-            raise errors.NotFound("The image's data are in another store.")
-        return key
 
     def _location(self, key: str) -> str:
         return f"{self.name}:{key}"

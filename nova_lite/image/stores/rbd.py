@@ -22,7 +22,7 @@ import orjson
 
 from nova_lite import errors
 from nova_lite.image.stores import writers
-from nova_lite.image.stores.base import KEY, Swept
+from nova_lite.image.stores.base import KEY, Swept, checked, key_in
 from nova_lite.image.stores.ceph import Cluster, Place, RbdImage
 from nova_lite.image.stores.rbd_notes import LEASE_MARK, UPLOADS, client_of, forget, is_alive, writes_more
 
@@ -94,7 +94,7 @@ class RbdStore:
 
     def begin(self, key: str, expected_bytes: int | None) -> RbdWriting:
         """Start an upload. Raises: InsufficientStorage when `expected_bytes` do not fit; Unavailable."""
-        writing = RbdWriting(self, self.cluster(), _checked(key))
+        writing = RbdWriting(self, self.cluster(), checked(key))
         writing.require_room(expected_bytes or 1)
         try:
             writing.start(expected_bytes or 0)
@@ -107,11 +107,11 @@ class RbdStore:
         """Whether an upload lives: it has its lease, and its process is not known to be gone. Raises: Unavailable."""
         cluster = self.cluster()
         with self.translated():
-            return is_alive(cluster, _checked(key), cluster.notes(UPLOADS))
+            return is_alive(cluster, checked(key), cluster.notes(UPLOADS))
 
     def open(self, location: str, start: int, length: int) -> RbdRange:
         """Open a part of an image. Raises: NotFound; Unavailable."""
-        key = self._key(location)
+        key = key_in(location, self.name)
         image = self._open_kept(key)
         try:
             with self.translated():
@@ -122,7 +122,7 @@ class RbdStore:
 
     def size(self, location: str) -> int:
         """Give an image's size. Raises: NotFound; Unavailable."""
-        image = self._open_kept(self._key(location))
+        image = self._open_kept(key_in(location, self.name))
         try:
             with self.translated():
                 return image.size()
@@ -143,11 +143,11 @@ class RbdStore:
 
         Raises: Conflict when it has clones; Unavailable.
         """
-        self.remove(self._key(location))
+        self.remove(key_in(location, self.name))
 
     def require_unused(self, location: str) -> None:
         """Do nothing unless an image has clones. Raises: Conflict; NotFound; Unavailable."""
-        image = self._open_kept(self._key(location))
+        image = self._open_kept(key_in(location, self.name))
         try:
             with self.translated():
                 if image.has_clones(SNAPSHOT):
@@ -157,7 +157,7 @@ class RbdStore:
 
     def url_of(self, location: str) -> str:
         """Give the URL by which other services clone an image. Raises: NotFound; Unavailable."""
-        key, cluster = self._key(location), self.cluster()
+        key, cluster = key_in(location, self.name), self.cluster()
         with self.translated():
             return f"rbd://{cluster.fsid()}/{self._place.pool}/{key}/{SNAPSHOT}"
 
@@ -248,12 +248,6 @@ class RbdStore:
         with self.translated():
             forget(cluster, key)
         return True
-
-    def _key(self, location: str) -> str:
-        name, _, key = location.partition(":")
-        if name != self.name or not KEY.fullmatch(key):
-            raise errors.NotFound("The image's data are in another store.")
-        return key
 
 
 class RbdWriting:
@@ -486,9 +480,3 @@ def _said(error: OSError) -> str:
 
 def _away() -> errors.Unavailable:
     return errors.Unavailable("The image store does not work at the moment.", what="the image store")
-
-
-def _checked(key: str) -> str:
-    if not KEY.fullmatch(key):
-        raise ValueError("not a key")  # ours to mend: keys are made of ids, never of what users say
-    return key

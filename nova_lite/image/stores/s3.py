@@ -26,7 +26,7 @@ from botocore.config import Config
 
 from nova_lite import errors
 from nova_lite.image.stores import writers
-from nova_lite.image.stores.base import KEY, Swept
+from nova_lite.image.stores.base import KEY, Swept, checked, key_in
 from nova_lite.image.stores.credentials import lacking, read_credentials
 from nova_lite.image.stores.writers import lives, this_process
 
@@ -101,7 +101,7 @@ class S3Store:
 
     def begin(self, key: str, expected_bytes: int | None) -> S3Writing:
         """Start an upload. Raises: Unavailable. A bucket does not tell how much fits."""
-        writing = S3Writing(self, _checked(key))
+        writing = S3Writing(self, checked(key))
         writing.show_life()
         return writing
 
@@ -113,7 +113,7 @@ class S3Store:
         """Whether an upload lives. Raises: Unavailable."""
         with translated():
             try:
-                found = self.client().get_object(**self.where(ALIVE + _checked(key)))
+                found = self.client().get_object(**self.where(ALIVE + checked(key)))
                 return lives(orjson.loads(found["Body"].read()), _age_s(found, found["LastModified"]))
             except boto_errors.ClientError as error:
                 if code_of(error) in MISSING:
@@ -125,7 +125,7 @@ class S3Store:
         part = f"bytes={start}-{start + max(length, 1) - 1}"
         with translated(lookup=True):
             try:
-                found = self.client().get_object(**self.where(KEPT + self._key(location)), Range=part)
+                found = self.client().get_object(**self.where(KEPT + key_in(location, self.name)), Range=part)
             except boto_errors.ClientError as error:
                 if code_of(error) == BEHIND_THE_END:
                     return S3Range(None, 0)
@@ -135,12 +135,12 @@ class S3Store:
     def size(self, location: str) -> int:
         """Give an object's size. Raises: NotFound; Unavailable."""
         with translated(lookup=True):
-            return int(self.client().head_object(**self.where(KEPT + self._key(location)))["ContentLength"])
+            return int(self.client().head_object(**self.where(KEPT + key_in(location, self.name)))["ContentLength"])
 
     def delete(self, location: str) -> None:
         """Remove an object. May be repeated. Raises: Unavailable."""
         with translated():
-            self.client().delete_object(**self.where(KEPT + self._key(location)))
+            self.client().delete_object(**self.where(KEPT + key_in(location, self.name)))
 
     def sweep(self, kept: Collection[str]) -> Swept:
         """Remove what dead writers left, and old objects that no record names. Raises: Unavailable."""
@@ -199,12 +199,6 @@ class S3Store:
 
     def _old_keys(self) -> list[str]:
         return [key for key, age_s in self._objects(KEPT) if age_s >= ORPHAN_AGE_S]
-
-    def _key(self, location: str) -> str:
-        name, _, key = location.partition(":")
-        if name != self.name or not KEY.fullmatch(key):
-            raise errors.NotFound("The image's data are in another store.")
-        return key
 
 
 class S3Writing:
@@ -339,12 +333,6 @@ def code_of(error: boto_errors.ClientError) -> str:
 
 def _away() -> errors.Unavailable:
     return errors.Unavailable("The image store does not work at the moment.", what="the image store")
-
-
-def _checked(key: str) -> str:
-    if not KEY.fullmatch(key):
-        raise ValueError("not a key")  # ours to mend: keys are made of ids, never of what users say
-    return key
 
 
 def _age_s(answer: Mapping[str, Any], changed: datetime.datetime) -> float:

@@ -22,7 +22,7 @@ import orjson
 
 from nova_lite import errors
 from nova_lite.image.stores import writers
-from nova_lite.image.stores.base import KEY, PARTS_AGE_S, Swept
+from nova_lite.image.stores.base import KEY, PARTS_AGE_S, Swept, checked, key_in
 from nova_lite.image.stores.swift_api import Place, Segment, SwiftApi, translated
 from nova_lite.image.stores.writers import lives, this_process
 
@@ -55,7 +55,7 @@ class SwiftStore:
 
     def begin(self, key: str, expected_bytes: int | None) -> SwiftWriting:
         """Start an upload. Raises: Unavailable. A container does not tell how much fits."""
-        sign = Sign(self.api, _checked(key))
+        sign = Sign(self.api, checked(key))
         try:
             sign.show()
         except errors.NovaLiteError:  # it may be there although no answer came
@@ -65,7 +65,7 @@ class SwiftStore:
 
     def take_up(self, key: str, missing_bytes: int | None, *, fresh: bool) -> SwiftPart | None:
         """Open a half upload, or begin one. Raises: Conflict; Unavailable."""
-        begun, sign = f"{PARTIAL}{_checked(key)}/{BEGUN}", Sign(self.api, key)
+        begun, sign = f"{PARTIAL}{checked(key)}/{BEGUN}", Sign(self.api, key)
         if not fresh and self.api.head(begun) is None:
             return None
         sign.take()
@@ -99,25 +99,25 @@ class SwiftStore:
 
     def drop_parts(self, key: str) -> None:
         """Remove a half upload; one that is finished by now stays. May be repeated. Raises: Unavailable."""
-        for name in (f"{PARTIAL}{_checked(key)}/{BEGUN}", ALIVE + key):
+        for name in (f"{PARTIAL}{checked(key)}/{BEGUN}", ALIVE + key):
             self.api.delete(name)
         if self.api.head(KEPT + key) is None:
             self._clear(f"{PARTIAL}{key}/")
 
     def is_alive(self, key: str) -> bool:
         """Whether an upload lives. Raises: Unavailable."""
-        return Sign(self.api, _checked(key)).is_held()
+        return Sign(self.api, checked(key)).is_held()
 
     def open(self, location: str, start: int, length: int) -> SwiftRange:
         """Open a part of an object. Raises: NotFound; Unavailable."""
-        found = self.api.open(KEPT + self._key(location), start, length)
+        found = self.api.open(KEPT + key_in(location, self.name), start, length)
         if found is None:
             raise errors.NotFound("The image's data are not in the store.")
         return SwiftRange(*found)
 
     def size(self, location: str) -> int:
         """Give an object's size. Raises: NotFound; Unavailable."""
-        found = self.api.head(KEPT + self._key(location))
+        found = self.api.head(KEPT + key_in(location, self.name))
         if found is None:
             raise errors.NotFound("The image's data are not in the store.")
         return found.size
@@ -127,7 +127,7 @@ class SwiftStore:
 
         Raises: Unavailable.
         """
-        key = self._key(location)
+        key = key_in(location, self.name)
         self.api.delete(KEPT + key)
         for folder in (SEGMENTS, PARTIAL):
             self._clear(f"{folder}{key}/")
@@ -210,12 +210,6 @@ class SwiftStore:
 
     def _clear(self, folder: str) -> None:
         remove_all(self.api, [one.name for one in self.api.entries(folder)])
-
-    def _key(self, location: str) -> str:
-        name, _, key = location.partition(":")
-        if name != self.name or not KEY.fullmatch(key):
-            raise errors.NotFound("The image's data are in another store.")
-        return key
 
 
 class Sign:
@@ -490,9 +484,3 @@ def remove_all(api: SwiftApi, names: Collection[str]) -> None:
 
 def _numbered(folder: str, key: str, number: int) -> str:
     return f"{folder}{key}/{number:08d}"
-
-
-def _checked(key: str) -> str:
-    if not KEY.fullmatch(key):
-        raise ValueError("not a key")  # ours to mend: keys are made of ids, never of what users say
-    return key

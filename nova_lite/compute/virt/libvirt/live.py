@@ -162,7 +162,7 @@ class LibvirtLive:
 
         def work() -> None:
             try:
-                self._try(server_id, lambda one: _migrate(one, self._host, server_id, facts, ways), stop)
+                self._try(lambda one: _migrate(one, self._host, server_id, facts, ways), stop)
             except VirtError as error:
                 failed.append(error)
             finally:
@@ -176,7 +176,7 @@ class LibvirtLive:
         if failed:
             raise VirtError("The guest could not be handed over; it runs on where it was.", code="live") from failed[0]
 
-    def _try(self, server_id: ServerId, act: Callable[[libvirt.virConnect], None], stop: threading.Event) -> None:
+    def _try(self, act: Callable[[libvirt.virConnect], None], stop: threading.Event) -> None:
         """Migrate; what is refused at once, again for a few seconds: a target clears up after an attempt that was cut.
 
         Until then its ports are taken, which are the same for the same move. Raises: VirtError.
