@@ -141,6 +141,8 @@ class Front:
             if self.service.lenient:
                 request.body = without_unknown(request.body, (schema.source,))
             schema.check(request.body)
+        if route.turn is not None:
+            return route.turn(request, functools.partial(idempotency.answer, request))
         return idempotency.answer(request)
 
     def _sign(self, response: falcon.Response, raw: falcon.Request) -> None:

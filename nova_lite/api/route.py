@@ -128,6 +128,7 @@ def own_target(context: Context) -> dict[str, Any]:
 
 
 Handler = Callable[[Request], Answer]
+Turn = Callable[[Request, Callable[[], Answer]], Answer]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +146,7 @@ class Route:
     empty_ok: a missing body is None and is not checked; of a `raw` route then `request.upload` is None
     kept: False where an Idempotency-Key is ignored (it is for `raw` and GET in any case). Elsewhere a handler writes and
         reads the database only by `Database`, may be run again, and acts outside only by `after_commit`
+    turn: waits until the handler may begin, around the transaction of a key; it may run the handler again
     by_handler: the rule speaks of what is acted on, so the handler alone enforces it, on that, before it does anything
     """
 
@@ -162,6 +164,7 @@ class Route:
     raw: bool = False
     empty_ok: bool = False
     kept: bool = True
+    turn: Turn | None = None
     by_handler: bool = False
 
     def __post_init__(self) -> None:

@@ -109,6 +109,19 @@ def test_several_at_once_follow_one_another(cloud, server_id):
     assert len(agree(cloud, server_id)) == 4
 
 
+def test_requests_with_keys_follow_one_another_too(cloud, server_id):
+    def attach_once(number):
+        headers = {**cloud.log_in("demo"), "Idempotency-Key": f"interface {number}"}
+        path = f"/compute/v2.1/servers/{server_id}/os-interface"
+        return cloud.client.simulate_post(path, json={"interfaceAttachment": {}}, headers=headers).status_code
+
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(attach_once, range(3)))
+
+    assert answers == [200] * 3
+    wait_for_ports(cloud, server_id, 4)
+
+
 def test_a_server_that_is_made_anew_keeps_its_interfaces(cloud, server_id):
     attach(cloud, server_id)
     macs = {one["mac_addr"] for one in listed(cloud, server_id)}

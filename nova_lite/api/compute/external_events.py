@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.compute import patience
+from nova_lite.api import patience
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.servers import ServerFilter, ServerPage
 from nova_lite.model.ids import PortId

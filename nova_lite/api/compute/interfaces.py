@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.compute import patience
+from nova_lite.api import patience
 from nova_lite.api.compute.lookup import ready_server, server_of
 from nova_lite.api.microversion import ByVersion
 from nova_lite.api.route import Answer, Request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nova_lite.api import patience
 from nova_lite.api.compute import (
     aggregates,
     availability_zones,
@@ -24,7 +25,6 @@ from nova_lite.api.compute import (
     services,
     strict_queries,
 )
-from nova_lite.api.compute.patience import after_unseen
 from nova_lite.api.compute.schemas import aggregates as aggregate_schemas
 from nova_lite.api.compute.schemas import flavors as flavor_schemas
 from nova_lite.api.compute.schemas import instance_actions as instance_action_schemas
@@ -59,7 +59,7 @@ _SERVERS = (
 
 
 def _action(name, handler, rule, body, **more) -> Route:  # type: ignore[no-untyped-def]
-    return _r("POST", f"{_SERVER}/action", after_unseen(handler), rule, action=name, body=body, **more)
+    return _r("POST", f"{_SERVER}/action", handler, rule, action=name, body=body, turn=patience.on_server, **more)
 
 
 _ACTIONS = (

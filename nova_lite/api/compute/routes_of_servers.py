@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nova_lite.api import patience
 from nova_lite.api.compute import (
     consoles,
     diagnostics,
@@ -20,7 +21,6 @@ from nova_lite.api.compute import (
 )
 from nova_lite.api.compute.guest_actions import simple
 from nova_lite.api.compute.later_actions import later
-from nova_lite.api.compute.patience import after_unseen
 from nova_lite.api.compute.schemas import attachments as schemas
 from nova_lite.api.compute.schemas import later_actions as actions
 from nova_lite.api.route import Route
@@ -35,7 +35,7 @@ def _r(method, path, handler, rule, **more) -> Route:  # type: ignore[no-untyped
 
 
 def _action(name, handler, rule, body, **more) -> Route:  # type: ignore[no-untyped-def]
-    return _r("POST", f"{_SERVER}/action", after_unseen(handler), rule, action=name, body=body, **more)
+    return _r("POST", f"{_SERVER}/action", handler, rule, action=name, body=body, turn=patience.on_server, **more)
 
 
 def _later(name, rule, body, **more) -> Route:  # type: ignore[no-untyped-def]
@@ -107,10 +107,10 @@ _PARTS = (
         body=actions.REMOTE_CONSOLE, min_version="2.6", kept=False,
     ),
     _r("GET", _PORTS, interfaces.list_interfaces, "os-attach-interfaces:list"),
-    _r("POST", _PORTS, after_unseen(interfaces.attach_interface), "os-attach-interfaces:create",
-       body=schemas.ATTACH_INTERFACE, empty_ok=True),
+    _r("POST", _PORTS, interfaces.attach_interface, "os-attach-interfaces:create",
+       body=schemas.ATTACH_INTERFACE, empty_ok=True, turn=patience.on_server),
     _r("GET", f"{_PORTS}/{{port_id}}", interfaces.show_interface, "os-attach-interfaces:show"),
-    _r("DELETE", f"{_PORTS}/{{port_id}}", after_unseen(interfaces.detach_interface), "os-attach-interfaces:delete"),
+    _r("DELETE", f"{_PORTS}/{{port_id}}", interfaces.detach_interface, "os-attach-interfaces:delete", turn=patience.on_server),
     _r("GET", _VOLUMES, volume_attachments.list_attachments, "os-volumes-attachments:index", query=schemas.ATTACHMENTS),
     _r("POST", _VOLUMES, volume_attachments.attach_volume, "os-volumes-attachments:create", body=schemas.ATTACH_VOLUME),
     _r("GET", f"{_VOLUMES}/{{volume_id}}", volume_attachments.show_attachment, "os-volumes-attachments:show"),

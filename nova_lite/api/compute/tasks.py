@@ -10,9 +10,6 @@ _SHOWN: dict[tuple[str, str | None], str | None] = {
 }
 _SHOWN |= {(workflow.name, None): workflow.steps[0].shown_as for workflow in REGISTRY.all()}  # not begun yet
 
-# Workflows that are no task to clients in any of their steps.
-UNSEEN = frozenset(workflow.name for workflow in REGISTRY.all() if not any(step.shown_as for step in workflow.steps))
-
 
 def shown_as(workflow: str, step: str | None) -> str | None:
     """Give the task state of an operation at a step; None where the step is not shown."""

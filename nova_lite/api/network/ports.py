@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nova_lite import errors
-from nova_lite.api.compute import patience
+from nova_lite.api import patience
 from nova_lite.api.network.lists import Noun, answer_list, answer_one, seen_by
 from nova_lite.api.network.views import ports as views
 from nova_lite.api.route import Answer, Request

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TypeVar
 
 from nova_lite import errors
 from nova_lite.api.admission import Kind
-from nova_lite.api.compute import tasks
-from nova_lite.api.route import Answer, Handler, Request
+from nova_lite.api.route import Answer, Request
 from nova_lite.durable import journal
 from nova_lite.durable.journal import OperationRow
 from nova_lite.model.ids import OperationId
 from nova_lite.workflows.desk import SERVER
+from nova_lite.workflows.registry import REGISTRY
 
 LOOK_S = 0.05
 SELDOM_S = 0.5
+# Workflows that are no task to clients in any of their steps.
+UNSEEN = frozenset(workflow.name for workflow in REGISTRY.all() if not any(step.shown_as for step in workflow.steps))
 T = TypeVar("T")
 
 
@@ -24,18 +25,13 @@ class OperationFailed(errors.NovaLiteError):
     """The operation failed."""
 
 
-def after_unseen(handler: Handler) -> Handler:
-    """Have what begins an operation on the path's server do so in its turn. Raises: what `handler` does; as `in_turn`."""
-
-    @functools.wraps(handler)
-    def handle(request: Request) -> Answer:
-        return in_turn(request, request.params["server_id"], lambda: handler(request))
-
-    return handle
+def on_server(request: Request, act: Callable[[], Answer]) -> Answer:
+    """Take the turn of a route (`Route.turn`) that begins an operation on the path's server. Raises: as `in_turn`."""
+    return in_turn(request, request.params["server_id"], act)
 
 
 def in_turn(request: Request, server_id: str, act: Callable[[], T], *, until: float | None = None) -> T:
-    """Begin an operation on a server after one that no client can see (tasks.UNSEEN).
+    """Begin an operation on a server after one that no client can see (UNSEEN).
 
     To clients the server has no task then, and the original would take the request. Several that wait may go at the same
     moment: who was late waits again. Nothing is waited for in a key's transaction. `until`: a moment of the clock (monotonic)
@@ -45,7 +41,7 @@ def in_turn(request: Request, server_id: str, act: Callable[[], T], *, until: fl
     def busy() -> bool:
         with request.parts.database.read() as tx:
             live = journal.live_operation(tx, SERVER, server_id)
-        return live is not None and live.workflow in tasks.UNSEEN
+        return live is not None and live.workflow in UNSEEN
 
     until = patient_until(request) if until is None else until
     while True:

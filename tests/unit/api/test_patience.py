@@ -8,7 +8,7 @@ import types
 import pytest
 
 from nova_lite import errors
-from nova_lite.api.compute import patience
+from nova_lite.api import patience
 from nova_lite.api.route import Answer
 
 SEEN, UNSEEN = "reboot", "trigger_crash_dump"
@@ -35,13 +35,13 @@ class World:
         return None if workflow is None else types.SimpleNamespace(workflow=workflow)
 
     def act(self, conflicts):
-        def handler(_request):
+        def handler():
             if self.conflicts < conflicts:
                 self.conflicts += 1
                 raise errors.Conflict("busy")
             return Answer(status=202)
 
-        return patience.after_unseen(handler)(self)
+        return patience.on_server(self, handler)
 
 
 @pytest.fixture
