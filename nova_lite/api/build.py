@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,7 +82,12 @@ def build(conf: cfg.ConfigOpts) -> Built:
         network=Networks(database),
         compute=compute,
     )
-    return Built(parts=parts, start=(*known.start, images.start))
+    return Built(parts=parts, start=(*known.start, functools.partial(_aside, images.start)))
+
+
+def _aside(work: Callable[[], None]) -> None:
+    """Do what nobody waits for beside the requests: a store that hangs must not keep an api from serving."""
+    threading.Thread(target=work, name=work.__qualname__, daemon=True).start()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -16,14 +16,20 @@ def check(request: Request, image: Image) -> None:
             _check_one(request, name, names[name])
 
 
-def _check_one(request: Request, name: str, image_id: str) -> None:
+def active_image(request: Request, image_id: str, which: str = "") -> Image:
+    """Give an image that the caller may use. `which`: the clause that says what for. Raises: BadRequest."""
     context = request.context
     try:
         found: Image = request.parts.images.get_for(context.project_id, ImageId(image_id), admin=context.is_admin)
     except errors.NotFound as error:
-        raise errors.BadRequest(f"Image {image_id[:64]} could not be found, which the image names as its {name}.") from error
+        raise errors.BadRequest(f"Image {image_id[:64]} could not be found{which}.") from error
     if found.status is not ImageStatus.ACTIVE:
-        raise errors.BadRequest(f"Image {found.id} is not active, which the image names as its {name}.")
+        raise errors.BadRequest(f"Image {found.id} is not active{which}.")
+    return found
+
+
+def _check_one(request: Request, name: str, image_id: str) -> None:
+    found = active_image(request, image_id, f", which the image names as its {name}")
     if found.disk_format not in BOOT_FORMATS:
         raise errors.BadRequest(f"Image {found.id} is {found.disk_format}: no {name} names it.")
     if (found.size_bytes or 0) > MOST_BOOT_BYTES:

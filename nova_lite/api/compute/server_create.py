@@ -19,8 +19,8 @@ from nova_lite.inventory import hosts
 from nova_lite.model.flavor import Flavor
 from nova_lite.model.hardware import reading
 from nova_lite.model.host import Host
-from nova_lite.model.ids import HostName, ImageId, ProjectId, ServerId, UserId
-from nova_lite.model.image import Image, ImageStatus
+from nova_lite.model.ids import HostName, ProjectId, ServerId, UserId
+from nova_lite.model.image import Image
 from nova_lite.model.server import RequestedNetwork, Server, ServerState
 from nova_lite.quota import usage
 from nova_lite.quota.limits import UNLIMITED
@@ -225,13 +225,7 @@ def _known_host(known: tuple[Host, ...], wanted: list[str]) -> HostName | None:
 
 def bootable_image(request: Request, image_id: str, flavor: Flavor) -> Image:
     """Find the image and see that it fits the flavor. Raises: BadRequest; Forbidden for a flavor without a disk size."""
-    context = request.context
-    try:
-        found: Image = request.parts.images.get_for(context.project_id, ImageId(image_id), admin=context.is_admin)
-    except errors.NotFound as error:
-        raise errors.BadRequest(f"Image {image_id} could not be found.") from error
-    if found.status is not ImageStatus.ACTIVE:
-        raise errors.BadRequest(f"Image {image_id} is not active.")
+    found = boot_parts.active_image(request, image_id)
     if not found.is_disk:
         raise errors.BadRequest(f"Image {image_id} is no disk ({found.disk_format}, {found.container_format}) to boot from.")
     boot_parts.check(request, found)
