@@ -64,6 +64,7 @@ class Drive:
         self._held = True
         self.busy_since = means.clock.monotonic()  # when the last call or recording began: a hanging one is not waited for
         self._called = False
+        self._unsaid: tuple[tuple[HostName, str], ...] = ()  # commands that were sent and are not recorded yet
         self._followed = 0  # Record steps begun in the transaction in hand
         self._recorder = Recorder(self._lease, means)
         self._countdown = Countdown(means.clock)
@@ -99,6 +100,7 @@ class Drive:
         step, left_s = moves.step_of(self._workflow, self._progress), self._countdown.left_s(self._progress)
         run = self._run(self._progress, None, left_s)
         ending: Ending = self._means.catch(lambda: self._call(step, run))
+        run.commands = self._unsaid = (*self._unsaid, *run.commands)
         if isinstance(ending, errors.Unavailable | Wait):
             silence_s = _silence_of(self._means, ending.host) if isinstance(ending, Wait) else 0.0
             moment = self._moment(run, left_s=left_s, silence_s=silence_s)
@@ -218,6 +220,7 @@ class Drive:
         if len(progress.events) >= EVENTS_KEPT_IN_ROW:
             progress = dataclasses.replace(progress, events=())
         self._progress = progress
+        self._unsaid = ()
         self._held = move.pause_s is None and move.outcome is None
         self._countdown.begin(
             moves.step_of(self._workflow, progress).deadline_s if move.left_s is None else move.left_s, progress
@@ -279,7 +282,7 @@ class Drive:
             silence_s=silence_s,
             notes=run.notes if run is not None else (),
             host=run.host if run is not None else None,
-            sent=run.commands if run is not None else (),
+            sent=run.commands if run is not None else self._unsaid,
             why=run.why if run is not None else None,
         )
 

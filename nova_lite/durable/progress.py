@@ -174,7 +174,7 @@ def interrupted(progress: Progress, moment: Moment, *, begun: bool) -> Move:
         return Move(progress=dataclasses.replace(progress, state=state), left_s=moment.left_s)
     if not begun:
         return Move(progress=dataclasses.replace(progress, state=state), left_s=moment.left_s, outcome=CANCELLED)
-    progress = _thawed(progress, moment)
+    progress = _told(_thawed(progress, moment), moment)
     state = dataclasses.replace(progress.state, cancelled=True, back_to=None)
     events = (*progress.events, _event(progress, moment, "cancelled", ""))
     return _next_undo(dataclasses.replace(progress, state=state, events=events), moment, progress.position)

@@ -175,7 +175,7 @@ def test_a_delete_during_a_boot_is_told_in_both_stories(cloud, tell):
         "command ensure_guest sent to ",
         f"signal delete asked by user {boot['user_id']}, request {request}",
         "step start_guest stopped",
-        " undo of start_guest",  # the command; or only its report, where that is recorded before the command could be
+        "command remove_guest sent to |undo of start_guest",
         "step undo of start_guest done",
         "ended boot cancelled",
     )

@@ -674,6 +674,29 @@ def test_a_success_of_an_earlier_attempt_counts(play):
     assert seen == [(1, False), (2, False), (2, True)]
 
 
+@pytest.mark.parametrize("signal", ["report", "delete"])
+def test_a_command_is_told_even_where_a_signal_is_recorded_before_it(play, signal):
+    arrived = []
+
+    def act(run):
+        if run.report() is not None:
+            return None
+        run.sent("h1", "build_it")
+        return Wait(30)
+
+    def on_point(point, step):
+        if (point, step) == ("before recording", "act") and not arrived:
+            arrived.append(rig.signal(signal, {"step": "act", "unwinding": False, "turn": 1, "host": "h1", "fault": None}))
+
+    rig = play(Outside("act", act, None, None, 600))
+    rig.on_point = on_point
+    rig.run_once()
+
+    assert arrived == [True]
+    commands = [fact for fact in rig.row()["state"]["facts"] if fact["fact"] == "command"]
+    assert [(fact["name"], fact["host"], fact["count"]) for fact in commands] == [("build_it", "h1", 1)]
+
+
 def test_a_fault_of_an_earlier_attempt_does_not_count(play):
     seen = []
 
