@@ -17,6 +17,8 @@ ONLY_WITH_ALL = {
     "ceph": "needs a Ceph of its own",
     "swift": "boots Swift's own servers",
 }
+MANY = 300  # tests of one file
+LASTING = ("faults", "functional", "real")
 ENGINES = {"sqlite": (), "postgres": (pytest.mark.postgres,), "mariadb": (pytest.mark.mariadb,)}
 
 
@@ -76,8 +78,28 @@ def ceph() -> Iterator[ceph_servers.Ceph]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--all"):
-        return
+    if not config.getoption("--all"):
+        _leave_out(config, items)
+    if config.getoption("dist", "no") == "loadfile" or hasattr(config, "workerinput"):
+        _put_long_files_first(items)
+
+
+def _put_long_files_first(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long: each is run by one process, and none should be left when the others are done."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+
+    def rank(path: Path) -> tuple[bool, bool, int]:
+        own = files[path]
+        slow = any(item.get_closest_marker("slow") for item in own)
+        lasting = len(own) > MANY or path.relative_to(HERE).parts[0] in LASTING
+        return not slow, not lasting, -len(own)
+
+    items[:] = [item for path in sorted(files, key=rank) for item in files[path]]
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     left_out = [item for item in items if any(item.get_closest_marker(name) for name in ONLY_WITH_ALL)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -9,7 +9,7 @@ from faults import verbs
 from faults.verbs import ACTIVE, DELETED
 
 
-def _of(state: str) -> list[verbs.Verb]:
+def _of(state: str | None) -> list[verbs.Verb]:
     """List the actions that servers in a state take."""
     return [verb for verb in verbs.VERBS if verb.action is not None and verb.of == state]
 
@@ -39,14 +39,21 @@ class Traffic:
         self.counts["delete"] += 1
         self.counts["delete_in_build"] += building
 
-    def act(self) -> None:
-        """Ask for an action that the state of some server allows just now; one that leads elsewhere twice as often."""
+    def act(self, name: str | None = None) -> None:
+        """Ask for an action, or the one of that name, that the state of some server allows just now.
+
+        One that leads elsewhere is twice as likely.
+        """
         states = {server_id: verbs.state_of(one["status"]) for server_id, one in self._cloud.servers().items()}
-        settled = [one for one in self.living() if states.get(one) is not None]
-        if not settled:
+        possible = {
+            one: choices
+            for one in self.living()
+            if (choices := [verb for verb in _of(states.get(one)) if name in (None, verb.name)])
+        }
+        if not possible:
             return
-        server_id = self._chance.choice(settled)
-        choices = _of(states[server_id])
+        server_id = self._chance.choice(list(possible))
+        choices = possible[server_id]
         (verb,) = self._chance.choices(choices, weights=[2 if one.to != one.of else 1 for one in choices])
         taken = self._cloud.act(server_id, verb.action)
         if taken:
