@@ -16,13 +16,13 @@ from nova_lite.db.engine import Tx
 from nova_lite.durable import journal
 from nova_lite.durable.workflow import Done, Outside, Record, Run, Transient, Wait, Workflow, minutes, seconds
 from nova_lite.model.ids import HostName, OperationId, PortId, ProjectId, ServerId
-from nova_lite.model.server import RequestedNetwork, Server, ServerAddress
+from nova_lite.model.server import RequestedNetwork, Server, ServerAddress, ServerState
 from nova_lite.network.port import BoundPort, NetworkPort, PortOrder, shown_addresses
 from nova_lite.rpc.commands import EnsureInterfaces
 from nova_lite.servers import records, rules
 from nova_lite.workflows import delete
 from nova_lite.workflows.accepting import Beginning, begin, host_of, ready
-from nova_lite.workflows.desk import Desk
+from nova_lite.workflows.desk import SERVER, Desk
 from nova_lite.workflows.orders import notice_of, obeyed
 from nova_lite.workflows.ports import Ports
 
@@ -235,15 +235,33 @@ def accept_detach(desk: Desk, context: Context, server_id: ServerId, port_id: Po
     desk.database.transact(work)
 
 
-def accept_removal(desk: Desk, tx: Tx, context: Context, server_id: ServerId, port_id: PortId) -> OperationId | None:
-    """Accept that a port is deleted that a server has: it leaves the guest, then it is gone. None where the server is gone.
+def _forget(network: NetworkPort, tx: Tx, server: Server, port_id: PortId) -> None:
+    """Have a server without a guest be without a port. Raises: Conflict while it gets a guest."""
+    if journal.live_operation(tx, SERVER, server.id) is not None:
+        raise errors.Conflict(journal.BUSY)
+    staying = tuple(
+        port for port in network.bound_ports(server.id, server.requested_networks) if port.interface.port_id != port_id
+    )
+    remaining = _remaining(server, port_id)
+    records.update(tx, server.id, addresses=shown_addresses(staying), requested_networks=remaining)
 
+
+def accept_removal(
+    desk: Desk, network: NetworkPort, tx: Tx, context: Context, server_id: ServerId, port_id: PortId
+) -> OperationId | None:
+    """Accept that a port is deleted that a server has: it leaves the guest, then it is gone.
+
+    None where the server is gone, or has no guest at the moment: the port is the caller's to delete then.
     Raises: Conflict when an operation, the server's state or its lock is in the way.
     """
     try:
-        server = ready(tx, server_id, ACTION)
+        server = records.get(tx, server_id)
     except errors.NotFound:
         return None
     rules.require_unlocked(server, context)
+    if server.state is ServerState.SHELVED_OFFLOADED:
+        _forget(network, tx, server, port_id)
+        return None
+    rules.require(server, ACTION)
     params = InterfaceParams(server_id=server.id, host=host_of(server), port_id=port_id, removed=True)
     return begin(desk, tx, context, Beginning(server=server, workflow=DETACH_INTERFACE, params=params, event=DETACHED))

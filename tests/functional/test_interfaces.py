@@ -297,6 +297,20 @@ def test_a_port_of_a_server_that_is_locked_or_in_another_state_stays(cloud, serv
     assert show_port(cloud, before["port_id"])["device_id"] == server_id
 
 
+def test_a_port_of_a_server_without_a_guest_goes_at_once(cloud, server_id):
+    (first,) = listed(cloud, server_id)
+    made = attach(cloud, server_id).json["interfaceAttachment"]
+    act(cloud, server_id, {"shelve": None})
+    cloud.wait_for(server_id, "SHELVED_OFFLOADED")
+
+    assert remove_port(cloud, made["port_id"]).status_code == 204
+
+    assert addresses_of(cloud, server_id) == {first["fixed_ips"][0]["ip_address"]}
+    act(cloud, server_id, {"unshelve": None})
+    cloud.wait_for(server_id, "ACTIVE")
+    assert [one["port_id"] for one in agree(cloud, server_id)] == [first["port_id"]]
+
+
 def test_an_admin_takes_a_port_from_a_locked_server(cloud, server_id):
     (before,) = listed(cloud, server_id)
     act(cloud, server_id, {"lock": None})

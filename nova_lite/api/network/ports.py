@@ -146,7 +146,7 @@ def _remove(request: Request) -> OperationId | None:
         if port.server_id is None:
             ports.delete(tx, port)
             return None
-        accepted: OperationId | None = interfaces.accept_removal(desk, tx, request.context, port.server_id, port.id)
+        accepted: OperationId | None = interfaces.accept_removal(desk, network, tx, request.context, port.server_id, port.id)
         if accepted is None:
             network.remove_port(tx, port.server_id, port.id)
         elif records.get_port(tx, port.id).server_id != port.server_id:
