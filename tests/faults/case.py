@@ -42,6 +42,7 @@ class CloudSpec:
     database: str = "postgres"  # or "sqlite"
     broker_nodes: int = 1
     one_compute: bool = False  # one process is all hosts
+    keeps: bool = False  # what is deleted for a while, and the guests of what is shelved
     extra_config: str = ""  # lines added to the daemons' configuration
 
 

@@ -26,6 +26,7 @@ from real.rabbit_cluster import RabbitCluster
 from nova_lite.cli import keeping, phases
 from nova_lite.cli.installation import Installation
 from nova_lite.cli.steps import Steps
+from nova_lite.durable import journal
 from nova_lite.inventory import hosts
 from nova_lite.model.ids import HostName
 from nova_lite.rpc import join, signing
@@ -36,6 +37,7 @@ TRIES = 240
 CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)  # also in mid-answer
 NETWORK = "10.96.0.0/16"  # room for the servers of a case that boots for minutes
 COMMAND_S = 180.0  # of an operator, on a machine with a load of thirty
+KEEPS = "[servers]\nreclaim_instance_interval = 86400\n[shelving]\nshelved_offload_time = -1\n"
 KEEPER_S = 1.0  # how long a keeper waits before it starts a dead daemon again
 
 
@@ -71,6 +73,7 @@ class Cloud:
             f"[broker]\nurl = {self.broker.url}\n[console]\nport = {self.console_port}\n"
             f"[compute]\ndriver = fake\n[network]\ncidr = {NETWORK}\n"
             + (f"[database]\nurl = {database_url}\n" if database_url else "")
+            + (KEEPS if spec.keeps else "")
             + spec.extra_config
         )
         self.installation = Installation((self.config,))
@@ -271,16 +274,21 @@ class Cloud:
 
     def act(self, server_id: str, action: Any) -> bool | None:
         """Ask for an action; give whether it was taken, or None when that cannot be told because an answer was lost."""
-        answer, lost = self.send("POST", f"/compute/v2.1/servers/{server_id}/action", action)
+        version = {"X-OpenStack-Nova-API-Version": "2.17" if "trigger_crash_dump" in action else "2.1"}
+        answer, lost = self.send("POST", f"/compute/v2.1/servers/{server_id}/action", action, **version)
         if answer.status_code in (200, 202, 204):
             return True
         assert answer.status_code in (404, 409), f"{action}: {answer.status_code} {answer.text[:500]}"
         return None if lost else False
 
-    def delete(self, server_id: str) -> None:
+    def delete(self, server_id: str, *, for_good: bool = True) -> None:
         """Ask for a delete, which is always taken; a repeated one may find nothing any more."""
-        answer, _ = self.send("DELETE", f"/compute/v2.1/servers/{server_id}")
-        assert answer.status_code in (204, 404), f"{answer.status_code} {answer.text[:500]}"
+        path = f"/compute/v2.1/servers/{server_id}"
+        if self.spec.keeps and for_good:
+            answer, _ = self.send("POST", f"{path}/action", {"forceDelete": None})
+        else:
+            answer, _ = self.send("DELETE", path)
+        assert answer.status_code in (202, 204, 404), f"{answer.status_code} {answer.text[:500]}"
 
     def make_quota_ample(self) -> None:
         """Let the admin's project have many servers."""
@@ -309,8 +317,15 @@ class Cloud:
         return str(self.compute("POST", "/servers", body, **key)["server"]["id"])
 
     def servers(self) -> dict[str, dict[str, Any]]:
-        """List all servers of the project by id."""
-        return {server["id"]: server for server in self.compute("GET", "/servers/detail?limit=1000")["servers"]}
+        """List all servers of the project by id, those that were deleted and are kept too."""
+        lists = ("", "&status=SOFT_DELETED") if self.spec.keeps else ("",)
+        found = [self.compute("GET", f"/servers/detail?limit=1000{which}")["servers"] for which in lists]
+        return {server["id"]: server for servers in found for server in servers}
+
+    def in_hand(self) -> int:
+        """Count the operations that have not ended."""
+        with self.database.read() as tx:
+            return len(journal.live(tx))
 
     def serves(self) -> bool:
         """Whether every api answers."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from faults.verbs import DELETED, STATES
+from faults.verbs import DELETED, SOFT_DELETED, STATES
 
 from nova_lite.db.types import METADATA
 from nova_lite.durable import journal
@@ -108,9 +108,10 @@ def _of_kept(seen: Seen, kept: dict[str, str]) -> Iterator[str]:
         row = seen.servers[server_id]
         if row.state != state:
             yield f"{server_id} is {row.state}, not {state}: {row.fault}"
-        if seen.guests.get(server_id, []) != [(row.host, STATES[state].power)]:
+        power = STATES[state].power
+        if seen.guests.get(server_id, []) != ([] if power is None else [(row.host, power)]):
             yield f"{server_id} is {state} on {row.host} and has guests {seen.guests.get(server_id, [])}"
-        if seen.claims.get(server_id) != [row.host]:
+        if seen.claims.get(server_id, []) != ([] if power is None else [row.host]):
             yield f"{server_id} is on {row.host} and claims {seen.claims.get(server_id)}"
         shown = len({address["mac_address"] for address in row.addresses})
         if seen.ports[server_id] != shown:
@@ -132,7 +133,7 @@ def _of_books(seen: Seen) -> Iterator[str]:
         yield f"{seen.living} operations have not ended"
     if seen.owed:
         yield f"hosts owe {seen.owed} removals"
-    kept = [row for row in seen.servers.values() if row.state != "deleted"]
+    kept = [row for row in seen.servers.values() if row.state not in (DELETED, SOFT_DELETED)]
     if seen.instances_used != len(kept):
         yield f"quota says {seen.instances_used} servers, there are {len(kept)}"
     for host in seen.hosts:

@@ -11,7 +11,7 @@ from faults.verbs import ACTIVE, DELETED
 
 def _of(state: str | None) -> list[verbs.Verb]:
     """List the actions that servers in a state take."""
-    return [verb for verb in verbs.VERBS if verb.action is not None and verb.of == state]
+    return [verb for verb in verbs.VERBS if verb.action is not None and verb.of == state and not verb.keeps]
 
 
 class Traffic:

@@ -16,14 +16,15 @@ from nova_lite.model.guest import PowerState
 
 ACTIVE, STOPPED, DELETED, RESIZED = "active", "stopped", "deleted", "resized"
 PAUSED, SUSPENDED, RESCUED = "paused", "suspended", "rescued"
+SHELVED, SHELVED_AWAY, SOFT_DELETED = "shelved", "shelved_offloaded", "soft-delete"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class State:
-    """Where a server rests: its status in the API, and the power of its one guest."""
+    """Where a server rests: its status in the API, and the power of its one guest; None where it has none."""
 
     shown: str
-    power: PowerState
+    power: PowerState | None
 
 
 STATES = {
@@ -33,11 +34,15 @@ STATES = {
     SUSPENDED: State(shown="SUSPENDED", power=PowerState.SUSPENDED),
     RESCUED: State(shown="RESCUE", power=PowerState.RUNNING),
     RESIZED: State(shown="VERIFY_RESIZE", power=PowerState.RUNNING),
+    SHELVED: State(shown="SHELVED", power=PowerState.SHUTDOWN),
+    SHELVED_AWAY: State(shown="SHELVED_OFFLOADED", power=None),
+    SOFT_DELETED: State(shown="SOFT_DELETED", power=PowerState.SHUTDOWN),
 }
 LARGER = {"resize": {"flavorRef": "2"}}
 LIVE = {"os-migrateLive": {"host": None, "block_migration": True, "disk_over_commit": False}}
 SOFT, HARD = {"reboot": {"type": "SOFT"}}, {"reboot": {"type": "HARD"}}
 SNAPSHOT = {"createImage": {"name": "copy"}}
+BACKUP = {"createBackup": {"name": "copy", "backup_type": "daily", "rotation": 1}}
 PASSWORD = {"changePassword": {"adminPass": "a password for tests"}}
 AT_ONCE = 8
 CLEAR_S = 90.0
@@ -54,7 +59,7 @@ class Scene:
         self._patience_s = patience_s
         self.image = ""
         self._wanted: dict[str, str] = {}
-        self._ports: dict[str, int] = {}  # of servers whose interfaces were changed
+        self._addresses: dict[str, int] = {}  # how many, of servers whose interfaces or addresses were changed
 
     def wanted(self) -> dict[str, set[str]]:
         """Give the servers by the state that they must come to, as the invariants take them."""
@@ -123,7 +128,7 @@ class Scene:
         """Give every server one interface more; the key makes it one, however often the request has to be repeated."""
         for server_id in self.living():
             self.cloud.compute("POST", f"/servers/{server_id}/os-interface", {}, **{"Idempotency-Key": secrets.token_hex(16)})
-            self._ports[server_id] = 2
+            self._addresses[server_id] = 2
 
     def detach(self) -> None:
         """Take the only interface of every server away; where the answer was lost, it may be gone already."""
@@ -132,7 +137,42 @@ class Scene:
             for port in self.cloud.compute("GET", path)["interfaceAttachments"]:
                 answer, lost = self.cloud.send("DELETE", f"/compute/v2.1{path}/{port['port_id']}")
                 assert answer.status_code == 202 or (lost and answer.status_code in (404, 409)), answer.text[:500]
-            self._ports[server_id] = 0
+            self._addresses[server_id] = 0
+
+    def add_address(self) -> None:
+        """Give every server's interface one address more; one only, as `attach`."""
+        for server_id in self.living():
+            (port,) = self.cloud.compute("GET", f"/servers/{server_id}/os-interface")["interfaceAttachments"]
+            self._act_once(server_id, {"addFixedIp": {"networkId": port["net_id"]}})
+            self._addresses[server_id] = 2
+
+    def remove_address(self) -> None:
+        """Take the second address of every server away."""
+        for server_id in self.living():
+            (port,) = self.cloud.compute("GET", f"/servers/{server_id}/os-interface")["interfaceAttachments"]
+            self._act_once(server_id, {"removeFixedIp": {"address": port["fixed_ips"][1]["ip_address"]}})
+            self._addresses[server_id] = 1
+
+    def have_two_addresses(self) -> None:
+        """Have several running with two addresses each."""
+        self.boot_in_peace()
+        self.add_address()
+        self.settle(self._patience_s)
+
+    def _act_once(self, server_id: str, body: dict[str, Any]) -> None:
+        self.cloud.compute("POST", f"/servers/{server_id}/action", body, **{"Idempotency-Key": secrets.token_hex(16)})
+
+    def soft_delete(self) -> None:
+        """Delete all where a delete keeps them for a while."""
+        for server_id in self.living():
+            self.cloud.delete(server_id, for_good=False)
+            self._wanted[server_id] = SOFT_DELETED
+
+    def have_soft_deleted(self) -> None:
+        """Have several that were deleted and are kept."""
+        self.boot_in_peace()
+        self.soft_delete()
+        self.settle(self._patience_s)
 
     def delete(self) -> None:
         """Delete all."""
@@ -141,9 +181,12 @@ class Scene:
             self._wanted[server_id] = DELETED
 
     def settle(self, within_s: float) -> float:
-        """Wait until all is as it was asked for; give the moment (monotonic clock). Raises: AssertionError, with stories."""
+        """Wait until all is as it was asked for, and nothing in hand, of which the API shows no part at times; give the moment.
+
+        The moment is one of the monotonic clock. Raises: AssertionError, with stories.
+        """
         try:
-            self.cloud.wait(lambda: not self._amiss(), within_s, "all is as it was asked for")
+            self.cloud.wait(lambda: not self._amiss() and not self.cloud.in_hand(), within_s, "all is as it was asked for")
         except AssertionError as error:
             amiss = self._amiss()
             stories = "\n".join(self.cloud.story(server_id) for server_id in list(amiss)[:3])
@@ -171,8 +214,8 @@ class Scene:
             busy = None if shown is None else shown["OS-EXT-STS:task_state"]
             if state != wanted or busy:
                 amiss[server_id] = f"wanted {wanted}, is {shown and shown['status']} ({busy})"
-            elif shown is not None and addresses_of(shown) != self._ports.get(server_id, addresses_of(shown)):
-                amiss[server_id] = f"wanted {self._ports[server_id]} interfaces, has {addresses_of(shown)}"
+            elif shown is not None and addresses_of(shown) != self._addresses.get(server_id, addresses_of(shown)):
+                amiss[server_id] = f"wanted {self._addresses[server_id]} addresses, has {addresses_of(shown)}"
         return amiss
 
 
@@ -192,6 +235,7 @@ class Verb:
 
     action: the body of `POST /servers/<id>/action`, where it is one; then servers come by it from state `of` to state `to`
     boots: how often a guest boots by it
+    keeps: it needs a cloud that keeps what is deleted, and the guests of what is shelved (`CloudSpec.keeps`)
     """
 
     name: str
@@ -204,6 +248,7 @@ class Verb:
     of: str = ACTIVE
     to: str = ACTIVE
     boots: int = 0
+    keeps: bool = False
 
 
 def action(body: dict[str, Any], *, of: str = ACTIVE, to: str = ACTIVE, **fields: Any) -> Verb:
@@ -287,8 +332,102 @@ VERBS: tuple[Verb, ...] = (
         prepare=Scene.boot_in_peace,
         act=Scene.detach,
     ),
+    Verb(
+        name="add_fixed_ip",
+        workflow="add_fixed_ip",
+        method="ensure_interfaces",
+        driver="interfaces.ensure",
+        prepare=Scene.boot_in_peace,
+        act=Scene.add_address,
+    ),
+    Verb(
+        name="remove_fixed_ip",
+        workflow="remove_fixed_ip",
+        method="ensure_interfaces",
+        driver="interfaces.ensure",
+        prepare=Scene.have_two_addresses,
+        act=Scene.remove_address,
+    ),
+    action(BACKUP, name="backup", workflow="backup", method="upload_snapshot", driver="snapshots.upload"),
+    action(
+        {"injectNetworkInfo": None},
+        name="inject_network_info",
+        workflow="inject_network_info",
+        method="rewire_guest",
+        driver="states.rewire",
+    ),
+    action(
+        {"trigger_crash_dump": None},
+        name="trigger_crash_dump",
+        workflow="trigger_crash_dump",
+        method="crash_guest",
+        driver="states.interrupt",
+    ),
+    action(
+        {"shelve": None}, to=SHELVED_AWAY, name="shelve", workflow="shelve", method="upload_snapshot", driver="snapshots.upload"
+    ),
+    action(
+        {"unshelve": None},
+        of=SHELVED_AWAY,
+        name="unshelve",
+        workflow="unshelve",
+        method="ensure_guest",
+        driver="ensure_guest",
+        boots=1,
+    ),
+    action(
+        {"shelve": None},
+        to=SHELVED,
+        name="shelve_in_place",
+        workflow="shelve",
+        method="upload_snapshot",
+        driver="snapshots.upload",
+        keeps=True,
+    ),
+    action(
+        {"unshelve": None},
+        of=SHELVED,
+        name="unshelve_in_place",
+        workflow="unshelve_in_place",
+        method="ensure_power",
+        driver="power_on",
+        boots=1,
+        keeps=True,
+    ),
+    action(
+        {"shelveOffload": None},
+        of=SHELVED,
+        to=SHELVED_AWAY,
+        name="shelve_offload",
+        workflow="shelve_offload",
+        method="remove_guest",
+        driver="remove_guest",
+        keeps=True,
+    ),
+    Verb(
+        name="soft_delete",
+        workflow="soft_delete",
+        method="ensure_power",
+        driver="power_off",
+        prepare=Scene.boot_in_peace,
+        act=Scene.soft_delete,
+        keeps=True,
+    ),
+    Verb(
+        name="restore",
+        workflow="restore",
+        method="ensure_power",
+        driver="power_on",
+        prepare=Scene.have_soft_deleted,
+        act=lambda scene: scene.act({"restore": None}, ACTIVE),
+        boots=1,
+        keeps=True,
+    ),
     action(PASSWORD, name="change_password", workflow="change_password", method="set_password", driver="states.set_password"),
     action(LARGER, to=RESIZED, name="resize", workflow="resize", method="finish_move", driver="moves.finish", boots=1),
+    action(
+        {"migrate": None}, to=RESIZED, name="migrate", workflow="migrate", method="finish_move", driver="moves.finish", boots=1
+    ),
     action(LIVE, name="live_migrate", workflow="live_migrate", method="migrate_live", driver="live.migrate"),
     action(
         {"confirmResize": None},

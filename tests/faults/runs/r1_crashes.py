@@ -1,6 +1,6 @@
 """R1: no crash loses or doubles an operation. Daemons are killed at named points of their seams, several at once.
 
-A case is one verb and up to nine points: two in the apis, two in the conductors, one in a scheduler, and one on each host.
+A case is one verb and up to ten points: two in the apis, three in the conductors, one in a scheduler, and one on each host.
 The seed says which points share a case and at which occurrence each of them strikes.
 """
 
@@ -13,11 +13,11 @@ import random
 from faults import invariants, points, verbs
 from faults.case import Aside, Case, CloudSpec, Stage
 
-SPEC = CloudSpec()
+SPEC, KEEPING = CloudSpec(), CloudSpec(keeps=True)
 SIDES = ("before", "after")
 LEASE_S = 20.0
 MARGIN_S = 5.0
-SLOTS = {"api": 2, "conductor": 2, "scheduler": 1, "compute": 4}
+SLOTS = {"api": 2, "conductor": 3, "scheduler": 1, "compute": 4}
 SHORT = {"boot": (0,), "reboot_hard": (0,)}
 
 
@@ -120,7 +120,7 @@ CASES = tuple(
         run="R1",
         name=f"{verb.name}, daemons die ({number + 1})",
         play=functools.partial(play, verb=verb, number=number),
-        spec=SPEC,
+        spec=KEEPING if verb.keeps else SPEC,
         short=number in SHORT.get(verb.name, ()),
         bound_s=240.0,
         aside=Aside.DEATHS,

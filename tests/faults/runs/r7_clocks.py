@@ -241,7 +241,7 @@ def _do(stage: Stage, verb: verbs.Verb) -> None:
     scene.clear()
 
 
-ALL = tuple(verb.name for verb in verbs.VERBS)
+ALL = tuple(verb.name for verb in verbs.VERBS if not verb.keeps)
 CASES = (
     Case(
         run="R7",
