@@ -25,7 +25,7 @@ def repair(installation: Installation, say: Callable[[str], object] | None = Non
     by = f"doctor on {installation.host}"
     mended = 0
     for _ in range(ROUNDS):
-        found = [(kind, one) for kind, one in library.find(installation.database, kinds) if one.mend is not None]
+        found = [(kind, one) for kind, one in library.find(installation.database, kinds) if one.is_mendable]
         done = [one for kind, one in found if library.mend(installation.database, kind, one, by=by)]
         for one in done:
             if say is not None:

@@ -117,7 +117,8 @@ class Conductor:
         lost = LostHosts(database, book.remember, book.counted)
         self._offloading = Offloading(database, doors.shelved_offload_s, self._runner.ring)
         confirmations = Confirmations(Desk(database=database, ring=self._runner.ring), doors.moves.resize_confirm_window)
-        differences = Differences(database, library.all_kinds(doors.store, alone=doors.alone), doors.name)
+        differences = Differences(database, library.of_books(), doors.name)
+        of_images = Differences(database, library.of_store(doors.store, alone=doors.alone), doors.name)
         self._housekeeping = Housekeeping(
             (
                 Chore(name="beat", every_s=15.0, act=self._beat),
@@ -130,6 +131,10 @@ class Conductor:
                 Chore(name="history", every_s=600.0, act=functools.partial(history.reconcile, database)),
             ),
             SystemClock(),
+        )
+        # By a thread of its own: a store that hangs keeps nothing else waiting, and is not this daemon's death.
+        self._store_keeping = Housekeeping(
+            (Chore(name="image differences", every_s=60.0, act=of_images.reconcile),), SystemClock()
         )
         self._outbox = Outbox(database, doors.notifier, facts.process()) if doors.notifier is not None else None
         self._consoles = ConsoleService(database, compute)
@@ -158,6 +163,7 @@ class Conductor:
             Address(console_conversation.ADDRESS.topic, self._doors.name), self._consoles.handlers(), threads=CONSOLE_THREADS
         )
         self._housekeeping.start()
+        self._store_keeping.start()
         if self._outbox is not None:
             self._outbox.start()
 
@@ -171,6 +177,7 @@ class Conductor:
             if listener is not None:
                 listener.stop(LISTENER_S)
         self._housekeeping.stop(LISTENER_S)
+        self._store_keeping.stop(0.0)
         if self._outbox is not None:
             self._outbox.stop(LISTENER_S)
         self._doors.transport.close()

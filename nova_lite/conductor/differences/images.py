@@ -2,66 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import functools
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from nova_lite import errors
-from nova_lite.conductor.differences.kind import Difference, Kind
+from nova_lite.conductor.differences.kind import Difference, OutsideKind
 from nova_lite.conductor.differences.operations import BY_ITSELF
-from nova_lite.db.engine import Tx
+from nova_lite.db.engine import Database, Tx
 from nova_lite.image import records
 from nova_lite.image.stores.base import Kept, Store, key_of
 
+T = TypeVar("T")
 REPAIRS = {"cut_upload": "queue the image again", "nameless_file": "remove it", "lost_file": None}
 
 
-def kinds(store: Store, *, alone: bool = True) -> tuple[Kind, ...]:
+def kinds(store: Store, *, alone: bool = True) -> tuple[OutsideKind, ...]:
     """Give the kinds for a store that this process reaches.
 
     Only a process whose machine takes all uploads (`alone`) can tell a dead one from another machine's.
     """
-
-    def cut_uploads(tx: Tx) -> Iterator[Difference]:
-        for image_id, upload_id in records.saving(tx):
-            if not _is_dead(store, key_of(image_id, upload_id)):
-                continue
-
-            def mend(tx: Tx, image_id: str = image_id, upload_id: str = upload_id) -> str | None:
-                return "The image is queued again." if records.give_up_upload(tx, image_id, upload_id) else None
-
-            problem = f"Image {image_id} is said to be uploaded, but nobody sends it."
-            yield _image("cut_upload", image_id, problem, mend)
-
-    def nameless_files(tx: Tx) -> Iterator[Difference]:
-        for name in store.list_strays(Kept(lambda: records.kept(tx))):
-
-            def mend(tx: Tx, name: str = name) -> str | None:
-                if not store.remove_stray(name, Kept(lambda: records.kept(tx))):
-                    return None
-                records.forget_halves(tx, [name])
-                return "It was removed."
-
-            yield _image("nameless_file", name, f"The image store holds {name}, which no image names.", mend)
-
-    def lost_files(tx: Tx) -> Iterator[Difference]:
-        for location in sorted(records.locations(tx)):
-            if _is_lost(store, location):
-                problem = f"The data of an image are gone from the store: {location}."
-                yield Difference(
-                    check="images", subject=location, problem=problem, help="bring the file back, or delete the image"
-                )
-
-    cut = Kind(name="cut_upload", meaning="an image whose upload died", find=cut_uploads, repair=REPAIRS["cut_upload"])
+    cut = OutsideKind(
+        name="cut_upload",
+        meaning="an image whose upload died",
+        look=functools.partial(_cut_uploads, store),
+        repair=REPAIRS["cut_upload"],
+    )
     return (
         *((cut,) if alone else ()),
-        Kind(
+        OutsideKind(
             name="nameless_file",
             meaning="bytes in the image store that no image names",
-            find=nameless_files,
+            look=functools.partial(_nameless_files, store),
             repair=REPAIRS["nameless_file"],
         ),
-        Kind(name="lost_file", meaning="an image whose bytes are gone", find=lost_files, repair=None),
+        OutsideKind(
+            name="lost_file",
+            meaning="an image whose bytes are gone",
+            look=functools.partial(_lost_files, store),
+            repair=None,
+        ),
     )
+
+
+def _cut_uploads(store: Store, database: Database) -> Iterator[Difference]:
+    for image_id, upload_id in _read(database, records.saving):
+        if _is_dead(store, key_of(image_id, upload_id)):
+            problem = f"Image {image_id} is said to be uploaded, but nobody sends it."
+            yield _image("cut_upload", image_id, problem, functools.partial(_queue_again, store, image_id, upload_id))
+
+
+def _queue_again(store: Store, image_id: str, upload_id: str, database: Database) -> str | None:
+    if not _is_dead(store, key_of(image_id, upload_id)):
+        return None
+    known = database.transact(lambda tx: records.give_up_upload(tx, image_id, upload_id))
+    return "The image is queued again." if known else None
+
+
+def _nameless_files(store: Store, database: Database) -> Iterator[Difference]:
+    for name in store.list_strays(Kept(lambda: _read(database, records.kept))):
+        problem = f"The image store holds {name}, which no image names."
+        yield _image("nameless_file", name, problem, functools.partial(_remove, store, name))
+
+
+def _remove(store: Store, name: str, database: Database) -> str | None:
+    if not store.remove_stray(name, Kept(lambda: _read(database, records.kept))):
+        return None
+    database.transact(lambda tx: records.forget_halves(tx, [name]))
+    return "It was removed."
+
+
+def _lost_files(store: Store, database: Database) -> Iterator[Difference]:
+    for location in sorted(_read(database, records.locations)):
+        if _is_lost(store, location):
+            problem = f"The data of an image are gone from the store: {location}."
+            yield Difference(check="images", subject=location, problem=problem, help="bring the file back, or delete the image")
 
 
 def _is_dead(store: Store, key: str) -> bool:
@@ -83,5 +98,10 @@ def _is_lost(store: Store, location: str) -> bool:
     return False
 
 
-def _image(kind: str, subject: str, problem: str, mend: Any) -> Difference:
-    return Difference(check="images", subject=subject, problem=problem, help=BY_ITSELF, repair=REPAIRS[kind], mend=mend)
+def _read(database: Database, what: Callable[[Tx], T]) -> T:
+    with database.read() as tx:
+        return what(tx)
+
+
+def _image(kind: str, subject: str, problem: str, clear: Callable[[Database], str | None]) -> Difference:
+    return Difference(check="images", subject=subject, problem=problem, help=BY_ITSELF, repair=REPAIRS[kind], clear=clear)

@@ -8,6 +8,7 @@ import pytest
 
 from nova_lite import errors
 from nova_lite.conductor.differences import images as differences
+from nova_lite.conductor.differences import library
 from nova_lite.conf.image import ImageOptions
 from nova_lite.db import schema
 from nova_lite.db.engine import Database
@@ -68,8 +69,7 @@ def copied(database, stores, image):
 
 def found(database, stores, kind):
     [wanted] = [one for one in differences.kinds(stores) if one.name == kind]
-    with database.read() as tx:
-        return [difference.subject for difference in wanted.find(tx)]
+    return [difference.subject for difference in wanted.look(database)]
 
 
 def test_a_copy_has_a_name_and_is_missed(database, stores, copied, monkeypatch):
@@ -87,6 +87,32 @@ def test_a_nameless_file_is_named_with_its_store(database, stores, image, monkey
     location = put(stores, "b", image)
 
     assert found(database, stores, "nameless_file") == [f"b/kept/{location.partition(':')[2]}"]
+
+
+def test_no_transaction_waits_for_a_store(database, stores, image, monkeypatch):
+    monkeypatch.setattr(filesystem, "ORPHAN_AGE_S", -3600.0)
+    put(stores, "a", image)
+    database.transact(lambda tx: records.begin_upload(tx, image.id, str(uuid.uuid4())))
+    asked = []
+
+    def watch(name):
+        ask = getattr(stores, name)
+
+        def watched(*arguments):
+            asked.append((name, database.engine.pool.checkedout()))
+            return ask(*arguments)
+
+        monkeypatch.setattr(stores, name, watched)
+
+    for name in ("is_alive", "list_strays", "remove_stray"):
+        watch(name)
+    kinds = library.of_store(stores)
+
+    mended = [library.mend(database, kind, one, by="a test") for kind, one in library.find(database, kinds)]
+
+    assert mended == [True, True]
+    assert {name for name, _ in asked} == {"is_alive", "list_strays", "remove_stray"}
+    assert {connections for _, connections in asked} == {0}
 
 
 def test_nothing_is_said_of_a_store_that_is_away(database, stores, image, copied, monkeypatch):
