@@ -84,7 +84,7 @@ class Beside:
         self._results = asked.results.with_suffix(f".{aside.name.lower()}{asked.results.suffix}")
         command = ["nice", "-n", str(aside.value), sys.executable, str(SCRIPT), "--aside", aside.name, "--seed", str(book.seed)]
         self._command = [*command, "--only", asked.only, "--case", asked.case, "--results", str(self._results)]
-        self._command += ["--fresh"] if asked.fresh else []
+        self._command += [option for option, is_set in (("--fresh", asked.fresh), ("--short", asked.short)) if is_set]
 
     def __enter__(self) -> Beside:
         """Begin."""

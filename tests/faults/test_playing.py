@@ -85,7 +85,7 @@ import json, sys
 
 asked = dict(zip(sys.argv[1::2], sys.argv[2::2]))
 values = {"run": "R9", "name": "patient", "seconds": 1.0, "whole_s": 60.0, "violated": VIOLATED, "injected": 7, "requests": 1}
-values |= {"lost": 0, "doubled": 0, "stuck": 0, "longest_delay_s": 0.0, "notes": [asked["--aside"], asked["--only"]]}
+values |= {"lost": 0, "doubled": 0, "stuck": 0, "longest_delay_s": 0.0, "notes": [asked["--aside"], asked["--only"], "--short" in sys.argv]}
 with open(asked["--results"], "w") as results:
     json.dump({"seed": int(asked["--seed"]), "results": {"R9 patient": values}}, results)
 sys.exit(CODE)
@@ -100,9 +100,10 @@ def test_what_a_process_beside_plays_counts_as_if_it_were_played_here(tmp_path, 
     monkeypatch.setattr(cases, "cases", lambda *_, **__: (make(keep, "one"), patient))
     results = tmp_path / "results.json"
 
-    assert suite.main(["--seed", "5", "--only", "R9", "--results", str(results)]) == told
+    short = ["--short"] if told else []
+    assert suite.main(["--seed", "5", "--only", "R9", *short, "--results", str(results)]) == told
 
-    assert json.loads(results.read_text())["results"]["R9 patient"]["notes"] == ["WAITING", "R9"]
+    assert json.loads(results.read_text())["results"]["R9 patient"]["notes"] == ["WAITING", "R9", bool(short)]
     assert f"| R9 | 2 | 9 | 1 | 0 | 0 | 0 | 0.0 s | {2 - told} of 2 | 1.0 |" in capsys.readouterr().out
 
 
