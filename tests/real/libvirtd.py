@@ -69,6 +69,22 @@ class Libvirtd:
         """Start it again."""
         self._spawn("libvirtd", self.root / "run/libvirt-sock")
 
+    def lose_power(self) -> None:
+        """Be as after a power cut: no process is left, nor anything in /run; what is on disk is. Starts nothing."""
+        pids = [self._pid(name) for name in ("libvirtd", "virtlogd")]
+        pids += [int(path.read_text()) for path in (self.root / "run/qemu").glob("nova-lite-*.pid")]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        until = time.monotonic() + START_S
+        while any(_is_there(pid) for pid in pids):
+            assert time.monotonic() < until, "a process does not die"
+            time.sleep(0.05)
+        for path in [*(self.root / "run").iterdir(), *(self.root / f"{name}.pid" for name in ("libvirtd", "virtlogd"))]:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
     def freeze(self) -> None:
         """Have libvirtd hang."""
         os.kill(self._pid("libvirtd"), signal.SIGSTOP)
@@ -147,3 +163,13 @@ class Libvirtd:
                 if time.monotonic() > until:
                     os.kill(pid, signal.SIGKILL)
                 time.sleep(0.05)
+
+
+def _is_there(pid: int) -> bool:
+    """Whether a process lives; a dead child of ours is buried."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

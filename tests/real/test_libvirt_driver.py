@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import libvirt
 import pytest
@@ -235,6 +236,28 @@ def test_calls_wait_for_a_libvirtd_that_is_started_anew(hypervisor, libvirtd):
     asking.join(60)
 
     assert answers == [{ONE: PowerState.RUNNING}]
+
+
+def test_after_a_power_cut_a_suspended_guest_goes_on_and_the_other_starts(hypervisor, libvirtd):
+    for server_id in (ONE, TWO):
+        hypervisor.driver.ensure_guest(hypervisor.spec(server_id), go())
+    hypervisor.driver.states.suspend(ONE)
+
+    libvirtd.lose_power()
+    libvirtd.start()
+    driver = hypervisor.again()
+    before = powers(driver)
+    after = {server_id: driver.power_on(server_id) for server_id in (ONE, TWO)}
+
+    assert before == {ONE: PowerState.SUSPENDED, TWO: PowerState.SHUTDOWN}
+    assert after == {ONE: PowerState.RUNNING, TWO: PowerState.RUNNING}
+    assert [is_restored(libvirtd, server_id) for server_id in (ONE, TWO)] == [True, False]
+
+
+def is_restored(libvirtd, server_id):
+    """Whether a guest's memory came from a file: its QEMU was told so."""
+    pid = (libvirtd.root / f"run/qemu/nova-lite-{server_id}.pid").read_text()
+    return b"-incoming" in Path(f"/proc/{pid.strip()}/cmdline").read_bytes()
 
 
 def test_a_libvirt_that_hangs_is_left_behind_and_found_again(hypervisor, libvirtd):
