@@ -16,6 +16,7 @@ ONLY_WITH_ALL = {
     "long": "takes minutes",
     "ceph": "needs a Ceph of its own",
     "swift": "boots Swift's own servers",
+    "nfs": "boots a guest with an NFS server of its own",
 }
 MANY = 300  # tests of one file
 LASTING = ("faults", "functional", "real")
@@ -26,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--all",
         action="store_true",
-        help="Also run what takes minutes, boots a container with systemd, or needs a Swift or a Ceph.",
+        help="Also run what takes minutes, boots a container with systemd, or needs a Swift, a Ceph or an NFS server.",
     )
     parser.addoption(
         "--databases",

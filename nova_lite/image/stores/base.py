@@ -70,7 +70,10 @@ class PartWriting(Writing, Protocol):
         """Give the bytes from `start` on that are here already. Raises: Unavailable."""
 
     def suspend(self) -> None:
-        """End this part and keep what came. May be repeated; nothing after `close` or `finalize`."""
+        """End this part and keep what came. May be repeated; nothing after `close` or `finalize`.
+
+        Raises: InsufficientStorage, Unavailable when what came last could not be kept.
+        """
 
 
 class Bytes(Protocol):

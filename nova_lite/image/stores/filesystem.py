@@ -5,6 +5,10 @@ the operator may move a file to another one.
 
 A writer holds a lock on its file (flock), which the kernel drops when the process dies: so leftovers are told from uploads
 that run in another process without any clock. The lock goes with the file when it is renamed, and is let go of by `close`.
+
+On NFS a machine remembers for up to a minute which names a folder has and lacks: a file that seems to be missing is looked
+for once more after the folder was asked for anew. A server that does not hear of a machine lets others have its locks: so a
+lock is taken once more before its file gets its name.
 """
 
 from __future__ import annotations
@@ -128,7 +132,7 @@ class FilesystemStore:
         """Remove a half upload. May be repeated. Raises: Unavailable."""
         with _translated():
             for path in self._folders.places(key, (PARTIAL,)):
-                retried(lambda path=path: path.unlink(missing_ok=True))
+                _remove(path)
 
     def _place(self, root: Path, folder: str, key: str) -> Place:
         """Say where the file of an upload grows and lies then."""
@@ -159,7 +163,7 @@ class FilesystemStore:
         """Remove a file. May be repeated. Raises: Unavailable."""
         with _translated():
             for path in self._folders.places(key_in(location, self.name), (KEPT,)):
-                retried(lambda path=path: path.unlink(missing_ok=True))
+                _remove(path)
 
     def _first(self, location: str, look: Callable[[Path], T]) -> T:
         """Look in each folder for a file. Raises: NotFound when all say that it is not there; Unavailable."""
@@ -251,11 +255,16 @@ class FileWriting:
         """Bring the file to the disk, then give it its name. Raises: InsufficientStorage, Unavailable."""
         with _translated():
             os.fsync(self._open())
+            self._hold()
             self._rename()
             self._finalized = True
             for folder in (self._kept.parent, self._incoming.parent):
                 retried(lambda folder=folder: _fsync_folder(folder))
         return self._location
+
+    def _hold(self) -> None:
+        """Take the lock again, which changes nothing while we have it. Raises: OSError when it is another's by now."""
+        fcntl.flock(self._open(), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _rename(self) -> None:
         """Give the file its name. Where the answer is lost, NFS sends the call again, and that one finds nothing to rename."""
@@ -263,7 +272,7 @@ class FileWriting:
         try:
             retried(lambda: os.rename(self._incoming, self._kept))
         except FileNotFoundError:
-            there = self._kept.stat()
+            there = retried(self._kept.stat)
             if (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
                 raise
 
@@ -278,7 +287,8 @@ class FileWriting:
         except OSError:
             LOG.warning("A cut upload could not be removed; the next start will.", exc_info=True, extra={"action": "upload"})
         finally:
-            os.close(descriptor)
+            with contextlib.suppress(OSError):  # NFS writes at the end, and fails then; but nobody wants those bytes
+                os.close(descriptor)
 
     def _open(self) -> int:
         if self._descriptor is None:
@@ -300,7 +310,7 @@ class PartFile(FileWriting):
         """Open the file, which must be there unless it is new, and take its lock."""
         flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if self._fresh else 0)
         try:
-            descriptor = os.open(self._incoming, flags, 0o600)
+            descriptor = retried(lambda: os.open(self._incoming, flags, 0o600))
         except FileNotFoundError:
             if not self._fresh:
                 raise
@@ -308,18 +318,35 @@ class PartFile(FileWriting):
         except OSError as error:
             with _translated():
                 raise error
+        held = False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held = os.stat(self._incoming).st_ino == os.fstat(descriptor).st_ino  # else it was removed before we had the lock
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise errors.Conflict("Another client sends this upload at the moment.") from error
-        except FileNotFoundError:
-            held = False
+            held = self._take(descriptor)
+        finally:
+            if not held:
+                os.close(descriptor)
         if not held:
-            os.close(descriptor)
             raise FileNotFoundError
         return descriptor
+
+    def _take(self, descriptor: int) -> bool:
+        """Take the lock, unless the file ended before we had it: then its name is gone. Raises: Conflict; Unavailable."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _ask_anew(self._incoming.parent)
+            return os.stat(self._incoming).st_ino == os.fstat(descriptor).st_ino
+        except BlockingIOError as error:
+            raise errors.Conflict("Another client sends this upload at the moment.") from error
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ESTALE):  # of a file that is gone the handle is stale
+                return False
+            with _translated():
+                raise error
+
+    def _hold(self) -> None:
+        """Take the lock again. Raises: OSError when it is another's by now, or when one has sent more meanwhile."""
+        super()._hold()
+        if os.fstat(self._open()).st_size != self.size:
+            raise OSError(errno.ESTALE, "another machine has written to this upload")
 
     def append(self, data: bytes) -> None:
         """Write bytes at the end. Raises: InsufficientStorage, Unavailable."""
@@ -337,10 +364,11 @@ class PartFile(FileWriting):
             yield data
 
     def suspend(self) -> None:
-        """Let go of the file and keep it. May be repeated."""
+        """Let go of the file and keep it. May be repeated. Raises: InsufficientStorage, Unavailable: NFS writes at the end."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
-            os.close(descriptor)
+            with _translated():
+                os.close(descriptor)
 
 
 class FileRange:
@@ -369,13 +397,28 @@ class FileRange:
 
 
 def retried(call: Callable[[], T]) -> T:
-    """Do something again, once, when a handle of NFS is stale: the second time its client looks the path up anew."""
+    """Do something again, once, where NFS' client may have gone by what it remembers of a file.
+
+    After a stale handle it looks the path up anew by itself. Of a name that it has missed before it says that it is missing,
+    until it has asked for the folder anew.
+    """
     try:
+        return call()
+    except FileNotFoundError as error:
+        if not error.filename:
+            raise
+        with contextlib.suppress(OSError):
+            _ask_anew(Path(error.filename).parent)
         return call()
     except OSError as error:
         if error.errno != errno.ESTALE:
             raise
         return call()
+
+
+def _ask_anew(folder: Path) -> None:
+    """Have NFS' client ask its server whether a folder has changed, which it does whenever one is opened."""
+    os.close(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
 
 def _full(free: int, needed: int) -> errors.InsufficientStorage:
@@ -403,9 +446,15 @@ def _free_bytes(folder: Path) -> int:
     return found.f_bavail * found.f_frsize - reserve
 
 
+def _remove(path: Path) -> None:
+    """Remove a file if it is there. Raises: OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        retried(path.unlink)
+
+
 def _is_locked(path: Path) -> bool:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = retried(lambda: os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     except FileNotFoundError:
         return False
     try:

@@ -244,6 +244,87 @@ def test_what_fails_while_it_is_written_leaves_nothing(nfs, faults, tmp_path, na
     assert where(tmp_path) == []
 
 
+@pytest.mark.parametrize("ask", ["size", "open", "delete", "is_alive", "take_up"])
+def test_a_name_that_was_missed_before_is_looked_for_in_the_folder_anew(nfs, tmp_path, monkeypatch, ask):
+    # The client remembers that a name is missing, until it opens the folder.
+    key, asked = new_key(), []
+    half = nfs.take_up(key, None, fresh=True)
+    half.append(b"data")
+    half.suspend() if ask == "take_up" else half.finalize()
+    if ask != "is_alive":
+        half.close()
+    folder = str(tmp_path / ("partial" if ask == "take_up" else "kept"))
+    real = {"stat": os.stat, "open": os.open, "unlink": os.unlink, "io_open": filesystem.Path.open}
+
+    def remembered(name):
+        def call(path, *arguments, **named):
+            if str(path) == folder:
+                asked.append(name)
+            elif str(path) == f"{folder}/{key}" and not asked:
+                raise FileNotFoundError(errno.ENOENT, "No such file", str(path))
+            return real[name](path, *arguments, **named)
+
+        return call
+
+    for name in ("stat", "open", "unlink"):
+        monkeypatch.setattr(filesystem.os, name, remembered(name))
+    monkeypatch.setattr(filesystem.Path, "open", remembered("io_open"))
+
+    if ask == "is_alive":
+        assert nfs.is_alive(key)
+    elif ask == "take_up":
+        assert nfs.take_up(key, None, fresh=False).size == 4
+    elif ask == "open":
+        assert read(nfs, f"file:{key}", 4) == b"data"
+    else:
+        assert getattr(nfs, ask)(f"file:{key}") == (4 if ask == "size" else None)
+        assert where(tmp_path) == ([] if ask == "delete" else ["kept"])
+
+
+@pytest.mark.parametrize("how", ["locked", "longer"])
+def test_a_half_upload_that_the_server_let_another_have_is_not_finished(nfs, tmp_path, monkeypatch, how):
+    half = nfs.take_up(new_key(), None, fresh=True)
+    half.append(b"data")
+    if how == "longer":
+        with half._incoming.open("ab") as file:
+            file.write(b"of another machine")
+    else:
+        faults = Faults(monkeypatch)
+        faults.inject(filesystem.fcntl, "flock", errno.EAGAIN, 1)
+
+    with pytest.raises(errors.Unavailable):
+        half.finalize()
+    half.suspend()
+
+    assert where(tmp_path) == ["partial"]
+
+
+@pytest.mark.parametrize(("code", "kind"), [(errno.ESTALE, None), (errno.ENOLCK, errors.Unavailable)])
+def test_a_half_upload_whose_lock_cannot_be_had_is_gone_or_unavailable(nfs, faults, code, kind):
+    key = new_key()
+    nfs.take_up(key, None, fresh=True).suspend()
+    faults.inject(filesystem.fcntl, "flock", code, 1)
+
+    if kind is None:
+        assert nfs.take_up(key, None, fresh=False) is None
+    else:
+        with pytest.raises(kind):
+            nfs.take_up(key, None, fresh=False)
+
+
+@pytest.mark.parametrize(("code", "kind"), [(errno.EDQUOT, errors.InsufficientStorage), (errno.EIO, errors.Unavailable)])
+def test_what_fails_at_the_close_is_told_of_what_is_kept_only(nfs, faults, tmp_path, code, kind):
+    half, whole = nfs.take_up(new_key(), None, fresh=True), nfs.begin(new_key(), None)
+
+    faults.inject(filesystem.os, "close", code, 1, after=True)
+    with pytest.raises(kind):
+        half.suspend()
+    faults.inject(filesystem.os, "close", code, 1, after=True)
+    whole.close()
+
+    assert where(tmp_path) == ["partial"]
+
+
 def test_a_handle_that_goes_stale_while_it_is_read_is_unavailable_not_the_end(nfs, tmp_path):
     opened = nfs.open(put(nfs, b"data"), 0, 4)
 
