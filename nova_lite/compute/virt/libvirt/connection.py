@@ -114,7 +114,7 @@ class Connection:
         try:
             return act(session.connection)
         except libvirt.libvirtError as error:
-            if not _is_alive(session.connection):
+            if not is_alive(session.connection):
                 self._forget(session.connection)
                 raise _Lost from error
             LOG.warning("libvirt refused.", extra={"code": error.get_error_code(), "said": error.get_error_message()})
@@ -185,7 +185,8 @@ def _pool() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt")
 
 
-def _is_alive(connection: libvirt.virConnect) -> bool:
+def is_alive(connection: libvirt.virConnect) -> bool:
+    """Whether libvirt is at the other end still."""
     try:
         return bool(connection.isAlive())
     except libvirt.libvirtError:

@@ -22,8 +22,8 @@ from nova_lite.compute.disks import nbd, qcow2
 from nova_lite.compute.disks.root import ROOT, GuestDisks
 from nova_lite.compute.disks.tool import DiskError
 from nova_lite.compute.virt.driver import Stopped, VirtError
-from nova_lite.compute.virt.libvirt import domains
-from nova_lite.compute.virt.libvirt.connection import Connection
+from nova_lite.compute.virt.libvirt import agent, domains
+from nova_lite.compute.virt.libvirt.connection import Connection, is_alive
 from nova_lite.image import client, sending
 from nova_lite.model.ids import ServerId
 from nova_lite.model.image import ImageTarget
@@ -33,9 +33,10 @@ LOG = logging.getLogger(__name__)
 EXPORT = "root"
 SOCKET = "nova-lite-snapshot.sock"
 SCRATCH = "snapshot.scratch"
+FROZEN = "snapshot.frozen"  # a mark: the guest's file systems may be held still
 LIBVIRT_FOLDER = Path("/var/lib/libvirt")  # as libvirt sees it; QEMU may make sockets in its guest's own folder below
 NAME_LENGTH = 20  # of a guest's name in the name of that folder
-HOLD_S = 120.0  # freezing, the beginning of the backup, thawing
+HOLD_S = 180.0  # freezing, the beginning of the backup, thawing: each answer of the agent has its own, shorter time
 END_S = 30.0
 LOOK_S = 0.1
 TRIES = 2  # a guest that ends while it is read is read once more, then from its file
@@ -92,25 +93,35 @@ class LibvirtSnapshots:
             self.release(server_id)
 
     def release(self, server_id: ServerId) -> None:
-        """End the backup that holds the disk, and leave no file of it. Raises: VirtError."""
-        self._connection.run(lambda connection: _end_backup(connection, self._host, server_id), timeout_s=HOLD_S)
-        for name in (SCRATCH, SOCKET):
-            (self._disks.folder_of(server_id) / name).unlink(missing_ok=True)
+        """End the backup that holds the disk, let the guest write, and leave no file of it. Raises: VirtError."""
+        folder = self._disks.folder_of(server_id)
+
+        def end(connection: libvirt.virConnect) -> None:
+            domain = domains.find(connection, self._host, server_id)
+            if domain is not None and domain.isActive():
+                _let_write(domain, folder / FROZEN)
+                _end_backup(domain)
+
+        self._connection.run(end, timeout_s=HOLD_S)
+        for name in (SCRATCH, SOCKET, FROZEN):
+            (folder / name).unlink(missing_ok=True)
 
     def _root(self, server_id: ServerId) -> Path:
         return self._disks.folder_of(server_id) / ROOT
 
     def _hold(self, server_id: ServerId, quiesce: Quiesce) -> Path | None:
         """Hold the disk, or find it held; give the socket as this process sees it, None for a guest that is off."""
+        mark = self._disks.folder_of(server_id) / FROZEN
 
         def begin(connection: libvirt.virConnect) -> str | None:
             domain = domains.find(connection, self._host, server_id)
             if domain is None or not domain.isActive():
                 return None
             folder = f"qemu/domain-{domain.ID()}-{domain.name()[:NAME_LENGTH]}"
+            _let_write(domain, mark)
             if not _is_backed_up(domain):
                 socket = LIBVIRT_FOLDER / folder / SOCKET
-                _begin_backup(domain, _backup_xml(domain, self._root(server_id), socket), quiesce)
+                _begin_backup(domain, _backup_xml(domain, self._root(server_id), socket), quiesce, mark)
             return folder
 
         folder = self._connection.run(begin, timeout_s=HOLD_S)
@@ -173,22 +184,22 @@ def _backup_xml(domain: libvirt.virDomain, root: Path, socket: Path) -> str:
     return ET.tostring(backup, encoding="unicode")
 
 
-def _begin_backup(domain: libvirt.virDomain, text: str, quiesce: Quiesce) -> None:
-    frozen = quiesce is not Quiesce.NO and _freeze(domain, must=quiesce is Quiesce.MUST)
+def _begin_backup(domain: libvirt.virDomain, text: str, quiesce: Quiesce, mark: Path) -> None:
+    frozen = quiesce is not Quiesce.NO and _freeze(domain, mark, must=quiesce is Quiesce.MUST)
     try:
         domain.backupBegin(text, None)
     finally:
         if frozen:
-            domain.fsThaw()
+            _let_write(domain, mark)
 
 
-def _freeze(domain: libvirt.virDomain, *, must: bool) -> bool:
-    """Have the guest hold its file systems still. Raises: VirtError when it must and does not."""
+def _freeze(domain: libvirt.virDomain, mark: Path, *, must: bool) -> bool:
+    """Have the guest hold its file systems still. Raises: VirtError when it must and does not; libvirtError without libvirt."""
     try:
-        domain.fsFreeze()
+        agent.freeze(domain, mark)
     except libvirt.libvirtError as error:
-        with contextlib.suppress(libvirt.libvirtError):
-            domain.fsThaw()  # it may have been slow, not deaf
+        if not is_alive(domain.connect()):
+            raise
         if must:
             raise VirtError(
                 "The guest's file systems could not be held still for the snapshot: its agent does not answer.",
@@ -198,6 +209,12 @@ def _freeze(domain: libvirt.virDomain, *, must: bool) -> bool:
         LOG.info("A snapshot is taken without the guest's agent.", extra={"code": error.get_error_code()})
         return False
     return True
+
+
+def _let_write(domain: libvirt.virDomain, mark: Path) -> None:
+    """Let go of file systems that were left held still: when the connection broke, or the daemon died, in that moment."""
+    if mark.exists() and not agent.thaw(domain, mark):
+        LOG.warning("A guest's file systems may be held still: its agent does not answer.", extra={"guest": domain.name()})
 
 
 def _is_backed_up(domain: libvirt.virDomain) -> bool:
@@ -210,10 +227,9 @@ def _is_backed_up(domain: libvirt.virDomain) -> bool:
     return True
 
 
-def _end_backup(connection: libvirt.virConnect, host: str, server_id: str) -> None:
+def _end_backup(domain: libvirt.virDomain) -> None:
     """End a guest's backup, and wait until it is over."""
-    domain = domains.find(connection, host, server_id)
-    if domain is None or not domain.isActive() or not _is_backed_up(domain):
+    if not _is_backed_up(domain):
         return
     until = time.monotonic() + END_S
     with contextlib.suppress(libvirt.libvirtError):

@@ -7,13 +7,14 @@ from collections.abc import Callable
 import libvirt
 
 from nova_lite.compute.virt.driver import VirtError
-from nova_lite.compute.virt.libvirt import domains
+from nova_lite.compute.virt.libvirt import agent, domains
 from nova_lite.model.guest import PowerState
 from nova_lite.model.ids import ServerId
 
 PAUSE_S = 60.0
 SAVE_S = 540.0  # a guest's memory has to be written: less than the step's time
 AGENT_S = 60.0
+ANSWER_S = 45  # of the agent itself: less, so that it is the guest's silence and not the hypervisor's
 ADMINISTRATOR = "root"
 NO_AGENT = (
     libvirt.VIR_ERR_AGENT_UNRESPONSIVE,
@@ -56,6 +57,7 @@ class LibvirtStates:
 
         def ask(domain: libvirt.virDomain) -> None:
             try:
+                agent.give_time(domain, ANSWER_S)
                 domain.setUserPassword(user or ADMINISTRATOR, password, 0)
             except libvirt.libvirtError as error:
                 if error.get_error_code() in NO_AGENT:
