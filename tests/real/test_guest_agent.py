@@ -20,7 +20,11 @@ from nova_lite.model.guest import PowerState
 from nova_lite.model.hardware.guest import GuestHardware
 from nova_lite.rpc.commands import Quiesce
 
-pytestmark = [pytest.mark.libvirt, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.libvirt,
+    pytest.mark.slow,
+    pytest.mark.long,
+]  # its bounds of seconds want a machine that is not crowded
 FREEZE, THAW = f"{agent_guest.HOOK} freeze", f"{agent_guest.HOOK} thaw"
 
 
