@@ -20,6 +20,7 @@ from real.rabbit import Rabbit
 
 from nova_lite.compute.virt.libvirt import domains
 from nova_lite.compute.wiring import bridge
+from nova_lite.compute.wiring.host import HostWiring
 
 GUESTS = 3
 SETTLE_S = 240.0  # QEMU emulates, on busy cores
@@ -58,6 +59,11 @@ class LibvirtCloud(clouds.Cloud):
         taps = [link["ifname"] for link in links if link["ifname"].startswith(bridge.TAP_PREFIX)]
         disks = [str(path) for path in (self.host_folder("h1") / "disks").glob("*")]
         return [*taps, *disks]
+
+    def close(self) -> None:
+        """Take everything away: what serves a bridge outlives its daemon."""
+        super().close()
+        HostWiring(self.host_folder("h1") / "wiring").remove_all()
 
 
 def rules(stage: Stage, verb: verbs.Verb) -> list[points.Rule]:
