@@ -203,7 +203,8 @@ class Images:
     def delete(self, tx: Tx, image: Image) -> None:
         """Delete an image; its bytes go once that is committed. Raises: Forbidden when it is protected; NotFound."""
         places = list(copies.holders(image, copies.of_image(tx, image.id)).values())
-        places += staging.locations_of(tx, image.id)
+        if image.status not in (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED):  # of those nothing waits for an import any more
+            places += staging.locations_of(tx, image.id)
         self.parts.forget(tx, image)
         records.delete(tx, image)
         tx.after_commit(lambda: self._discard(image, places))
