@@ -1,8 +1,8 @@
 """An operator who looks at the services five times a second, in a process of its own: floods in ours must not slow the clock.
 
-`python probe.py TOKEN PORT...` asks each port until its input ends, then prints the number of looks, the longest in
-seconds, how many did not get 200, and the longest of as many looks at a server that has nothing else to do: so long a process
-on this machine waits for a processor, which its clients, the cloud and whatever else runs there share.
+`python probe.py TOKEN PORT...` says when it begins, asks each port until its input ends, then prints the number of looks, the
+longest in seconds, how many did not get 200, and the longest of as many looks at a server that has nothing else to do: so long
+a process on this machine waits for a processor, which its clients, the cloud and whatever else runs there share.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from types import TracebackType
 
 PATH = "/compute/v2.1/os-services"
 PAUSE_S = 0.2
+READY = "ready\n"
 
 
 class Probe:
@@ -34,10 +35,12 @@ class Probe:
         self._command = [sys.executable, __file__, token, *map(str, ports)]
 
     def __enter__(self) -> Probe:
-        """Begin."""
+        """Begin, once it can look: on a crowded machine a short flood was over before it had started."""
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == READY, "the operator's process has ended"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -89,6 +92,8 @@ def main(token: str, ports: list[int]) -> None:
     """Look until the input ends."""
     seen, idle = [], []
     with idle_server() as yardstick:
+        sys.stdout.write(READY)
+        sys.stdout.flush()
         while not select.select([sys.stdin], [], [], PAUSE_S)[0]:
             seen += [look(port, token) for port in ports]
             idle += [look(yardstick, token)[1] for _ in ports]
