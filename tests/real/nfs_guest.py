@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nova_lite.cli.guest_image import archive
-from nova_lite.cli.guest_image.builder import default_cache
+from nova_lite.cli.guest_image.builder import default_cache, kept_once
 from nova_lite.cli.guest_image.modules import Modules
 from nova_lite.cli.guest_image.packages import Packages
 from nova_lite.cli.guest_image.tools import run
@@ -99,17 +99,7 @@ class Guest:
 def _files() -> Path:
     """Give the folder with the kernel, the initramfs, and the tree of the NFS programs; made the first time."""
     made_of = "\n".join((*PACKAGES, *MODULES, *FOLDERS, KERNEL)).encode() + (HERE / "nfs_init.sh").read_bytes()
-    kept = default_cache() / f"nfs-{hashlib.sha256(made_of).hexdigest()[:12]}"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".nfs-", dir=kept.parent) as work:
-            result = _build(Path(work))
-            try:
-                result.rename(kept)
-            except OSError:
-                if not kept.exists():  # else another builder was first
-                    raise
-    return kept
+    return kept_once(default_cache() / f"nfs-{hashlib.sha256(made_of).hexdigest()[:12]}", _build)
 
 
 def _build(work: Path) -> Path:

@@ -5,39 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-import uuid
 
 import pytest
 from real import nfs_inside
+from unit.image.stores.whole import new_key, put, read
 
 from nova_lite import errors
 from nova_lite.image.stores import filesystem
-from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.filesystem import FilesystemStore
 
 MIB = 1 << 20
 WITHIN_S = 60.0
-
-
-def new_key():
-    return key_of(str(uuid.uuid4()), str(uuid.uuid4()))
-
-
-def put(store, data, key=None):
-    writing = store.begin(key or new_key(), len(data))
-    try:
-        writing.append(data)
-        return writing.finalize()
-    finally:
-        writing.close()
-
-
-def read(store, location, length):
-    opened = store.open(location, 0, length)
-    try:
-        return opened.read()
-    finally:
-        opened.close()
 
 
 def soon(is_so):
@@ -97,7 +75,7 @@ def test_what_is_finished_is_there_for_a_machine_that_had_missed_it(one, two):
     with pytest.raises(errors.NotFound):
         two.size(f"file:{key}")
 
-    location = put(one, b"data", key)
+    location = put(one, b"data", 4, key)
 
     assert two.size(location) == 4
     assert read(two, location, 4) == b"data"
@@ -107,7 +85,7 @@ def test_what_a_machine_had_missed_it_deletes(one, two, files):
     key = new_key()
     with pytest.raises(errors.NotFound):
         two.size(f"file:{key}")
-    location = put(one, b"data", key)
+    location = put(one, b"data", 4, key)
 
     two.delete(location)
 
@@ -125,7 +103,7 @@ def gone(store, location):
 
 
 def test_what_is_deleted_is_gone_soon_for_a_machine_that_had_read_it(one, two):
-    location = put(one, b"data")
+    location = put(one, b"data", 4)
     assert read(two, location, 4) == b"data"
 
     one.delete(location)
@@ -135,7 +113,7 @@ def test_what_is_deleted_is_gone_soon_for_a_machine_that_had_read_it(one, two):
 
 def test_a_reader_finishes_while_another_machine_deletes(one, two):
     data = os.urandom(8 * MIB)
-    location = put(one, data)
+    location = put(one, data, len(data))
     opened = two.open(location, 0, len(data))
     first = opened.read(MIB)
 
@@ -199,7 +177,7 @@ def test_a_half_upload_that_ends_at_another_machine_while_it_is_opened_is_not_ta
 
 def test_a_server_that_starts_anew_delays_an_upload_and_its_lock_holds(one, two):
     key, data = new_key(), os.urandom(3 * MIB)
-    location = put(one, b"before")
+    location = put(one, b"before", 6)
     writing = one.begin(key, None)
     writing.append(data[:MIB])
     opened = two.open(location, 0, 6)
@@ -221,7 +199,7 @@ def test_a_server_that_starts_anew_delays_an_upload_and_its_lock_holds(one, two)
 
 
 def test_a_folder_that_is_exported_no_more_is_unavailable_until_it_is_again(one, two):
-    location = put(one, b"data")
+    location = put(one, b"data", 4)
     assert two.size(location) == 4
     writing = one.begin(new_key(), None)
 
@@ -238,7 +216,7 @@ def test_a_folder_that_is_exported_no_more_is_unavailable_until_it_is_again(one,
     writing.close()
 
     assert read(two, location, 4) == b"data"
-    assert read(one, put(two, b"more"), 4) == b"more"
+    assert read(one, put(two, b"more", 4), 4) == b"more"
 
 
 @pytest.fixture
@@ -273,7 +251,7 @@ def test_what_the_servers_disk_has_no_room_for_is_told_at_the_end_and_nothing_st
 
 
 def test_a_file_that_was_replaced_at_the_server_is_looked_up_anew(one, two, files):
-    location = put(one, b"old data")
+    location = put(one, b"old data", 8)
     assert read(two, location, 8) == b"old data"
     [path] = (files / "kept").iterdir()
     (files / "kept/new").write_bytes(b"new data")
@@ -285,7 +263,7 @@ def test_a_file_that_was_replaced_at_the_server_is_looked_up_anew(one, two, file
 
 def test_a_reader_of_a_file_that_a_server_lost_is_told(one, two, files):
     data = os.urandom(8 * MIB)
-    opened = two.open(put(one, data), 0, len(data))
+    opened = two.open(put(one, data, len(data)), 0, len(data))
     assert opened.read(MIB) == data[:MIB]
     [path] = (files / "kept").iterdir()
 

@@ -8,11 +8,11 @@ import os
 import subprocess
 import sys
 import time
-import uuid
 
 import falcon.testing
 import pytest
 from real.ceph import POOL
+from unit.image.stores.whole import new_key
 
 from nova_lite import errors
 from nova_lite.api.app import make_app
@@ -25,7 +25,6 @@ from nova_lite.identity.policy import Policy
 from nova_lite.image.service import make_images
 from nova_lite.image.stores import ceph as library
 from nova_lite.image.stores import rbd, writers
-from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.registry import make_store
 from nova_lite.workflows.desk import Desk
 
@@ -58,10 +57,6 @@ if child == 0:
     os._exit(0 if read() == b"data" and store.list_strays({sys.argv[2]}) == [] else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), read().decode())
 """
-
-
-def new_key():
-    return key_of(str(uuid.uuid4()), str(uuid.uuid4()))
 
 
 @pytest.fixture

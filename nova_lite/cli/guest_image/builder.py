@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from nova_lite.cli.guest_image import archive, modules
@@ -40,17 +41,24 @@ def ensure(cache: Path | None = None) -> GuestImage:
 
     Raises: Unavailable when a tool or a package is missing.
     """
-    kept = (cache or default_cache()) / f"guest-{_fingerprint()}"
+    return _files(kept_once((cache or default_cache()) / f"guest-{_fingerprint()}", _build))
+
+
+def kept_once(kept: Path, build: Callable[[Path], Path]) -> Path:
+    """Give a folder, built the first time: `build` works in the folder it is given and says what came of it there.
+
+    May be repeated and run side by side; a half-built one is never seen. Raises: what `build` does.
+    """
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".guest-", dir=kept.parent) as work:
-            built = _build(Path(work))
+        with tempfile.TemporaryDirectory(prefix=f".{kept.name}-", dir=kept.parent) as work:
+            built = build(Path(work))
             try:
                 built.rename(kept)
             except OSError:
                 if not kept.exists():  # else another builder was first
                     raise
-    return _files(kept)
+    return kept
 
 
 def _files(folder: Path) -> GuestImage:

@@ -7,13 +7,12 @@ import os
 import subprocess
 import sys
 import time
-import uuid
 
 import pytest
+from unit.image.stores.whole import new_key
 
 from nova_lite import errors
 from nova_lite.image.stores import filesystem
-from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.filesystem import FilesystemStore
 from nova_lite.image.stores.registry import make_store
 
@@ -28,10 +27,6 @@ if sys.argv[3] == "finalize":
 print("holding", flush=True)
 time.sleep(60)
 """
-
-
-def new_key():
-    return key_of(str(uuid.uuid4()), str(uuid.uuid4()))
 
 
 REAL_SWIFT = pytest.param("real_swift", marks=pytest.mark.swift)

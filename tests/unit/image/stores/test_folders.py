@@ -4,37 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import uuid
 from pathlib import Path
 
 import pytest
+from unit.image.stores.whole import new_key, put, read
 
 from nova_lite import errors
 from nova_lite.image.stores import filesystem
-from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.filesystem import FilesystemStore, Folder
 from nova_lite.image.stores.registry import make_store
-
-
-def new_key():
-    return key_of(str(uuid.uuid4()), str(uuid.uuid4()))
-
-
-def put(store, data, expected=None):
-    writing = store.begin(new_key(), expected)
-    try:
-        writing.append(data)
-        return writing.finalize()
-    finally:
-        writing.close()
-
-
-def read(store, location, length):
-    opened = store.open(location, 0, length)
-    try:
-        return opened.read()
-    finally:
-        opened.close()
 
 
 def where(tmp_path):

@@ -6,25 +6,21 @@ import errno
 import inspect
 import logging
 import time
-import uuid
 from pathlib import Path
 
 import orjson
 import pytest
 from unit.image.stores.rbd_fake import FakeCeph, FakeCluster, FakeImage
+from unit.image.stores.whole import new_key
 
 from nova_lite import errors
 from nova_lite.image.stores import ceph as library
 from nova_lite.image.stores import rbd, writers
-from nova_lite.image.stores.base import LendingStore, PartStore, key_of
+from nova_lite.image.stores.base import LendingStore, PartStore
 from nova_lite.image.stores.ceph import Place
 from nova_lite.image.stores.registry import make_store
 
 PIECE = rbd.PIECE
-
-
-def new_key():
-    return key_of(str(uuid.uuid4()), str(uuid.uuid4()))
 
 
 @pytest.fixture

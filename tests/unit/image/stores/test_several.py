@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
+from unit.image.stores.whole import new_key
 
 from nova_lite import errors
 from nova_lite.conf.image import ImageOptions
 from nova_lite.image.stores import base
-from nova_lite.image.stores.base import key_of
 from nova_lite.image.stores.registry import make_stores
-
-
-def new_key():
-    return key_of(str(uuid.uuid4()), str(uuid.uuid4()))
 
 
 def put(stores, data):
