@@ -92,6 +92,14 @@ def give_up_after(one: socket.socket, milliseconds: int) -> None:
         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def probe(one: socket.socket, *, every_s: int, tries: int) -> None:
+    """Have the kernel end a TCP connection whose peer is dead though nothing is sent: it asks it every so many seconds."""
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, every_s)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, every_s)
+    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, tries)
+
+
 def served_by(serve: Callable[[socket.socket], None], name: str) -> socket.socket:
     """Give a socket whose other end a thread serves, until `serve` returns."""
     near, far = socket.socketpair()

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import subprocess
 import threading
+import time
 
 import libvirt
 import pytest
@@ -16,6 +17,7 @@ from unit.compute.virt.driver_contract import ONE
 
 from nova_lite.compute.moving.door import Door
 from nova_lite.compute.virt.driver import Stopped, VirtError
+from nova_lite.compute.virt.libvirt import live
 from nova_lite.model.guest import PowerState
 from nova_lite.rpc.commands import MoveSource
 
@@ -187,6 +189,36 @@ def test_a_handing_over_that_is_stopped_leaves_the_guest_where_it_was(sides):
         here.driver.live.migrate(ONE, there.way(), stop)
 
     assert here.driver.live.stay(ONE) is PowerState.RUNNING
+    there.driver.remove_guest(ONE)
+    assert (here.guests(), there.guests()) == ({ONE: PowerState.RUNNING}, {})
+
+
+def test_a_handing_over_to_a_libvirt_that_hangs_is_given_up_and_the_guest_stays(sides, monkeypatch):
+    monkeypatch.setattr(live, "OBEYS_S", 3.0)
+    here, there = sides
+    here.driver.ensure_guest(here.hypervisor.spec(ONE, interfaces=(interface(),)), threading.Event())
+    token = "a token of a third move"
+    there.driver.live.prepare(there.hypervisor.spec(ONE, interfaces=(interface(),)), token, threading.Event())
+    domain = libvirt.open(here.libvirtd.uri).lookupByUUIDString(ONE)
+    stop = threading.Event()
+
+    def hang():
+        until = time.monotonic() + 60
+        while domain.jobInfo()[0] == libvirt.VIR_DOMAIN_JOB_NONE and time.monotonic() < until:
+            time.sleep(0.01)
+        there.libvirtd.freeze()
+        stop.set()
+
+    breaks = threading.Thread(target=hang)
+    breaks.start()
+    try:
+        with pytest.raises((Stopped, VirtError)):
+            here.driver.live.migrate(ONE, there.way(token), stop)
+        assert here.driver.live.stay(ONE) is PowerState.RUNNING
+    finally:
+        breaks.join()
+        there.libvirtd.thaw()
+
     there.driver.remove_guest(ONE)
     assert (here.guests(), there.guests()) == ({ONE: PowerState.RUNNING}, {})
 

@@ -5,7 +5,6 @@ The source opens local ports whose connections come out behind the door, at the 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import json
@@ -22,9 +21,11 @@ from nova_lite.compute.moving.fetch import FetchError
 from nova_lite.compute.moving.pipe import pipe
 from nova_lite.model.ids import ServerId
 from nova_lite.rpc.commands import MoveSource
+from nova_lite.runtime import streams
 
 LOG = logging.getLogger(__name__)
 CONNECT_S = 10.0
+PROBE_S, PROBES = 10, 3  # of a target that is silent: the TCP keepalive of what is carried
 NEAR_ADDRESS = "127.0.0.2"  # the source's ends listen here, so that one machine may be both hosts
 FIRST_PORT, PORTS = 61000, 4536  # above those that Linux gives to connections by itself (ip_local_port_range)
 HEAD_BYTES = 64 * 1024
@@ -49,6 +50,7 @@ def connect(
     Raises: FetchError when the door shows another certificate; OSError.
     """
     raw = socket.create_connection((target.address, target.port), timeout=CONNECT_S)
+    streams.probe(raw, every_s=PROBE_S, tries=PROBES)
     secured = certificate.client_context().wrap_socket(raw)
     shown = secured.getpeercert(binary_form=True) or b""
     if not hmac.compare_digest(hashlib.sha256(shown).hexdigest(), target.fingerprint):
@@ -98,8 +100,9 @@ class Tunnels:
         """Nothing listens yet."""
         self._target = target
         self._path = f"/live/{target.host}/{server_id}/tunnel"
-        self._listening: list[socket.socket] = []
-        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._sockets: dict[str, list[socket.socket]] = {}
+        self._cut: set[str] = set()
 
     def __enter__(self) -> Tunnels:
         """Begin."""
@@ -107,10 +110,15 @@ class Tunnels:
 
     def __exit__(self, *_: object) -> None:
         """Close all."""
-        for one in (*self._listening, *self._open):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+        self.cut(*self._sockets)
+
+    def cut(self, *kinds: str) -> None:
+        """End what is carried of these kinds, for good: nothing is carried for them any more. May be repeated."""
+        with self._lock:
+            self._cut.update(kinds)
+            ended = [one for what in kinds for one in self._sockets.get(what, ())]
+        for one in ended:
+            streams.close(one)
 
     def listen_tcp(self, port: int, what: str) -> None:
         """Carry connections to a port of this host's own address. Raises: OSError when it is taken."""
@@ -127,7 +135,7 @@ class Tunnels:
         self._serve(listening, what)
 
     def _serve(self, listening: socket.socket, what: str) -> None:
-        self._listening.append(listening)
+        self._keep(what, listening)
         threading.Thread(target=self._accept, args=(listening, what), name=f"tunnel-{what}", daemon=True).start()
 
     def _accept(self, listening: socket.socket, what: str) -> None:
@@ -145,9 +153,14 @@ class Tunnels:
             LOG.warning("A tunnel to another host cannot be opened: %s", type(error).__name__)
             near.close()
             return
-        if status == 101:
-            self._open |= {near, far}
+        if status == 101 and self._keep(what, near, far):
             far.settimeout(None)
             pipe(near, far)
         near.close()
         far.close()
+
+    def _keep(self, what: str, *sockets: socket.socket) -> bool:
+        """Remember what is to be closed; give whether this kind is carried still."""
+        with self._lock:
+            self._sockets.setdefault(what, []).extend(sockets)
+            return what not in self._cut

@@ -72,6 +72,15 @@ def power_of(domain: libvirt.virDomain) -> PowerState:
         raise
 
 
+def is_going(domain: libvirt.virDomain) -> bool:
+    """Whether a domain stands still since the last of its memory goes to another host, or has gone there."""
+    state, reason = domain.state()
+    return state == libvirt.VIR_DOMAIN_SHUTOFF or (
+        state == libvirt.VIR_DOMAIN_PAUSED
+        and reason in (libvirt.VIR_DOMAIN_PAUSED_MIGRATION, libvirt.VIR_DOMAIN_PAUSED_POSTCOPY)
+    )
+
+
 def list_all(connection: libvirt.virConnect) -> list[tuple[str, libvirt.virDomain]]:
     """List the domains whose names are of our kind, with the server's id in them."""
     start = f"{xml.PREFIX}-"

@@ -37,6 +37,7 @@ LOG = logging.getLogger(__name__)
 WAITED = "live.json"  # in the guest's folder: the token's hash, and what the source has to know
 LONGEST_S = 4 * 3600.0
 LOOK_S = 0.5
+OBEYS_S, RETURNS_S = 30.0, 30.0  # how long libvirt has to give up when asked; and to return once nothing is carried any more
 CLEARS_UP_S, AT_ONCE_S, PAUSE_S = 10.0, 5.0, 1.0
 FLAGS = (
     libvirt.VIR_MIGRATE_LIVE
@@ -106,7 +107,7 @@ class LibvirtLive:
                 tunnels.listen_unix(socket_path, "libvirt")
                 tunnels.listen_tcp(memory, "memory")
                 tunnels.listen_tcp(disks, "disks")
-                self._hand_over(server_id, facts, (socket_path, memory, disks), stop)
+                self._hand_over(server_id, facts, tunnels, (socket_path, memory, disks), stop)
         except (FetchError, OSError) as error:
             raise VirtError("The target host cannot be reached for the guest.", code="no_target") from error
 
@@ -155,7 +156,12 @@ class LibvirtLive:
         return self._connection.run(look)
 
     def _hand_over(
-        self, server_id: ServerId, facts: Mapping[str, Any], ways: tuple[Path, int, int], stop: threading.Event
+        self,
+        server_id: ServerId,
+        facts: Mapping[str, Any],
+        tunnels: tunnel.Tunnels,
+        ways: tuple[Path, int, int],
+        stop: threading.Event,
     ) -> None:
         """Run the migration in a thread of its own, and watch it. Raises: VirtError; Stopped."""
         ended, failed = threading.Event(), list[VirtError]()
@@ -169,12 +175,41 @@ class LibvirtLive:
                 ended.set()
 
         threading.Thread(target=work, name=f"live-{server_id[:8]}", daemon=True).start()
+        asked_at = cut_at = None
         while not ended.wait(LOOK_S):
             self._watch(server_id, stop)
+            now = time.monotonic()
+            if stop.is_set() and asked_at is None:
+                asked_at = now
+            if asked_at is not None and now - asked_at > OBEYS_S and cut_at is None and self._cut(server_id, tunnels):
+                cut_at = now
+            if cut_at is not None and now - cut_at > RETURNS_S:
+                raise VirtError("The hypervisor does not answer.", code="unavailable")
         if failed and stop.is_set():
             raise Stopped
         if failed:
             raise VirtError("The guest could not be handed over; it runs on where it was.", code="live") from failed[0]
+
+    def _cut(self, server_id: ServerId, tunnels: tunnel.Tunnels) -> bool:
+        """End the tunnels of a migration that was given up and does not end: the far libvirt may hang. Give whether all ended.
+
+        libvirt's own only while the guest runs here and cannot get away any more: had its memory gone over whole, the word
+        that lets it go on may be on its way, and it would run on both hosts.
+        """
+        tunnels.cut("memory", "disks")
+
+        def stays(connection: libvirt.virConnect) -> bool:
+            domain = domains.find(connection, self._host, server_id)
+            return domain is not None and not domains.is_going(domain)
+
+        try:
+            here = self._connection.run(stays)
+        except VirtError:
+            return False
+        if here:
+            LOG.warning("A migration was given up and does not end; its connections are cut.")
+            tunnels.cut("libvirt")
+        return here
 
     def _try(self, act: Callable[[libvirt.virConnect], None], stop: threading.Event) -> None:
         """Migrate; what is refused at once, again for a few seconds: a target clears up after an attempt that was cut.
