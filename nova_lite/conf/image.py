@@ -32,6 +32,12 @@ OPTIONS = (
         "what imported disks are converted to: to-raw, to-qcow2, or to-compressed-qcow2; they stay as they are without. "
         "And, as NAME=VALUE, properties that images get when their import ends, over what they had; not those of admins.",
     ),
+    cfg.BoolOpt(
+        "require_format_match",
+        default=True,
+        help="Refuse images whose content is not of the disk_format that their record names. Without it such images are kept, "
+        "but they have no virtual size, and no server boots from them.",
+    ),
 )
 # What an image has beside its properties, and what only we say of it.
 FIELDS = frozenset(
@@ -71,6 +77,7 @@ class ImageOptions:
     web: WebRules = dataclasses.field(default_factory=WebRules)
     convert_to: str | None = None
     inject: Mapping[str, str] = dataclasses.field(default_factory=dict)  # properties of imported images
+    lenient: bool = False  # images are kept whose content is not what they claim
 
 
 def read(conf: cfg.ConfigOpts) -> ImageOptions:
@@ -89,6 +96,7 @@ def read(conf: cfg.ConfigOpts) -> ImageOptions:
         web=WebRules(public=PUBLIC in sources, networks=networks),
         convert_to=targets[0] if targets else None,
         inject=_properties([text for text in words if "=" in text]),
+        lenient=not conf[GROUP].require_format_match,
     )
 
 

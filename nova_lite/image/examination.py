@@ -18,11 +18,11 @@ LARGEST = 1 << 40  # no image is larger than 1 TiB; a body without end must end 
 class Examination:
     """Looks at the bytes of one image in their order: `feed` all of them, then `check`."""
 
-    def __init__(self, disk_format: str | None, container_format: str | None) -> None:
-        """Take the record's claim."""
+    def __init__(self, disk_format: str | None, container_format: str | None, *, lenient: bool = False) -> None:
+        """Take the record's claim. lenient: as of `Inspection`."""
         self.claim = (disk_format, container_format)
         self.size = 0
-        self._inspection = Inspection(disk_format or "", container_format or "")
+        self._inspection = Inspection(disk_format or "", container_format or "", lenient=lenient)
         self._hashes = {"md5": hashlib.md5(usedforsecurity=False), "sha512": hashlib.sha512()}
 
     def feed(self, data: bytes) -> None:

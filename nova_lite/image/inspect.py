@@ -44,7 +44,7 @@ class FormatRefused(errors.UnsupportedMediaType):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What was found. `virtual_size_bytes` is None where no disk is seen (docker's archives, compressed images).
+    """What was found. `virtual_size_bytes` is None where no disk is seen (docker's archives, compressed images, false claims).
 
     place: where the disk lies in an archive of one
     """
@@ -58,10 +58,12 @@ class Finding:
 class Inspection:
     """Looks at the bytes of one image: `feed` all of them, then `finish`."""
 
-    def __init__(self, disk_format: str, container_format: str = "bare") -> None:
-        """Take the record's claim."""
+    def __init__(self, disk_format: str, container_format: str = "bare", *, lenient: bool = False) -> None:
+        """Take the record's claim. lenient: content of another format is no reason to refuse; it counts as no disk."""
         self._claim = disk_format
         self._container = container_format
+        self._lenient = lenient
+        self._false = False  # the claim
         self._pieces = _Pieces()
         self._wrapper = format_inspector.InspectWrapper(self._pieces)  # type: ignore[arg-type]
         self._head = bytearray()
@@ -69,7 +71,7 @@ class Inspection:
         self._size = 0
         self._inner: Inspection | None = None
         if container_format == OVA:
-            self._inner = Inspection(disk_format)
+            self._inner = Inspection(disk_format, lenient=lenient)
             self._archive = Archive(self._inner.feed)
 
     def feed(self, data: bytes) -> None:
@@ -107,7 +109,8 @@ class Inspection:
             return Finding(format=self._claim, size_bytes=self._size, virtual_size_bytes=None)
         found = self._matches()
         self._require_claim(found)
-        return Finding(format=self._claim, size_bytes=self._size, virtual_size_bytes=self._virtual_size(found))
+        virtual_size = None if self._false else self._virtual_size(found)
+        return Finding(format=self._claim, size_bytes=self._size, virtual_size_bytes=virtual_size)
 
     def _show(self, data: bytes) -> None:
         """Show a piece to every inspector; those it breaks no longer take part."""
@@ -129,10 +132,11 @@ class Inspection:
 
     def _require_claim(self, found: dict[str, format_inspector.FileInspector]) -> None:
         names = self._names(found)
-        if self._claim not in _fitting(names):
+        self._false = self._claim not in _fitting(names)
+        if self._false and not self._lenient:
             shown = " and ".join(sorted(names - {"gpt"} or names))
             raise FormatRefused(f"The image claims to be {self._claim}, but its content is {shown}.")
-        if self._claim in found and self._claim not in PLAIN:
+        if not self._false and self._claim in found and self._claim not in PLAIN:
             _require_safe(found[self._claim])
             if check := OWN_CHECKS.get(self._claim):
                 check(bytes(self._head))

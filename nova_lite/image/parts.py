@@ -266,7 +266,7 @@ class Parts:
         with self._lock:
             known = self._examinations.pop(session.upload_id, None)
         if known is None or known.claim != claim or known.size > session.writing.size:
-            return Examination(*claim)
+            return self._uploads.examine(*claim)
         return known
 
     def _rest(self, session: _Session, examination: Examination) -> None:

@@ -20,6 +20,7 @@ from nova_lite.db import identity
 from nova_lite.db.engine import Tx
 from nova_lite.image.inspect import CONTAINER_FORMATS, DISK_FORMATS
 from nova_lite.image.web import Asking, WebFile, open_web
+from nova_lite.model.identity import CatalogEndpoint
 
 SERVICE = "image"
 # Properties that go with an image, by how their names begin: Glance's [glance_download_properties] extra_properties.
@@ -50,12 +51,21 @@ def url_of(tx: Tx, asked: Mapping[str, str]) -> str:
     Raises: BadRequest for a region or an interface without Image service.
     """
     region, interface = asked["glance_region"], asked["glance_service_interface"]
-    services = [one.id for one in identity.SERVICES.list_by(tx, type=SERVICE) if one.enabled]
-    endpoints = identity.ENDPOINTS.list_by(tx, service_id=services, interface=interface) if services else []
-    for one in endpoints:
-        if one.enabled and (one.region_id or "").lower() == region.lower():
+    for one in _endpoints(tx):
+        if one.interface == interface and (one.region_id or "").lower() == region.lower():
             return f"{_VERSION.sub('', one.url.rstrip('/'))}/v2/images/{asked['glance_image_id']}/file"
     raise errors.BadRequest(f"The catalog has no {interface[:64]} endpoint of an Image service in the region {region[:64]}.")
+
+
+def regions(tx: Tx) -> set[str]:
+    """Name the regions that have an Image service, by the catalogue. Two statements."""
+    return {one.region_id.lower() for one in _endpoints(tx) if one.region_id}
+
+
+def _endpoints(tx: Tx) -> list[CatalogEndpoint]:
+    services = [one.id for one in identity.SERVICES.list_by(tx, type=SERVICE) if one.enabled]
+    found = identity.ENDPOINTS.list_by(tx, service_id=services) if services else []
+    return [one for one in found if one.enabled]
 
 
 def describe(url: str, token: str) -> Description:

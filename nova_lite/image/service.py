@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from nova_lite.db.images import ImageFilter, ImagePage
 from nova_lite.image import copies, records, staging, tickets
 from nova_lite.image.access import ANYTHING, Viewer
 from nova_lite.image.convert import FOLDER, Converter
+from nova_lite.image.examination import Examination
 from nova_lite.image.imports import Imports
 from nova_lite.image.parts import Parts
 from nova_lite.image.reading import Reading
@@ -23,7 +25,7 @@ from nova_lite.image.stores.base import Bytes, Kept, Store
 from nova_lite.image.stores.registry import make_stores
 from nova_lite.image.stores.several import several
 from nova_lite.image.tickets import Moment, Tickets, Use
-from nova_lite.image.upload import Order, Uploads
+from nova_lite.image.upload import Examine, Order, Uploads
 from nova_lite.image.usage import Usage
 from nova_lite.image.web import open_web
 from nova_lite.model.ids import HostName, ImageId, ProjectId
@@ -56,20 +58,27 @@ class Images:
         public_url: str,
         web: WebRules = WEB_RULES,
         conversion: Conversion = NO_CONVERSION,
+        examine: Examine = Examination,
     ) -> None:
         """`public_url` is where hosts reach the APIs, such as `http://192.0.2.1:8774`. Nothing connects yet."""
+        self._examine = examine
         self.convert_to = conversion.target
         self.inject = conversion.inject
         self.store = several(store)
         self._database = database
         self._tickets = tickets
         self._public_url = public_url.rstrip("/")
-        self._uploads = Uploads(database, self.store)
+        self._uploads = Uploads(database, self.store, examine)
         self.parts = Parts(database, self.store, self._uploads)
         self.web = web
         self.usage = Usage(database)
         self.imports = Imports(
-            database, self.store, lambda url: open_web(url, web), converter=conversion.converter, tokens=tickets.unseal
+            database,
+            self.store,
+            lambda url: open_web(url, web),
+            converter=conversion.converter,
+            tokens=tickets.unseal,
+            examine=examine,
         )
 
     def start(self) -> None:
@@ -191,7 +200,7 @@ class Images:
         self._uploads_to(store).stage(order)
 
     def _uploads_to(self, store: str | None) -> Uploads:
-        return self._uploads if store is None else Uploads(self._database, self.store.preferring(store))
+        return self._uploads if store is None else Uploads(self._database, self.store.preferring(store), self._examine)
 
     def open(self, image: Image, start: int, length: int) -> Bytes:
         """Open a part of an image's bytes; where its store fails, before or on the way, another copy gives the rest.
@@ -230,7 +239,8 @@ def make_images(database: Database, state_dir: Path, options: ImageOptions, publ
     path = tickets.key_file(state_dir)
     tickets.ensure_key(path)
     conversion = Conversion(target=options.convert_to, converter=Converter(state_dir / FOLDER), inject=options.inject)
-    return Images(database, make_stores(options), Tickets(path), public_url, options.web, conversion)
+    examine = functools.partial(Examination, lenient=options.lenient)
+    return Images(database, make_stores(options), Tickets(path), public_url, options.web, conversion, examine)
 
 
 def _kept(database: Database) -> set[str]:

@@ -59,11 +59,15 @@ TO_IMAGE = Way(own=records.begin_upload, finish=records.finish_upload, give_up=r
 TO_STAGING = Way(own=_begin_stage, finish=staging.finish, give_up=records.give_up_upload)
 
 
+Examine = Callable[[str | None, str | None], Examination]
+
+
 class Uploads:
     """Takes the bytes of images into a store."""
 
-    def __init__(self, database: Database, store: Store) -> None:
-        """Nothing connects yet."""
+    def __init__(self, database: Database, store: Store, examine: Examine = Examination) -> None:
+        """`examine` makes the examination of an image by its claim. Nothing connects yet."""
+        self.examine = examine
         self._database = database
         self._store = store
 
@@ -87,8 +91,8 @@ class Uploads:
                 raise errors.Conflict(f"Image {image.id} is being uploaded already, or is gone.")
             self._end_parts(image.id)
             with self._given_up_on_failure(image, upload_id, way):
-                arrival = _Arrival(image, order, writing, lambda: self._require_own(image, upload_id))
-                contents = arrival.take()
+                arrival = _Arrival(order, self.examine(image.disk_format, image.container_format), writing)
+                contents = arrival.take(lambda: self._require_own(image, upload_id))
             self._finish(image, upload_id, contents, way)
 
     def recover(self) -> int:
@@ -176,22 +180,19 @@ class Uploads:
 class _Arrival:
     """The bytes of one upload on their way."""
 
-    def __init__(self, image: Image, order: Order, writing: Writing, look: Callable[[], None]) -> None:
-        """`look` raises when the image is not this upload's any more."""
-        self._image = image
+    def __init__(self, order: Order, examination: Examination, writing: Writing) -> None:
         self._order = order
+        self._examination = examination
         self._writing = writing
-        self._look = look
-        self._examination = Examination(image.disk_format, image.container_format)
 
-    def take(self) -> Contents:
-        """Take all bytes, check them, and make them durable."""
+    def take(self, look: Callable[[], None]) -> Contents:
+        """Take all bytes, check them, and make them durable. `look` raises when the image is not this upload's any more."""
         looked = time.monotonic()
         while data := self._order.read(PIECE):
             self._examination.feed(data)
             self._writing.append(data)
             if time.monotonic() - looked > LOOK_EVERY_S:
-                self._look()
+                look()
                 looked = time.monotonic()
         finding = self._examination.check(self._order.length, self._order.digests)
         return self._examination.contents(finding, self._writing.finalize())

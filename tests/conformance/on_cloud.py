@@ -26,6 +26,8 @@ from nova_lite.cli import clouds_file, keeping, novnc  # noqa: E402
 
 HOSTS = ("h1", "h2", "h3", "h4")
 IMAGES = 2
+# Tempest lists images of noise that it says are qcow2, and copies images between stores.
+CONFIG = "[image]\nrequire_format_match = no\nstore = first=file://{folder}/first,second=file://{folder}/second\n"
 HYPERVISOR_TYPE = "fake"  # what simulated hosts say they are
 
 
@@ -62,7 +64,9 @@ def _public(number: int) -> dict[str, str]:
 
 def _cloud(folder: Path) -> contextlib.AbstractContextManager[Cloud]:
     novnc.ensure(folder / "state")
-    return running(folder, host_names=HOSTS, spec=dataclasses.replace(SINGLE, consoles=1))
+    return running(
+        folder, host_names=HOSTS, spec=dataclasses.replace(SINGLE, consoles=1, extra_config=CONFIG.format(folder=folder))
+    )
 
 
 def main(command: list[str]) -> int:

@@ -11,7 +11,7 @@ from nova_lite.api.image.lookup import get_image
 from nova_lite.api.route import Answer, Request
 from nova_lite.conf.image import WebRules
 from nova_lite.db.engine import Tx
-from nova_lite.image import copies, quotas, records, staging
+from nova_lite.image import copies, quotas, records, remote, staging
 from nova_lite.image.convert import is_converted
 from nova_lite.image.stores.base import store_name
 from nova_lite.image.web import check_url
@@ -24,8 +24,13 @@ ELSEWHERE = "glance-download"
 
 
 def methods(web: WebRules) -> list[str]:
-    """List the ways of import that are offered."""
-    return [STAGED, *([WEB] if web.offered else ()), COPY, ELSEWHERE]
+    """List the ways of import that are offered in each cloud."""
+    return [STAGED, *([WEB] if web.offered else ()), COPY]
+
+
+def methods_now(tx: Tx, web: WebRules) -> list[str]:
+    """List the ways of import that are of use here: another region's images are where the catalogue has another region."""
+    return [*methods(web), *([ELSEWHERE] if len(remote.regions(tx)) > 1 else ())]
 
 
 def import_image(request: Request) -> Answer:
@@ -81,7 +86,7 @@ def injected(request: Request) -> dict[str, str]:
 def _check_method(request: Request, method: dict[str, Any]) -> None:
     """Raises: BadRequest for a method that is not offered, or lacks or has too much of what it needs."""
     name, uri = method["name"], method.get("uri")
-    offered = methods(request.parts.images.web)
+    offered = [*methods(request.parts.images.web), ELSEWHERE]  # whatever the catalogue has: it is read when the fetch begins
     if name not in offered:
         raise errors.BadRequest(f"Unknown import method name {name[:64]}; offered are {', '.join(offered)}.")
     if (uri is not None) != (name == WEB):

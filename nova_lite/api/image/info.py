@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nova_lite.api.image.imports import methods
+from nova_lite.api.image.imports import methods_now
 from nova_lite.api.image.schemas.images import image_schema
 from nova_lite.api.image.schemas.members import member_schema
 from nova_lite.api.image.schemas.tasks import task_schema
@@ -38,7 +38,9 @@ def show_members_schema(_request: Request) -> Answer:
 
 def show_import(request: Request) -> Answer:
     """GET /info/import."""
-    offered = {"description": "Import methods available.", "type": "array", "value": methods(request.parts.images.web)}
+    with request.parts.database.read() as tx:
+        names = methods_now(tx, request.parts.images.web)
+    offered = {"description": "Import methods available.", "type": "array", "value": names}
     return Answer(body={"import-methods": offered})
 
 

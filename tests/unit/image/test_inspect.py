@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from nova_lite.image.inspect import HEAD, FormatRefused, Inspection, inspect_file
+from nova_lite.image.inspect import HEAD, Finding, FormatRefused, Inspection, inspect_file
 
 MIB = 1 << 20
 QCOW2_BACKING, QCOW2_FEATURES = 8, 72
@@ -103,6 +103,26 @@ def test_bytes_without_structure_are_nothing_but_raw(claim, data):
         feed(data, claim)
 
     assert feed(data, "raw").virtual_size_bytes == len(data)
+
+
+@pytest.mark.parametrize("claim", ["qcow2", "vmdk", "vhd", "iso"])
+@pytest.mark.parametrize("data", [b"x", bytes(2 * MIB), b"text\n" * 300_000])
+def test_a_false_claim_that_is_no_reason_to_refuse_is_no_disk(claim, data):
+    inspection = Inspection(claim, lenient=True)
+    inspection.feed(data)
+
+    assert inspection.finish() == Finding(format=claim, size_bytes=len(data), virtual_size_bytes=None)
+
+
+def test_a_true_claim_is_checked_where_false_ones_are_no_reason_to_refuse(tmp_path):
+    made(tmp_path / "base", "qcow2")
+    qemu_img("create", "-f", "qcow2", "-b", tmp_path / "base", "-F", "qcow2", tmp_path / "image", "4M")
+    inspection, plain = Inspection("qcow2", lenient=True), Inspection("qcow2", lenient=True)
+    plain.feed((tmp_path / "base").read_bytes())
+
+    with pytest.raises(FormatRefused, match="backing file"):
+        inspection.feed((tmp_path / "image").read_bytes().ljust(HEAD, b"\0"))
+    assert plain.finish().virtual_size_bytes == 4 * MIB
 
 
 def test_a_qcow2_with_a_backing_file_is_refused_before_the_rest_comes(tmp_path):

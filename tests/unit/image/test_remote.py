@@ -11,6 +11,8 @@ import uuid
 import pytest
 
 from nova_lite import errors
+from nova_lite.api.image.imports import methods_now
+from nova_lite.conf.image import WebRules
 from nova_lite.db import identity
 from nova_lite.durable import journal
 from nova_lite.image import remote, staging
@@ -261,6 +263,19 @@ def catalog(database):
         database.transact(work)
 
     return add
+
+
+def test_images_of_another_region_are_offered_where_the_catalogue_has_one(catalog, database):
+    catalog("http://10.0.0.8/image", region="One")
+    catalog("http://10.0.0.9/compute", kind="compute")
+    catalog("http://10.0.0.9/image", enabled=False)
+    with database.read() as tx:
+        assert methods_now(tx, WebRules(public=False)) == ["glance-direct", "copy-image"]
+
+    catalog("http://10.0.0.9/image")
+
+    with database.read() as tx:
+        assert methods_now(tx, WebRules()) == ["glance-direct", "web-download", "copy-image", "glance-download"]
 
 
 @pytest.mark.parametrize("end", ["", "/", "/v2", "/v2/", "/v2.9"])
