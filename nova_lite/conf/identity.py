@@ -32,13 +32,6 @@ OPTIONS = (
     ),
     cfg.StrOpt("service_project", default="service", max_length=64, help="The project in which it has the role service."),
     cfg.StrOpt("service_domain", default="Default", max_length=64, help="The name of the domain of that user and project."),
-    cfg.IntOpt(
-        "token_cache",
-        default=60,
-        min=1,
-        max=3600,
-        help="Seconds for which Keystone's answer about a token counts: so long may a revoked one still be let in.",
-    ),
     cfg.IntOpt("token_lifetime", default=3600, min=60, max=604800, help="Seconds until a token expires."),
     cfg.BoolOpt(
         "allow_rescope_scoped_token",
@@ -83,7 +76,6 @@ class KeystoneOptions:
     domain: str = "Default"
     region: str = "RegionOne"
     ca_file: str | None = None
-    cache_s: int = 60
 
 
 def read(conf: cfg.ConfigOpts) -> IdentityOptions:
@@ -118,5 +110,4 @@ def _keystone(conf: cfg.ConfigOpts) -> KeystoneOptions:
         domain=group.service_domain,
         region=group.region,
         ca_file=group.ca_file or None,
-        cache_s=group.token_cache,
     )

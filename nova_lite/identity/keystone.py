@@ -28,6 +28,7 @@ FOUND = "keystone.token_auth"  # and where it leaves what it found out
 AWAY = "Keystone does not answer at the moment."
 REMEMBERED = 10_000
 LONGEST = 8192
+CACHE_S = 60  # how long an answer about a token counts: so long may a revoked one still be let in
 CONNECT_S = 5
 RETRIES = 1
 RETRY_AFTER_S = 5
@@ -138,7 +139,7 @@ def _make_filter(options: KeystoneOptions, service: str) -> auth_token.AuthProto
         "www_authenticate_uri": options.auth_url,
         "cafile": options.ca_file,
         "cache": MEMORY,
-        "token_cache_time": options.cache_s,
+        "token_cache_time": CACHE_S,
         "http_connect_timeout": CONNECT_S,
         "http_request_max_retries": RETRIES,
         "service_token_roles_required": True,

@@ -12,7 +12,7 @@ from real.keystone import PASSWORD, Keystone
 
 from nova_lite import errors
 from nova_lite.conf.identity import KeystoneOptions
-from nova_lite.identity.keystone import KeystoneTokens, TokenMemory
+from nova_lite.identity.keystone import CACHE_S, KeystoneTokens, TokenMemory
 from nova_lite.identity.outside import Outside, of_service_user
 from nova_lite.identity.port import Call
 from nova_lite.identity.register import register
@@ -58,7 +58,7 @@ class Door:
 @pytest.fixture(scope="module")
 def registered(keystone, tmp_path_factory):
     folder = tmp_path_factory.mktemp("keystone")
-    options = KeystoneOptions(auth_url=keystone.url, password_file=folder / "password", password="service-pw", cache_s=30)
+    options = KeystoneOptions(auth_url=keystone.url, password_file=folder / "password", password="service-pw")
     clock = Moving()
     door = Door(keystone, options, clock, KeystoneTokens(options, ("compute", "image"), TokenMemory(clock=clock)))
     door.first = door.register()
@@ -140,7 +140,7 @@ def test_revoked_token_ends_when_it_is_no_longer_remembered(registered, alice):
     registered.check(token)
     alice.delete(f"{registered.keystone.url}/auth/tokens", headers={"X-Subject-Token": token})
 
-    registered.clock.now += registered.options.cache_s + 1
+    registered.clock.now += CACHE_S + 1
 
     with pytest.raises(errors.Unauthorized):
         registered.check(token)
