@@ -17,9 +17,10 @@ import os
 import select
 import selectors
 import socket
+import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from concurrent import futures
 from typing import Any
 
@@ -39,6 +40,8 @@ FLOOR = 16 * 1024
 SEND_S = 10.0
 PIECE = 256 * 1024  # of an answer: after each one the time is looked at
 SENDFILE_PIECE = 1 << 24  # at most; after whatever the kernel took at once the time is looked at
+# The kernel gives up to wait for room after so long for each page (4 KiB); then a piece of any size is faster than FLOOR.
+STALL = struct.pack("ll", 0, 200_000)  # struct timeval
 READ_PIECE = 1 << 16  # where the kernel cannot read the file
 FILE_FAILS = {errno.EIO, errno.ESTALE, errno.ENXIO, errno.ENODEV, errno.EREMOTEIO}  # what no socket says
 DRAINED = 16 * 1024  # as much of a body that nobody read is taken in after the answer; gunicorn would take four times that
@@ -126,7 +129,9 @@ class PatientSocket(socket.socket):
         until = time.monotonic() + (self.gettimeout() or 0.0)
         while True:
             try:
-                return os.sendfile(self.fileno(), number, offset, size) or self._send_read(file, offset, size)
+                with self._blocking():
+                    sent = os.sendfile(self.fileno(), number, offset, size)
+                return sent or self._send_read(file, offset, size)
             except BlockingIOError:
                 poll = select.poll()
                 poll.register(self, select.POLLOUT)
@@ -136,6 +141,17 @@ class PatientSocket(socket.socket):
                 if error.errno not in FILE_FAILS:
                     raise
                 return self._send_read(file, offset, size)
+
+    @contextlib.contextmanager
+    def _blocking(self) -> Iterator[None]:
+        """Have the kernel wait for room by itself, for a moment: each return to Python is a fight for its lock."""
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, STALL)
+        os.set_blocking(self.fileno(), True)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # ended meanwhile
+                os.set_blocking(self.fileno(), False)
 
     def _send_read(self, file: Any, offset: int, size: int) -> int:
         """Send what a file gives to who reads it, all of that; 0 at its end. Raises: TimeoutError; what reading raises."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -15,10 +16,16 @@ from nova_lite.api.worker import PatientSocket
 MEGABYTE = b"x" * (1024 * 1024)
 
 
+def tcp_pair():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        return listener.accept()[0], client
+
+
 @contextlib.contextmanager
-def connected():
+def connected(pair=socket.socketpair):
     """A patient socket and its client."""
-    ours, client = socket.socketpair()
+    ours, client = pair()
     patient = PatientSocket(fileno=ours.detach())
     patient.setblocking(True)
     with patient, client:
@@ -99,6 +106,43 @@ def test_a_file_that_ends_early_ends_the_sending(tmp_path, hasty):
     with connected() as (patient, client), path.open("rb") as file:
         assert patient.sendfile(file, offset=1, count=100) == 2
         assert client.recv(10) == b"bc"
+
+
+def test_a_file_goes_by_few_calls_of_the_kernel_which_waits_for_room_itself(tmp_path, monkeypatch):
+    path, calls, sendfile = tmp_path / "image", [], os.sendfile
+    path.write_bytes(MEGABYTE * 64)
+    monkeypatch.setattr(os, "sendfile", lambda *args: calls.append(args) or sendfile(*args))
+    with connected(tcp_pair) as (patient, client), path.open("rb") as file:
+        reader = threading.Thread(target=taken, args=(client, 64 * len(MEGABYTE)))
+        reader.start()
+
+        assert patient.sendfile(file, offset=0, count=64 * len(MEGABYTE)) == 64 * len(MEGABYTE)
+
+        reader.join(30)
+        assert not reader.is_alive()
+        assert not os.get_blocking(patient.fileno())
+    assert len(calls) <= 40  # four, and one more for each fifth of a second that the reader gets no processor; else a hundred
+
+
+def test_who_sips_a_file_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "SEND_S", 1.0)
+    monkeypatch.setattr(worker, "FLOOR", 1 << 30)
+    path, ending = tmp_path / "image", threading.Event()
+    path.write_bytes(MEGABYTE * 64)
+    with connected(tcp_pair) as (patient, client), path.open("rb") as file:
+
+        def sip():
+            while not ending.wait(0.05):
+                client.recv(10_000)
+
+        reader = threading.Thread(target=sip)
+        reader.start()
+        try:
+            with pytest.raises(ConnectionResetError):
+                patient.sendfile(file, offset=0, count=64 * len(MEGABYTE))
+        finally:
+            ending.set()
+            reader.join(30)
 
 
 def test_who_stops_reading_a_file_is_given_up(tmp_path, hasty):
