@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
@@ -17,14 +18,17 @@ from nova_lite.workflows.desk import Desk
 from nova_lite.workflows.orders import notice_of, obeyed
 
 CRASH_DUMP = "trigger_crash_dump"
+WINDOWS, WINDOWS_ADMINISTRATOR = "windows", "Administrator"
+LONGEST_USER = 255
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PasswordParams:
-    """Whose administrator gets which password."""
+    """Whose administrator gets which password. `user` is his name, where the image tells it."""
 
     server_id: ServerId
     host: HostName
+    user: str | None = None
     password: str | None = dataclasses.field(default=None, metadata={"secret": True})  # emptied at the end
 
 
@@ -38,8 +42,8 @@ class DumpParams:
 
 def set_password(run: Run[PasswordParams]) -> Done | Wait:
     """Have the guest's agent set the password."""
-    password = run.params.password or ""
-    return obeyed(run, run.params.host, lambda head: SetPassword(head=head, password=password))
+    password, user = run.params.password or "", run.params.user
+    return obeyed(run, run.params.host, lambda head: SetPassword(head=head, password=password, user=user))
 
 
 def interrupt_guest(run: Run[DumpParams]) -> Done | Wait:
@@ -109,12 +113,19 @@ def accept_network_info(desk: Desk, context: Context, server_id: ServerId) -> No
     desk.database.transact(work)
 
 
+def administrator(properties: Mapping[str, str]) -> str | None:
+    """Name the administrator of a system by its image's properties; None where they say nothing, and it is the usual one."""
+    told = properties.get("os_admin_user", "").strip()[:LONGEST_USER]
+    return told or (WINDOWS_ADMINISTRATOR if properties.get("os_type", "").lower() == WINDOWS else None)
+
+
 def accept_password(desk: Desk, context: Context, server_id: ServerId, password: str) -> None:
     """Accept another password. Raises: NotFound; Conflict when its state or a running operation does not allow it."""
 
     def work(tx: Tx) -> None:
         server = ready(tx, server_id, "changePassword")
-        params = PasswordParams(server_id=server_id, host=host_of(server), password=password)
+        user = administrator(server.image_properties)
+        params = PasswordParams(server_id=server_id, host=host_of(server), user=user, password=password)
         begin(desk, tx, context, Beginning(server=server, workflow=CHANGE_PASSWORD, params=params))
 
     desk.database.transact(work)

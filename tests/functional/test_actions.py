@@ -112,6 +112,29 @@ def test_a_password_is_set_once_and_kept_nowhere(cloud, server_id):
         assert "sesame open" not in str(tx.execute(operations.select()).mappings().all())
 
 
+@pytest.mark.parametrize(
+    ("properties", "user"),
+    [
+        ({}, None),
+        ({"os_type": "linux"}, None),
+        ({"os_type": "Windows"}, "Administrator"),
+        ({"os_type": "windows", "os_admin_user": "eve"}, "eve"),
+    ],
+)
+def test_the_password_is_that_of_the_administrator_whom_the_image_names(cloud, properties, user):
+    image = cloud.image()
+    change = [{"op": "add", "path": f"/{name}", "value": value} for name, value in properties.items()]
+    headers = {**cloud.log_in("demo"), "Content-Type": "application/openstack-images-v2.1-json-patch"}
+    assert cloud.client.simulate_patch(f"/image/v2/images/{image}", body=json.dumps(change), headers=headers).status_code == 200
+    server_id = cloud.boot(image)
+    cloud.wait_for(server_id, "ACTIVE")
+
+    act(cloud, server_id, {"changePassword": {"adminPass": "sesame open"}})
+    wait_idle(cloud, server_id)
+
+    assert guest_of(cloud, server_id)["administrator"] == user
+
+
 def test_a_guest_is_interrupted_once(cloud, server_id):
     answer = cloud.ask("POST", f"/servers/{server_id}/action", {"trigger_crash_dump": None}, version="2.17")
     assert answer.status_code == 202

@@ -31,8 +31,8 @@ class FakeStates:
         return self._hold("suspend", server_id, PowerState.SUSPENDED)
 
     def set_password(self, server_id: ServerId, user: str | None, password: str) -> None:
-        """Count it: the password itself is not kept."""
-        self._count("set_password", server_id, "passwords")
+        """Count it, and write down whose it is: the password itself is not kept."""
+        self._count("set_password", server_id, "passwords", administrator=user)
 
     def interrupt(self, server_id: ServerId) -> None:
         """Count it."""
@@ -58,13 +58,14 @@ class FakeStates:
             self._guests.save()
         return self._changed(server_id, held)
 
-    def _count(self, method: str, server_id: ServerId, what: str) -> None:
+    def _count(self, method: str, server_id: ServerId, what: str, **more: str | None) -> None:
         self._mishaps.befall(method)
         with self._guests.lock:
             guest = self._guests.get(server_id)
             if guest["power_state"] not in (PowerState.RUNNING, PowerState.PAUSED):
                 raise not_running()
             guest[what] = guest.get(what, 0) + 1
+            guest.update(more)
             self._guests.save()
 
 
