@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from nova_lite.cli import novnc
 from nova_lite.cli.guest_image.builder import default_cache
+from nova_lite.console.site import DEBIAN, MARK
 
 TOP = Path(__file__).parents[2]
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "rabbitmq-server", "python3", "iproute2", "procps")
@@ -83,6 +85,7 @@ def booted() -> Iterator[Container]:
         root = Path(folder) / "root"
         subprocess.run(["cp", "-a", "--reflink=auto", base, root], check=True, timeout=300)
         _install_product(root)
+        _install_novnc(root)
         command = ["systemd-nspawn", "-q", "-D", root, "-b", "--register=no", "--keep-unit", "--private-network"]
         log = Path(folder) / "console"
         with log.open("wb") as output:
@@ -132,6 +135,15 @@ def _base() -> Path:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     return base
+
+
+def _install_novnc(root: Path) -> None:
+    """Put noVNC where Debian's package has it: inside there is no network to download it from."""
+    with tempfile.TemporaryDirectory(prefix="nl-novnc-") as folder:
+        said = novnc.ensure(Path(folder))
+        found = [place for place in (DEBIAN, Path(folder) / "novnc") if (place / MARK).is_file()]
+        assert found, said
+        shutil.copytree(found[0], root / DEBIAN.relative_to("/"))
 
 
 def _install_product(root: Path) -> None:
