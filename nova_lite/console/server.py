@@ -27,6 +27,7 @@ from nova_lite.runtime.streams import give_up_after
 LOG = logging.getLogger(__name__)
 LONGEST_MESSAGE = 1 << 20
 STUCK_MS = 30_000
+CLOSE_S = 2.0  # for a browser to answer that it closes too; one that does not read is rid of its connection after that
 SUBPROTOCOL = Subprotocol("binary")
 # The library's lines show requests, and those have tokens in them: not one of them is let through, at no level.
 SILENT = logging.getLogger(f"{__name__}.library")
@@ -73,6 +74,7 @@ class ConsoleServer:
                 select_subprotocol=_subprotocol,
                 server_header=None,
                 max_size=LONGEST_MESSAGE,
+                close_timeout=CLOSE_S,
                 logger=SILENT,
             )
         except OSError as error:

@@ -59,9 +59,9 @@ class Session:
     def cut(self) -> None:
         """End it now, whatever the browser is doing. May be repeated."""
         self._cut = True
-        shut(self._guest)
         if self._browser is not None:
-            shut(self._browser)
+            shut(self._browser)  # first: else the guest's end would be told to the browser, and its answer waited for
+        shut(self._guest)
 
     def close(self) -> None:
         """Let go of the guest."""
