@@ -25,8 +25,20 @@ class PowerState(enum.IntEnum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class HostRoute:
+    """A way that DHCP tells guests: packets to `destination`, a range, go to the address `nexthop`."""
+
+    destination: str
+    nexthop: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class GuestInterface:
-    """One network interface of a guest."""
+    """One network interface of a guest.
+
+    segment: the number of a network that exists among guests alone (its VXLAN id); None: the bridge is the host's network,
+        with the host as gateway
+    """
 
     port_id: PortId
     network_id: NetworkId
@@ -40,6 +52,9 @@ class GuestInterface:
     tag: str | None = None  # the user's name for it, shown to the guest
     more_addresses: tuple[str, ...] = ()  # that it may use beside the one that DHCP gives
     queues: int = 1  # of its tap: so many processors of the guest may work on it at once
+    segment: int | None = None
+    dhcp: bool = True  # False: the guest has its address from the config drive, or sets it itself
+    routes: tuple[HostRoute, ...] = ()
 
     @property
     def addresses(self) -> tuple[str, ...]:
