@@ -80,6 +80,7 @@ class Cloud:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.faults: dict[str, points.Plan] = {name: points.Plan(root / f"{name}.faults.json") for name in self.daemons()}
         self.extra_environment: dict[str, dict[str, str]] = {}  # of each daemon, from its next start on
+        self.lost: set[str] = set()  # daemons whose machine has no power: nobody starts them
         self.requests = 0
         self._turns = itertools.count()
         self._keeping = threading.Lock()
@@ -155,7 +156,11 @@ class Cloud:
 
         def look() -> None:
             for name, process in list(self.processes.items()):
-                if process.poll() is not None and time.monotonic() - died.setdefault(name, time.monotonic()) > KEEPER_S:
+                if (
+                    name not in self.lost
+                    and process.poll() is not None
+                    and time.monotonic() - died.setdefault(name, time.monotonic()) > KEEPER_S
+                ):
                     del died[name]
                     self.kill(name)
                     self.spawn(name)
@@ -173,7 +178,7 @@ class Cloud:
             done.set()
             thread.join(30)
             for name, process in list(self.processes.items()):
-                if process.poll() is not None:
+                if name not in self.lost and process.poll() is not None:
                     self.spawn(name)
 
     def log(self, name: str) -> Path:
@@ -190,6 +195,23 @@ class Cloud:
         """Ask a daemon to end, as a keeper does; give its exit code. Raises: TimeoutExpired when it does not in time."""
         self.processes[name].send_signal(signal.SIGTERM)
         return self.processes[name].wait(timeout_s)
+
+    def lose_host(self, host: str) -> None:
+        """Take a host's power for longer, and say so as its operator does: then its servers may be evacuated."""
+        self.lost.add(f"compute.{host}")
+        self.kill(f"compute.{host}")
+        self._force_down(host, True)
+
+    def bring_host_back(self, host: str) -> None:
+        """Start a lost host again, and let it be used."""
+        self.lost.discard(f"compute.{host}")
+        self.spawn(f"compute.{host}")
+        self._force_down(host, False)
+        self.wait(self.is_ready, READY_S, f"{host} is back")
+
+    def _force_down(self, host: str, down: bool) -> None:
+        body = {"host": host, "binary": "nova-compute", "forced_down": down}
+        self.compute("PUT", "/os-services/force-down", body, **{"X-OpenStack-Nova-API-Version": "2.11"})
 
     def restart(self, name: str) -> None:
         """Kill a daemon and start it anew, as its keeper would."""

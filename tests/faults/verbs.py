@@ -43,6 +43,7 @@ LIVE = {"os-migrateLive": {"host": None, "block_migration": True, "disk_over_com
 SOFT, HARD = {"reboot": {"type": "SOFT"}}, {"reboot": {"type": "HARD"}}
 SNAPSHOT = {"createImage": {"name": "copy"}}
 BACKUP = {"createBackup": {"name": "copy", "backup_type": "daily", "rotation": 1}}
+EVACUATE = {"evacuate": {"onSharedStorage": False}}
 PASSWORD = {"changePassword": {"adminPass": "a password for tests"}}
 AT_ONCE = 8
 CLEAR_S = 90.0
@@ -59,6 +60,7 @@ class Scene:
         self._patience_s = patience_s
         self.image = ""
         self._wanted: dict[str, str] = {}
+        self._lost_host = ""
         self._addresses: dict[str, int] = {}  # how many, of servers whose interfaces or addresses were changed
 
     def wanted(self) -> dict[str, set[str]]:
@@ -162,6 +164,25 @@ class Scene:
     def _act_once(self, server_id: str, body: dict[str, Any]) -> None:
         self.cloud.compute("POST", f"/servers/{server_id}/action", body, **{"Idempotency-Key": secrets.token_hex(16)})
 
+    def lose_a_host(self) -> None:
+        """Have some running on a host that is then dead by an operator's word; none elsewhere."""
+        self.boot_in_peace()
+        hosts = {one: shown["OS-EXT-SRV-ATTR:host"] for one, shown in self.cloud.servers().items()}
+        self._lost_host = self.chance.choice(sorted({hosts[one] for one in self.living()}))
+        for server_id in self.living():
+            if hosts[server_id] != self._lost_host:
+                self.cloud.delete(server_id)
+                self._wanted[server_id] = DELETED
+        self.settle(self._patience_s)
+        self.cloud.lose_host(self._lost_host)
+
+    def bring_host_back(self) -> None:
+        """Give the dead host its power back: it has to remove its copies of what was evacuated."""
+        shown = self.cloud.servers()
+        there = [one for one in self.living() if shown[one]["OS-EXT-SRV-ATTR:host"] == self._lost_host]
+        assert not there, f"still on the dead host: {there}"
+        self.cloud.bring_host_back(self._lost_host)
+
     def soft_delete(self) -> None:
         """Delete all where a delete keeps them for a while."""
         for server_id in self.living():
@@ -235,6 +256,8 @@ class Verb:
 
     action: the body of `POST /servers/<id>/action`, where it is one; then servers come by it from state `of` to state `to`
     boots: how often a guest boots by it
+    after: what is done once all have come to where they were to; what must hold then is looked at afterwards
+    loses_host: a host is dead meanwhile, and registers anew when it comes back
     keeps: it needs a cloud that keeps what is deleted, and the guests of what is shelved (`CloudSpec.keeps`)
     """
 
@@ -248,6 +271,8 @@ class Verb:
     of: str = ACTIVE
     to: str = ACTIVE
     boots: int = 0
+    after: Callable[[Scene], None] = lambda _scene: None
+    loses_host: bool = False
     keeps: bool = False
 
 
@@ -429,6 +454,17 @@ VERBS: tuple[Verb, ...] = (
         {"migrate": None}, to=RESIZED, name="migrate", workflow="migrate", method="finish_move", driver="moves.finish", boots=1
     ),
     action(LIVE, name="live_migrate", workflow="live_migrate", method="migrate_live", driver="live.migrate"),
+    Verb(
+        name="evacuate",
+        workflow="evacuate",
+        method="ensure_guest",
+        driver="ensure_guest",
+        prepare=Scene.lose_a_host,
+        act=lambda scene: scene.act(EVACUATE, ACTIVE),
+        after=Scene.bring_host_back,
+        boots=1,
+        loses_host=True,
+    ),
     action(
         {"confirmResize": None},
         of=RESIZED,

@@ -51,7 +51,7 @@ def places(verb: verbs.Verb) -> list[Place]:
             Place(kind="compute", point=f"file.ledger:{side}", often=2),
             Place(kind="compute", point=f"file.hypervisor:{side}"),
         ]
-        if verb.workflow in ("boot", "boot_many"):
+        if verb.workflow in ("boot", "boot_many", "evacuate"):
             found.append(Place(kind="scheduler", point=f"rpc.deliver:{side}", about="rank"))
             found.append(Place(kind="scheduler", point=f"rpc.publish:{side}"))
     if verb.workflow == "boot":
@@ -63,7 +63,8 @@ def rounds(verb: verbs.Verb, seed: int) -> list[list[Place]]:
     """Deal a verb's places into cases, as many of each kind to a case as it has daemons."""
     chance = random.Random(f"{seed} {verb.name}")
     dealt: list[list[Place]] = []
-    for kind, slots in SLOTS.items():
+    for kind, of_all in SLOTS.items():
+        slots = of_all - 1 if kind == "compute" and verb.loses_host else of_all
         mine = [place for place in places(verb) if place.kind == kind]
         chance.shuffle(mine)
         for number in range(0, len(mine), slots):
@@ -77,7 +78,7 @@ def arm(stage: Stage, chosen: list[Place]) -> list[points.Rule]:
     """Plan each place's death: on a host of its own, or on the control daemon of its kind that comes by first."""
     rules = []
     plans: dict[str, list[points.Rule]] = {name: [] for name in stage.cloud.daemons()}
-    free = list(stage.cloud.names("compute"))
+    free = [name for name in stage.cloud.names("compute") if name not in stage.cloud.lost]
     for place in chosen:
         names = [free.pop()] if place.kind == "compute" else stage.cloud.names(place.kind)
         nth = stage.chance.randint(1, place.often)
@@ -107,6 +108,7 @@ def play(stage: Stage, verb: verbs.Verb, number: int) -> None:
     deaths = [fired[rule.id] for rule in rules if rule.id in fired]
     stage.tally.injected += len(deaths)
     stage.tally.notes += [f"nobody came to {rule.point} {rule.about}" for rule in rules if rule.id not in fired]
+    verb.after(scene)
     invariants.check(cloud, stage.tally, **scene.wanted())
     delay_s = max(0.0, settled_at - max(deaths) - undisturbed_s) if deaths else 0.0
     stage.tally.delayed(delay_s)

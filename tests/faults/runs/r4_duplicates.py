@@ -49,6 +49,7 @@ def play_mix(stage: Stage, what: str, names: tuple[str, ...], **parts: float) ->
             cloud.faults[daemon].write()
             stage.tally.injected += cloud.faults[daemon].count(what)
             cloud.faults[daemon].forget()
+        verb.after(scene)
         invariants.check(cloud, stage.tally, **scene.wanted())
         wrong = {one: count for one, count in boots.items() if count != verb.boots}
         stage.tally.doubled += len(wrong)

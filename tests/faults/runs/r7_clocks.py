@@ -241,7 +241,7 @@ def _do(stage: Stage, verb: verbs.Verb) -> None:
     scene.clear()
 
 
-ALL = tuple(verb.name for verb in verbs.VERBS if not verb.keeps)
+ALL = tuple(verb.name for verb in verbs.VERBS if not (verb.keeps or verb.loses_host))
 CASES = (
     Case(
         run="R7",
