@@ -40,7 +40,11 @@ class HostBook:
 
     def counted(self, silence_s: float) -> float:
         """Give how much of a host's silence is its own; the rest is the broker's."""
-        return min(silence_s, self._heard_for_s())
+        return min(silence_s, self.heard_for_s())
+
+    def heard_for_s(self) -> float:
+        """Give for how many seconds hosts could have been heard."""
+        return self._heard_for_s()
 
     def silence_of(self, host: HostName) -> float:
         """Give the seconds since the last contact with a host whose heartbeat is overdue, else 0 (such waits cost no time).

@@ -47,7 +47,7 @@ def choose_for_all(run: Run[BootManyParams]) -> Done | Wait:
     if ranking.explanation is not None:
         run.explain(ranking.explanation)
     if not ranking.hosts:
-        if may_change(ranking, run.time_left_s):
+        if may_change(ranking, ports.hosts, run.time_left_s):
             return Wait(AGAIN_S)
         raise no_host(ranking, {})
     return Done(Chosen(hosts=ranking.hosts, counts=ranking.counts, hosts_seen=ranking.hosts_seen))

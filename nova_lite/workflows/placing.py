@@ -20,7 +20,7 @@ from nova_lite.model.placement import PlacementRequest, Ranking, Refusal
 from nova_lite.model.resources import ClaimRole
 from nova_lite.rpc.port import Envelope
 from nova_lite.servers import groups
-from nova_lite.workflows.ports import Ports
+from nova_lite.workflows.ports import HostsPort, Ports
 
 AGAIN_S = 1.0
 PATIENCE_S = 30.0  # so long hosts may take to be heard again after an outage of the broker
@@ -56,7 +56,7 @@ def choose(run: Run[Any], request: PlacementRequest) -> Done | Wait:
     if ranking.explanation is not None:
         run.explain(ranking.explanation)
     if not ranking.hosts:
-        if may_change(ranking, run.time_left_s):
+        if may_change(ranking, ports.hosts, run.time_left_s):
             return Wait(AGAIN_S)
         raise no_host(ranking, run.reasons_tried)
     return Done(
@@ -93,9 +93,12 @@ def request_to_move(run: Run[Any], flavor: Flavor, *, leaves: HostName | None) -
     )
 
 
-def may_change(ranking: Ranking, time_left_s: float) -> bool:
-    """Whether a step of `CHOOSE_S` had better ask again: a host that is silent now may be heard again in a moment."""
-    return ranking.passing and time_left_s > CHOOSE_S - PATIENCE_S
+def may_change(ranking: Ranking, known: HostsPort, time_left_s: float) -> bool:
+    """Whether a step of `CHOOSE_S` had better ask again: a host that is silent now may be heard again in a moment.
+
+    After an outage of the broker that is so however long the silence was: it was not the hosts' own.
+    """
+    return (ranking.passing or known.heard_for_s() < PATIENCE_S) and time_left_s > CHOOSE_S - PATIENCE_S
 
 
 def no_host(ranking: Ranking, tried: Mapping[HostName, str]) -> StepFailed:

@@ -30,6 +30,9 @@ class HostsPort(Protocol):
     def look(self, host: HostName) -> HostStanding | None:
         """Read how a host stands now; None for one that was removed."""
 
+    def heard_for_s(self) -> float:
+        """Give for how many seconds hosts could have been heard: 0 while the broker is away, infinite before an outage."""
+
     def has_failed(self, host: HostName) -> bool:
         """Whether builds failed there since the last good one; may be some seconds old."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import uuid
 
 import sqlalchemy as sa
@@ -65,6 +66,10 @@ class Standings:
     down: set[str] = dataclasses.field(default_factory=set)
     lost: set[str] = dataclasses.field(default_factory=set)
     dead: set[str] = dataclasses.field(default_factory=set)
+    heard_s: float = math.inf
+
+    def heard_for_s(self):
+        return self.heard_s
 
     def look(self, host):
         return HostStanding(incarnation=1, up=host not in self.down | self.lost, lost=host in self.lost, dead=host in self.dead)
