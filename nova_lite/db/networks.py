@@ -26,9 +26,57 @@ class PortFilter:
     keys: tuple[str, ...] = ()
 
 
-def insert_network(tx: Tx, row: Mapping[str, Any]) -> None:
-    """Add a network."""
-    tx.execute(networks.insert(), dict(row))
+def insert_network(tx: Tx, row: Mapping[str, Any]) -> bool:
+    """Add a network; False when another has its segment."""
+    try:
+        with tx.part(exc.IntegrityError):
+            tx.execute(networks.insert(), dict(row))
+    except exc.IntegrityError:
+        return False
+    return True
+
+
+def update_network(tx: Tx, network_id: str, values: Mapping[str, Any]) -> None:
+    """Change a network's columns."""
+    tx.execute(networks.update().where(networks.c.id == network_id).values(dict(values)))
+
+
+def delete_network(tx: Tx, network_id: str) -> bool:
+    """Remove a network with its subnets; False while a port is on it."""
+    try:
+        with tx.part(exc.IntegrityError):
+            tx.execute(subnets.delete().where(subnets.c.network_id == network_id))
+            tx.execute(networks.delete().where(networks.c.id == network_id))
+    except exc.IntegrityError:
+        return False
+    return True
+
+
+def update_subnet(tx: Tx, subnet_id: str, values: Mapping[str, Any]) -> None:
+    """Change a subnet's columns."""
+    tx.execute(subnets.update().where(subnets.c.id == subnet_id).values(dict(values)))
+
+
+def delete_subnet(tx: Tx, subnet_id: str) -> bool:
+    """Remove a subnet; False while a port has an address of it."""
+    try:
+        with tx.part(exc.IntegrityError):
+            tx.execute(subnets.delete().where(subnets.c.id == subnet_id))
+    except exc.IntegrityError:
+        return False
+    return True
+
+
+def lock_network(tx: Tx, network_id: str) -> None:
+    """Let one transaction after another change a network's subnets, until it ends. SQLite's always come one by one."""
+    if tx.database.dialect != "sqlite":
+        tx.execute(sa.select(networks.c.id).where(networks.c.id == network_id).with_for_update())
+
+
+def has_ports_of_others(tx: Tx, network_id: str, project_id: str | None) -> bool:
+    """Tell whether a port of another project is on a network."""
+    query = sa.select(ports.c.id).where(ports.c.network_id == network_id, ports.c.project_id.is_distinct_from(project_id))
+    return tx.execute(query.limit(1)).first() is not None
 
 
 def insert_subnet(tx: Tx, row: Mapping[str, Any]) -> None:
@@ -36,27 +84,30 @@ def insert_subnet(tx: Tx, row: Mapping[str, Any]) -> None:
     tx.execute(subnets.insert(), dict(row))
 
 
-def select_networks(tx: Tx, network_id: str | None = None) -> Sequence[Row]:
-    """Read networks, oldest first."""
-    query = sa.select(networks).order_by(networks.c.created_at, networks.c.id)
-    if network_id is not None:
-        query = query.where(networks.c.id == network_id)
-    return tx.execute(query).mappings().all()
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkFilter:
+    """Which networks are wanted; None: any. `project_id`: those that the project may use, shared ones too."""
+
+    ids: tuple[str, ...] | None = None
+    subnet_id: str | None = None
+    project_id: str | None = None
 
 
-def select_subnets(tx: Tx, network_id: str | None = None) -> Sequence[Row]:
-    """Read subnets, oldest first."""
-    query = sa.select(subnets).order_by(subnets.c.created_at, subnets.c.id)
-    if network_id is not None:
-        query = query.where(subnets.c.network_id == network_id)
-    return tx.execute(query).mappings().all()
-
-
-def select_with_subnets(tx: Tx) -> Sequence[Row]:
-    """Read every subnet with its network's columns, labelled `network_*`; networks without subnet are left out."""
-    labelled = [column.label(f"network_{column.name}") for column in networks.c if column.name != "id"]
-    joined = subnets.join(networks, networks.c.id == subnets.c.network_id)
-    query = sa.select(subnets, *labelled).select_from(joined).order_by(networks.c.created_at, subnets.c.created_at)
+def select_networks(tx: Tx, wanted: NetworkFilter) -> Sequence[Row]:
+    """Read networks with one row for each subnet, whose columns are labelled `subnet_*` (None without any), oldest first."""
+    labelled = [column.label(f"subnet_{column.name}") for column in subnets.c]
+    query = (
+        sa.select(networks, *labelled)
+        .select_from(networks.outerjoin(subnets, subnets.c.network_id == networks.c.id))
+        .order_by(networks.c.created_at, networks.c.id, subnets.c.created_at, subnets.c.id)
+    )
+    if wanted.ids is not None:
+        query = query.where(networks.c.id.in_(wanted.ids))
+    if wanted.subnet_id is not None:
+        of_subnet = sa.select(subnets.c.network_id).where(subnets.c.id == wanted.subnet_id)
+        query = query.where(networks.c.id.in_(of_subnet))
+    if wanted.project_id is not None:
+        query = query.where(sa.or_(networks.c.shared, networks.c.project_id == wanted.project_id))
     return tx.execute(query).mappings().all()
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from nova_lite import errors
 from nova_lite.db.engine import Database, Tx
 
-HEAD = "1.3"  # what this release needs; equals the newest file in migrations/versions, which a test checks
+HEAD = "1.4"  # what this release needs; equals the newest file in migrations/versions, which a test checks
 TABLE = "schema_version"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from nova_lite.model.guest import HostRoute
 from nova_lite.model.ids import NetworkId, PortId, ProjectId, ServerId, SubnetId
 
 
@@ -16,6 +17,14 @@ class FixedIp:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Addresses from `start` to `end`, both among them, that ports may get."""
+
+    start: str
+    end: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Subnet:
     """A range of addresses in a network."""
 
@@ -25,17 +34,21 @@ class Subnet:
     name: str
     cidr: str
     gateway_ip: str | None
-    pool_start: str
-    pool_end: str
+    pools: tuple[Pool, ...]
     dns_nameservers: tuple[str, ...] = ()
+    host_routes: tuple[HostRoute, ...] = ()
     enable_dhcp: bool = True
+    description: str = ""
     created_at: float = 0.0
     updated_at: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Network:
-    """A layer-2 segment; `bridge` is its name on the hosts."""
+    """A layer-2 segment; `bridge` is its name on the hosts.
+
+    segment: the number of a network that exists among guests alone; None: the hosts are its gateway
+    """
 
     id: NetworkId
     project_id: ProjectId | None
@@ -43,6 +56,9 @@ class Network:
     bridge: str
     mtu: int = 1500
     shared: bool = False
+    segment: int | None = None
+    admin_state_up: bool = True
+    description: str = ""
     subnet_ids: tuple[SubnetId, ...] = ()
     created_at: float = 0.0
     updated_at: float = 0.0

@@ -8,6 +8,7 @@ import uuid
 from nova_lite.conf.network import NetworkOptions
 from nova_lite.db import networks as queries
 from nova_lite.db.engine import Database, Tx
+from nova_lite.db.networks import NetworkFilter
 from nova_lite.model.ids import ProjectId
 
 NAME = "flat"
@@ -20,7 +21,7 @@ def bootstrap(database: Database, options: NetworkOptions | None = None, *, owne
 
 
 def _make(tx: Tx, options: NetworkOptions, owner: ProjectId | None) -> None:
-    if queries.select_networks(tx):
+    if queries.select_networks(tx, NetworkFilter()):
         return
     wall = tx.database.clock.wall()
     network_id = str(uuid.uuid4())

@@ -10,9 +10,11 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.db import networks as queries
 from nova_lite.db.engine import Tx
-from nova_lite.model.ids import NetworkId, PortId, ProjectId
+from nova_lite.db.networks import NetworkFilter
+from nova_lite.model.ids import PortId, ProjectId
 from nova_lite.model.network import FixedIp, Network, Port, Subnet
 from nova_lite.network import addresses, records
+from nova_lite.network.records import Place
 
 RESERVED_OWNERS = ("compute:", "network:")
 
@@ -34,9 +36,13 @@ class NewPort:
 
 def visible_network(tx: Tx, network_id: str, *, project_id: str | None) -> Network:
     """Give a network that a project may use (None: any). Raises: NotFound."""
-    for network in records.list_networks(tx):
-        if network.id == network_id and may_use(network, project_id):
-            return network
+    return visible_place(tx, network_id, project_id=project_id).network
+
+
+def visible_place(tx: Tx, network_id: str, *, project_id: str | None) -> Place:
+    """Give a network that a project may use (None: any) with its subnets. Raises: NotFound."""
+    for place in records.list_places(tx, NetworkFilter(ids=(network_id,), project_id=project_id)):
+        return place
     raise errors.NotFound(f"Network {network_id} could not be found.", type="NetworkNotFound")
 
 
@@ -51,13 +57,13 @@ def create(tx: Tx, wanted: NewPort, *, seen_by: str | None) -> Port:
     Raises: NotFound for a network that the caller does not see; BadRequest, Conflict as `addresses.take`; Conflict for a
     MAC address in use.
     """
-    network = visible_network(tx, wanted.network_id, project_id=seen_by)
-    subnet = _subnet(tx, network.id, wanted.subnet_id, wanted.ip_address)
+    place = visible_place(tx, wanted.network_id, project_id=seen_by)
+    subnets = _subnets(place, wanted.subnet_id, wanted.ip_address)
     check_owner(wanted.device_owner)
     wall = tx.database.clock.wall()
     port = Port(
         id=PortId(str(uuid.uuid4())),
-        network_id=NetworkId(network.id),
+        network_id=place.network.id,
         project_id=ProjectId(wanted.project_id),
         name=wanted.name,
         mac_address=(wanted.mac_address or addresses.new_mac()).lower(),
@@ -71,7 +77,7 @@ def create(tx: Tx, wanted: NewPort, *, seen_by: str | None) -> Port:
     columns = {name: value for name, value in vars(port).items() if name != "fixed_ips"}
     if not queries.insert_unless_mac_in_use(tx, columns):
         raise errors.Conflict(f"The MAC address {port.mac_address} is in use on the network.", type="MacAddressInUse")
-    return dataclasses.replace(port, fixed_ips=(addresses.take(tx, subnet, port.id, wanted.ip_address),))
+    return dataclasses.replace(port, fixed_ips=(addresses.take(tx, subnets, port.id, wanted.ip_address),))
 
 
 def check_owner(device_owner: str) -> None:
@@ -80,18 +86,18 @@ def check_owner(device_owner: str) -> None:
         raise errors.BadRequest("device_owner: compute: and network: are given by the cloud itself.")
 
 
-def _subnet(tx: Tx, network_id: str, subnet_id: str | None, ip_address: str | None) -> Subnet:
-    """Find the subnet an address is taken of: the one named, the one the address belongs to, else the first."""
-    subnets = [records.subnet_of(row) for row in queries.select_subnets(tx, network_id)]
-    if subnet_id is not None:
-        subnets = [subnet for subnet in subnets if subnet.id == subnet_id]
-        if not subnets:
-            raise errors.BadRequest(f"Subnet {subnet_id} is not one of network {network_id}.", type="InvalidInput")
-    elif ip_address is not None:
-        subnets = [subnet for subnet in subnets if addresses.belongs(subnet, ip_address)]
-    if not subnets:
+def _subnets(place: Place, subnet_id: str | None, ip_address: str | None) -> tuple[Subnet, ...]:
+    """Give the subnets that an address may be taken of: the one named, else all. Raises: BadRequest; Conflict."""
+    if not place.subnets:
         raise errors.BadRequest("The network has no subnet for the address.", type="InvalidIpForNetwork")
-    return subnets[0]
+    if subnet_id is None:
+        return place.subnets
+    for subnet in place.subnets:
+        if subnet.id == subnet_id:
+            if ip_address is not None:
+                addresses.check(subnet, ip_address)
+            return (subnet,)
+    raise errors.BadRequest(f"Subnet {subnet_id} is not one of network {place.network.id}.", type="InvalidInput")
 
 
 def update(tx: Tx, port: Port, changes: Mapping[str, Any], address: tuple[str | None, str | None] | None = None) -> None:
@@ -110,11 +116,11 @@ def update(tx: Tx, port: Port, changes: Mapping[str, Any], address: tuple[str | 
 
 
 def _readdress(tx: Tx, port: Port, subnet_id: str | None, ip_address: str | None) -> FixedIp:
-    subnet = _subnet(tx, port.network_id, subnet_id, ip_address)
-    if ip_address is None and any(fixed.subnet_id == subnet.id for fixed in port.fixed_ips):
+    subnets = _subnets(visible_place(tx, port.network_id, project_id=None), subnet_id, ip_address)
+    if ip_address is None and any(fixed.subnet_id == subnet.id for fixed in port.fixed_ips for subnet in subnets):
         return port.fixed_ips[0]
     queries.release_addresses(tx, port.id)
-    return addresses.take(tx, subnet, port.id, ip_address)
+    return addresses.take(tx, subnets, port.id, ip_address)
 
 
 def delete(tx: Tx, port: Port) -> None:

@@ -1,4 +1,4 @@
-"""The embedded network service: one flat network, ports with fixed addresses (the port of DESIGN section 2)."""
+"""The embedded network service: a flat network, those of projects, ports with addresses (the port of DESIGN section 2)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import contextlib
 import dataclasses
 import ipaddress
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nova_lite import errors
 from nova_lite.db import networks as queries
 from nova_lite.db.engine import Database, Tx
-from nova_lite.db.networks import PortFilter, Row
+from nova_lite.db.networks import NetworkFilter, PortFilter
 from nova_lite.model.guest import GuestInterface
 from nova_lite.model.ids import HostName, NetworkId, PortId, ProjectId, ServerId
 from nova_lite.model.network import Port
 from nova_lite.model.server import RequestedNetwork
 from nova_lite.network import addresses, records
 from nova_lite.network.port import BoundPort, PortOrder
+from nova_lite.network.records import Place
 
 OWNER = "compute:"  # and the zone: who a server's port belongs to, as the Network API shows it
 
@@ -46,14 +47,16 @@ class Networks:
                 raise errors.BadRequest("A port is named twice.")
             return tuple(self._resolve_one(tx, project_id, one, usable) for one in requested)
 
-    def _resolve_one(self, tx: Tx, project_id: ProjectId, one: RequestedNetwork, usable: Sequence[Row]) -> RequestedNetwork:
+    def _resolve_one(self, tx: Tx, project_id: ProjectId, one: RequestedNetwork, usable: Sequence[Place]) -> RequestedNetwork:
         if one.port_id is None:
-            subnet = next((row for row in usable if row["network_id"] == one.network_id), None)
-            if subnet is None:
+            place = next((place for place in usable if place.network.id == one.network_id), None)
+            if place is None:
                 raise errors.BadRequest(f"Network {one.network_id} could not be found.")
+            _require_subnet(place)
             if one.fixed_ip is not None:
-                address = addresses.check(records.subnet_of(subnet), one.fixed_ip)
-                if queries.is_taken(tx, subnet["id"], str(address)):
+                subnet = addresses.subnet_of(place.subnets, one.fixed_ip)
+                address = addresses.check(subnet, one.fixed_ip)
+                if queries.is_taken(tx, subnet.id, str(address)):
                     raise errors.BadRequest(f"Fixed IP address {address} is already in use.")
             return one
         try:
@@ -74,15 +77,15 @@ class Networks:
     def _ensure(self, tx: Tx, order: PortOrder) -> tuple[BoundPort, ...]:
         there = records.list_ports(tx, PortFilter(server_id=order.server_id))
         present = {port.owned_by_operation or port.id: port for port in there}
-        subnets = {row["network_id"]: row for row in queries.select_with_subnets(tx)}
+        places = records.places_by_id(tx, (one.network_id for one in order.requested))
         bound = []
         for index, one in enumerate(order.requested):
             if one.port_id is not None:
                 port = present.get(one.port_id) or self._bind(tx, order, one.port_id)
             else:
                 key = f"{order.key}:{index}"
-                port = present.get(key) or self._make(tx, order, key, one, subnets)
-            bound.append(_bound(port, subnets[port.network_id], one.tag))
+                port = present.get(key) or self._make(tx, order, key, one, places)
+            bound.append(_bound(port, places[port.network_id], one.tag))
         if any(port.host != order.host for port in there):
             queries.update_server_ports(tx, order.server_id, {"host": order.host})
         return tuple(bound)
@@ -98,8 +101,8 @@ class Networks:
             raise errors.Conflict(f"Port {port_id} is in use by another server, or gone.")
         return records.get_port(tx, port_id)
 
-    def _make(self, tx: Tx, order: PortOrder, key: str, one: RequestedNetwork, subnets: dict[str, Row]) -> Port:
-        if one.network_id not in subnets:
+    def _make(self, tx: Tx, order: PortOrder, key: str, one: RequestedNetwork, places: Mapping[str, Place]) -> Port:
+        if one.network_id not in places:
             raise errors.NotFound(f"There is no network {one.network_id} any more.")
         wall = tx.database.clock.wall()
         port = Port(
@@ -116,9 +119,9 @@ class Networks:
             created_at=wall,
             updated_at=wall,
         )
-        subnet = records.subnet_of(subnets[one.network_id])
-        made = records.insert_port(tx, port, subnet, one.fixed_ip, hint=self._next.get(subnet.id))
-        self._next[subnet.id] = int(ipaddress.IPv4Address(made.fixed_ips[0].ip_address)) + 1
+        made = records.insert_port(tx, port, places[one.network_id].subnets, one.fixed_ip, hints=self._next)
+        (fixed,) = made.fixed_ips
+        self._next[fixed.subnet_id] = int(ipaddress.IPv4Address(fixed.ip_address)) + 1
         return made
 
     def bind_ports(
@@ -130,9 +133,7 @@ class Networks:
             there = records.list_ports(tx, PortFilter(server_id=server_id))
             if any(port.host != host for port in there):
                 queries.update_server_ports(tx, server_id, {"host": host})
-            subnets = {row["network_id"]: row for row in queries.select_with_subnets(tx)}
-            placed = sorted(there, key=lambda port: _place(port, requested))
-            return tuple(_bound(port, subnets[port.network_id], _tag(port, requested)) for port in placed)
+            return _in_order(tx, there, requested)
 
         return self.database.transact(bind)
 
@@ -152,10 +153,7 @@ class Networks:
     def bound_ports(self, server_id: ServerId, requested: tuple[RequestedNetwork, ...] = ()) -> tuple[BoundPort, ...]:
         """Give a server's ports as its guest has them, in the order in which they were asked; nothing is changed."""
         with self.database.read() as tx:
-            subnets = {row["network_id"]: row for row in queries.select_with_subnets(tx)}
-            there = records.list_ports(tx, PortFilter(server_id=server_id))
-        placed = sorted(there, key=lambda port: _place(port, requested))
-        return tuple(_bound(port, subnets[port.network_id], _tag(port, requested)) for port in placed)
+            return _in_order(tx, records.list_ports(tx, PortFilter(server_id=server_id)), requested)
 
     def ports_of(self, server_id: ServerId) -> tuple[Port, ...]:
         """List a server's ports, oldest first; one statement."""
@@ -173,8 +171,12 @@ class Networks:
             port = records.get_port(tx, one.port_id, project_id=order.project_id)
             if port.server_id is not None:
                 raise errors.Conflict(f"Port {port.id} is in use by a server.", type="PortInUse")
-        elif all(row["network_id"] != one.network_id for row in usable):
-            raise errors.NotFound(f"Network {one.network_id} could not be found.")
+            one = dataclasses.replace(one, network_id=port.network_id)
+        else:
+            place = next((place for place in usable if place.network.id == one.network_id), None)
+            if place is None:
+                raise errors.NotFound(f"Network {one.network_id} could not be found.")
+            _require_subnet(place)
         with _request_at_fault():
             (bound,) = self._ensure(tx, dataclasses.replace(order, requested=(one,)))
         return bound
@@ -194,10 +196,10 @@ class Networks:
 
     def take_address(self, tx: Tx, port_id: PortId) -> str:
         """Give a port one address more. Raises: BadRequest when none is free."""
-        first = records.get_port(tx, port_id).fixed_ips[0]
-        subnet = next(records.subnet_of(row) for row in queries.select_subnets(tx) if row["id"] == first.subnet_id)
+        port = records.get_port(tx, port_id)
+        subnet = records.places_by_id(tx, (port.network_id,))[port.network_id].subnet_of(port)
         with _request_at_fault():
-            taken = addresses.take(tx, subnet, port_id)
+            taken = addresses.take(tx, (subnet,), port_id)
         queries.note_added(tx, taken.subnet_id, taken.ip_address, tx.database.clock.wall())
         return taken.ip_address
 
@@ -208,10 +210,10 @@ class Networks:
     def network_name(self, network_id: NetworkId) -> str:
         """Give a network's name. Raises: NotFound."""
         with self.database.read() as tx:
-            found = queries.select_networks(tx, network_id)
+            found = records.places_by_id(tx, (network_id,))
         if not found:
             raise errors.NotFound(f"There is no network {network_id}.")
-        return str(found[0]["name"])
+        return found[network_id].network.name
 
 
 @contextlib.contextmanager
@@ -225,29 +227,41 @@ def _request_at_fault() -> Iterator[None]:
         raise
 
 
-def _usable(tx: Tx, project_id: ProjectId) -> list[Row]:
-    rows = queries.select_with_subnets(tx)
-    return [row for row in rows if row["network_shared"] or row["network_project_id"] == project_id]
+def _usable(tx: Tx, project_id: ProjectId) -> tuple[Place, ...]:
+    return records.list_places(tx, NetworkFilter(project_id=project_id))
 
 
-def _only(usable: Sequence[Row]) -> tuple[RequestedNetwork, ...]:
-    """Give the network of a request that names none: there must be just one to choose from."""
-    ids = list(dict.fromkeys(row["network_id"] for row in usable))
+def _require_subnet(place: Place) -> None:
+    """Refuse a network on which a guest would get no address. Raises: BadRequest."""
+    if not place.subnets:
+        raise errors.BadRequest(f"Network {place.network.id} has no subnet: a server would have no address on it.")
+
+
+def _only(usable: Sequence[Place]) -> tuple[RequestedNetwork, ...]:
+    """Give the network of a request that names none: there must be just one with a subnet to choose from."""
+    ids = [place.network.id for place in usable if place.subnets]
     if len(ids) > 1:
         raise errors.Conflict("Several networks are possible: name the ones that the server is to have.")
     return tuple(RequestedNetwork(network_id=network_id) for network_id in ids)
 
 
-def _just_one(usable: Sequence[Row]) -> tuple[RequestedNetwork, ...]:
+def _just_one(usable: Sequence[Place]) -> tuple[RequestedNetwork, ...]:
     """Give the network of an attachment that names none."""
-    ids = list(dict.fromkeys(row["network_id"] for row in usable))
+    ids = [place.network.id for place in usable if place.subnets]
     if len(ids) != 1:
         said = "Several networks are possible: name the one to attach." if ids else "There is no network to attach."
         raise errors.BadRequest(said)
     return (RequestedNetwork(network_id=ids[0]),)
 
 
-def _place(port: Port, requested: Sequence[RequestedNetwork]) -> int:
+def _in_order(tx: Tx, there: Sequence[Port], requested: Sequence[RequestedNetwork]) -> tuple[BoundPort, ...]:
+    """Give a server's ports in the order in which they were asked."""
+    places = records.places_by_id(tx, (port.network_id for port in there)) if there else {}
+    placed = sorted(there, key=lambda port: _rank(port, requested))
+    return tuple(_bound(port, places[port.network_id], _tag(port, requested)) for port in placed)
+
+
+def _rank(port: Port, requested: Sequence[RequestedNetwork]) -> int:
     """Find which of the networks asked for a port stands for; those that came later follow."""
     for index, one in enumerate(requested):
         if one.port_id == port.id or (
@@ -258,22 +272,26 @@ def _place(port: Port, requested: Sequence[RequestedNetwork]) -> int:
 
 
 def _tag(port: Port, requested: Sequence[RequestedNetwork]) -> str | None:
-    place = _place(port, requested)
-    return requested[place].tag if place < len(requested) else None
+    rank = _rank(port, requested)
+    return requested[rank].tag if rank < len(requested) else None
 
 
-def _bound(port: Port, subnet: Row, tag: str | None) -> BoundPort:
+def _bound(port: Port, place: Place, tag: str | None) -> BoundPort:
+    network, subnet = place.network, place.subnet_of(port)
     interface = GuestInterface(
         port_id=port.id,
         network_id=port.network_id,
-        bridge=subnet["network_bridge"],
+        bridge=network.bridge,
         mac_address=port.mac_address,
         ip_address=port.fixed_ips[0].ip_address,
-        prefix_length=ipaddress.IPv4Network(subnet["cidr"]).prefixlen,
-        gateway_ip=subnet["gateway_ip"],
-        dns_nameservers=tuple(subnet["dns_nameservers"]),
-        mtu=subnet["network_mtu"],
+        prefix_length=ipaddress.IPv4Network(subnet.cidr).prefixlen,
+        gateway_ip=subnet.gateway_ip,
+        dns_nameservers=subnet.dns_nameservers,
+        mtu=network.mtu,
         tag=tag,
         more_addresses=tuple(fixed.ip_address for fixed in port.fixed_ips[1:]),
+        segment=network.segment,
+        dhcp=subnet.enable_dhcp,
+        routes=subnet.host_routes,
     )
-    return BoundPort(interface=interface, network_name=subnet["network_name"])
+    return BoundPort(interface=interface, network_name=network.name)

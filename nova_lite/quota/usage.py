@@ -57,6 +57,11 @@ def lock(tx: Tx, project_id: str, resources: Iterable[str]) -> None:
     queries.locked_usage(tx, project_id, resources)
 
 
+def take_turn(tx: Tx, project_id: str, resource: str) -> None:
+    """Let one transaction of a project after another pass, until it ends: for what is counted and not booked."""
+    _lock(tx, project_id, {resource: 0})
+
+
 def projects(tx: Tx) -> list[str]:
     """List the projects that ever used something."""
     return queries.select_projects(tx)

@@ -48,13 +48,12 @@ ACCESS: dict[tuple[str, str, str], dict[str, bool]] = {
     ("image", "PUT", "/cache/{image_id}"): {"admin": False},
     ("image", "DELETE", "/cache/{image_id}"): {"admin": False},
     ("image", "GET", "/cache/nodes/{image_id}"): {"admin": False, "auditor": False},
-    # Networks and subnets are set up by the operator in this release: nobody makes or changes any by the API.
-    ("network", "POST", "/networks"): {"member": False, "manager": False, "admin": False, "other": False},
-    ("network", "PUT", "/networks/{network_id}"): {"member": False, "manager": False, "admin": False, "other": False},
-    ("network", "DELETE", "/networks/{network_id}"): {"member": False, "manager": False, "admin": False, "other": False},
-    ("network", "POST", "/subnets"): {"member": False, "manager": False, "admin": False, "other": False},
-    ("network", "PUT", "/subnets/{subnet_id}"): {"member": False, "manager": False, "admin": False, "other": False},
-    ("network", "DELETE", "/subnets/{subnet_id}"): {"member": False, "manager": False, "admin": False, "other": False},
+    # The network and the subnet that are changed are of demo's project; those that are shown are shared.
+    ("network", "PUT", "/networks/{network_id}"): {"other": False},
+    ("network", "DELETE", "/networks/{network_id}"): {"other": False},
+    ("network", "POST", "/subnets"): {"other": False},
+    ("network", "PUT", "/subnets/{subnet_id}"): {"other": False},
+    ("network", "DELETE", "/subnets/{subnet_id}"): {"other": False},
     # Neutron lets everybody have ports on a shared network; here it takes a member of a project to make something.
     ("network", "POST", "/ports"): {"reader": False},
     ("network", "PUT", "/ports/{port_id}"): {"reader": False},
@@ -123,6 +122,10 @@ THINGS: dict[tuple[str, str, str], dict[str, str]] = {
     ("compute", "DELETE", "/os-server-groups/{group_id}"): {"group_id": "server_group_id"},
     ("compute", "GET", "/servers/{server_id}/os-interface/{port_id}"): {"port_id": "server_port"},
     ("compute", "DELETE", "/servers/{server_id}/os-interface/{port_id}"): {"port_id": "server_port"},
+    ("network", "PUT", "/networks/{network_id}"): {"network_id": "own_network"},
+    ("network", "DELETE", "/networks/{network_id}"): {"network_id": "own_network"},
+    ("network", "PUT", "/subnets/{subnet_id}"): {"subnet_id": "own_subnet"},
+    ("network", "DELETE", "/subnets/{subnet_id}"): {"subnet_id": "own_subnet"},
     ("image", "PUT", "/images/{image_id}/file"): {"image_id": "empty_image"},
     ("image", "PUT", "/images/{image_id}/stage"): {"image_id": "empty_image"},
     ("image", "POST", "/images/{image_id}/import"): {"image_id": "empty_image"},
@@ -240,7 +243,9 @@ BODIES: dict[tuple[str, str, str], Callable[[Ids], Any]] = {
         "os-migrateLive": {"host": None, "block_migration": "auto"}
     },
     ("compute", "POST /os-volumes_boot", ""): _server,
-    ("compute", "POST /servers/{server_id}/os-interface", ""): lambda ids: {"interfaceAttachment": {}},
+    ("compute", "POST /servers/{server_id}/os-interface", ""): lambda ids: {
+        "interfaceAttachment": {"net_id": ids["network_id"]}
+    },
     ("image", "PATCH /images/{image_id}", ""): lambda ids: [{"op": "replace", "path": "/name", "value": "new"}],
     ("image", "POST /images/{image_id}/import", ""): lambda ids: {
         "method": {"name": "web-download", "uri": "http://example.org/image"}
@@ -255,5 +260,9 @@ BODIES: dict[tuple[str, str, str], Callable[[Ids], Any]] = {
     },
     ("image", "POST /images/{image_id}/members", ""): lambda ids: {"member": ids["other_project"]},
     ("image", "PUT /images/{image_id}/members/{member_id}", ""): lambda ids: {"status": "accepted"},
+    ("network", "POST /networks", ""): lambda ids: {"network": {"name": "new"}},
+    ("network", "POST /subnets", ""): lambda ids: {
+        "subnet": {"network_id": ids["own_network"], "cidr": "10.6.0.0/24", "ip_version": 4}
+    },
     ("network", "POST /ports", ""): lambda ids: {"port": {"network_id": ids["network_id"]}},
 }

@@ -337,6 +337,9 @@ class Settling:
         ids["subnet_id"] = self._ask("GET /network/v2.0/subnets")["subnets"][0]["id"]
         port = {"port": {"network_id": ids["network_id"], "name": "plug"}}
         ids["port_id"] = self._ask("POST /network/v2.0/ports", port, "member")["port"]["id"]
+        ids["own_network"] = self._ask("POST /network/v2.0/networks", {"network": {}}, "member")["network"]["id"]
+        subnet = {"subnet": {"network_id": ids["own_network"], "cidr": "10.5.0.0/24", "ip_version": 4}}
+        ids["own_subnet"] = self._ask("POST /network/v2.0/subnets", subnet, "member")["subnet"]["id"]
         ids |= {"key": "color", "tag": "tag", "network": "private", "name": "key", "request_id": REQUEST}
 
     def _metadefs(self) -> None:
@@ -421,7 +424,7 @@ class Settling:
     def _plug(self, tx: Any) -> None:
         """Give the server a port."""
         ids = self.world.ids
-        (subnet,) = network_records.list_subnets(tx)
+        subnet = network_records.list_subnets(tx)[0]
         ids["server_port"] = str(uuid.UUID(int=102))
         port = Port(
             id=ids["server_port"],
@@ -433,7 +436,7 @@ class Settling:
             server_id=SERVER,
             host="host1",
         )
-        network_records.insert_port(tx, port, subnet)
+        network_records.insert_port(tx, port, (subnet,))
 
     def _broken_tokens(self) -> None:
         tokens, real = self.world.tokens, self.world.identity.tokens

@@ -13,10 +13,12 @@ SERVED = (
     ("filter-validation", "Filter parameters validation", "Filters by unknown attributes are refused."),
     ("ip-substring-filtering", "IP address substring filtering", "Ports are found by a part of an address."),
     ("net-mtu", "Network MTU", "Networks show their largest packet."),
+    ("net-mtu-writable", "Network MTU (writable)", "Networks are made with a largest packet of one's own choice."),
     ("pagination", "Pagination support", "Lists come in pages."),
     ("project-id", "project_id field enabled", "Resources show project_id beside tenant_id."),
     ("provider", "Provider Network", "Networks show what they are made of."),
     ("sorting", "Sorting support", "Lists are sorted by chosen attributes."),
+    ("standard-attr-description", "Resource descriptions", "Resources keep a description."),
     ("standard-attr-timestamp", "Resource timestamps", "Resources show when they were made and changed."),
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.api import patience
 from nova_lite.api.network.lists import Noun, answer_list, answer_one, seen_by
+from nova_lite.api.network.owners import owner
 from nova_lite.api.network.views import ports as views
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
@@ -57,7 +58,7 @@ def _port(request: Request, tx: Tx) -> Port:
 def create_port(request: Request) -> Answer:
     """Add a port with an address."""
     asked = request.body["port"]
-    project_id = _owner(request, asked)
+    project_id = owner(request, asked)
     subnet_id, ip_address = _address(request, asked) or (None, None)
     if "mac_address" in asked:
         request.enforce("create_port:mac_address")
@@ -74,16 +75,6 @@ def create_port(request: Request) -> Answer:
     )
     port = request.parts.network.database.transact(lambda tx: ports.create(tx, wanted, seen_by=seen_by(request)))
     return answer_one(request, NOUN, views.port(port), status=201)
-
-
-def _owner(request: Request, asked: Mapping[str, Any]) -> str:
-    """Give the project a port is made for, which is another than the caller's for an admin only. Raises: Forbidden."""
-    named = [asked[name] for name in ("project_id", "tenant_id") if name in asked]
-    project_id = named[0] if named else request.context.project_id
-    if not project_id or len(set(named)) > 1:
-        raise errors.BadRequest("One project_id is wanted.")
-    request.enforce(target={"project_id": project_id})
-    return project_id
 
 
 def _address(request: Request, asked: Mapping[str, Any]) -> tuple[str | None, str | None] | None:

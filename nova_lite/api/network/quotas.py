@@ -1,11 +1,10 @@
-"""Quotas of the Network API: what a project may have of what is made here. They are only shown; addresses are the limit."""
+"""Quotas of the Network API: what a project may have of what is made here. They are only shown."""
 
 from __future__ import annotations
 
 from nova_lite.api.route import Answer, Request
 from nova_lite.db import networks as queries
-
-LIMITS = {"network": 0, "subnet": 0, "port": -1}  # networks and subnets are the operator's
+from nova_lite.network.limits import LIMITS
 
 
 def _target(request: Request) -> str:
@@ -18,7 +17,7 @@ def _target(request: Request) -> str:
 def show_quota(request: Request) -> Answer:
     """Show a project's limits, which are everybody's."""
     _target(request)
-    return Answer(body={"quota": LIMITS})
+    return Answer(body={"quota": dict(LIMITS)})
 
 
 def show_details(request: Request) -> Answer:

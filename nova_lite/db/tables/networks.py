@@ -15,8 +15,13 @@ networks = sa.Table(
     sa.Column("bridge", sa.String(15), nullable=False),
     sa.Column("mtu", sa.Integer, nullable=False, default=1500),
     sa.Column("shared", sa.Boolean, nullable=False, default=False),
+    sa.Column("segment", sa.Integer),  # its number on the wire; NULL: hosts connect it to what is around them
+    sa.Column("admin_state_up", sa.Boolean, nullable=False, default=True, server_default=sa.true()),
+    sa.Column("description", sa.String(255), nullable=False, default="", server_default=""),
     epoch("created_at", nullable=False),
     epoch("updated_at", nullable=False),
+    sa.Index("ix_networks_segment", "segment", unique=True),
+    sa.Index("ix_networks_project_id", "project_id"),
 )
 
 subnets = sa.Table(
@@ -31,7 +36,10 @@ subnets = sa.Table(
     sa.Column("pool_start", sa.String(64), nullable=False),
     sa.Column("pool_end", sa.String(64), nullable=False),
     sa.Column("dns_nameservers", Json, nullable=False),
+    sa.Column("allocation_pools", Json),  # [[first, last], ...]; NULL: from pool_start to pool_end
+    sa.Column("host_routes", Json),  # [[destination, nexthop], ...]; NULL: none
     sa.Column("enable_dhcp", sa.Boolean, nullable=False, default=True),
+    sa.Column("description", sa.String(255), nullable=False, default="", server_default=""),
     epoch("created_at", nullable=False),
     epoch("updated_at", nullable=False),
     sa.ForeignKeyConstraint(["network_id"], ["networks.id"]),

@@ -61,7 +61,7 @@ def own_port(networks: Networks, project: str = PROJECT) -> Port:
         mac_address=addresses.new_mac(),
         fixed_ips=(),
     )
-    return networks.database.transact(lambda tx: records.insert_port(tx, port, subnet))
+    return networks.database.transact(lambda tx: records.insert_port(tx, port, (subnet,)))
 
 
 def test_setting_up_twice_makes_one_network(networks):

@@ -16,7 +16,7 @@ def standard(thing: Any) -> View:
         "name": thing.name,
         "tenant_id": owner,
         "project_id": owner,
-        "description": "",
+        "description": thing.description,
         "tags": [],
         "created_at": _iso(thing.created_at),
         "updated_at": _iso(thing.updated_at),

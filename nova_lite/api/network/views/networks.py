@@ -11,16 +11,16 @@ GUARDED = ("provider:network_type", "provider:physical_network", "provider:segme
 def network(found: Network) -> View:
     """Show a network whole; `GUARDED` are for those only whom a rule lets see them."""
     return standard(found) | {
-        "admin_state_up": True,
+        "admin_state_up": found.admin_state_up,
         "availability_zone_hints": [],
         "availability_zones": [],
         "ipv4_address_scope": None,
         "ipv6_address_scope": None,
         "mtu": found.mtu,
         "port_security_enabled": True,
-        "provider:network_type": "flat",
-        "provider:physical_network": found.bridge,
-        "provider:segmentation_id": None,
+        "provider:network_type": "flat" if found.segment is None else "vxlan",
+        "provider:physical_network": found.bridge if found.segment is None else None,
+        "provider:segmentation_id": found.segment,
         "router:external": False,
         "shared": found.shared,
         "status": "ACTIVE",

@@ -12,7 +12,6 @@ def port(found: Port) -> View:
     """Show a port whole; `GUARDED` are for those only whom a rule lets see them."""
     return standard(found) | {
         "admin_state_up": found.admin_state_up,
-        "description": found.description,
         "allowed_address_pairs": [],
         "binding:host_id": found.host or "",
         "binding:profile": {},
