@@ -21,14 +21,13 @@ from nova_lite.image import quotas, records, remote, staging
 from nova_lite.image.access import ANYTHING
 from nova_lite.image.convert import TARGETS, Converter, Source, is_converted
 from nova_lite.image.copying import Copier
-from nova_lite.image.examination import Examination
 from nova_lite.image.ova import Archive, ArchiveRefused
 from nova_lite.image.port import FETCH_FAILED, Copying, CopyOrder, FetchOrder
 from nova_lite.image.records import Contents
 from nova_lite.image.staging import CONVERTED_CONTAINER, Converted, Remote
 from nova_lite.image.stores.base import Bytes, Store, key_of
 from nova_lite.image.stores.several import Stores, several
-from nova_lite.image.upload import PIECE, Examine, Order, Uploads, Way
+from nova_lite.image.upload import PIECE, Order, Uploads, Way
 from nova_lite.model.image import Image
 
 LOG = logging.getLogger(__name__)
@@ -81,18 +80,18 @@ class Imports:
         spawn: Callable[[Callable[[], None]], None] | None = None,
         converter: Converter | None = None,
         tokens: Callable[[str], str] | None = None,
-        examine: Examine = Examination,
+        uploads: Uploads | None = None,
     ) -> None:
         """Take what it works with; nothing connects yet.
 
         open_url: opens a file elsewhere; spawn: runs a fetch, by default in a thread; tokens: opens a sealed token;
-        examine: as of `Uploads`
+        uploads: the rules that what is fetched is taken in by
         """
         self._tokens = tokens
-        self._examine = examine
         self._converter = converter
         self._database = database
         self._store = several(store)
+        self._uploads = uploads or Uploads(database, self._store)
         self._open_url = open_url
         self._spawn = spawn or _in_thread
         self._copier = Copier(database, self._store, self._spawn)
@@ -258,7 +257,7 @@ class Imports:
             bringing = job.prepare()
             with contextlib.closing(bringing.file) as file:
                 coming = Order(image_id=image_id, read=file.read, length=file.length, digests=bringing.digests)
-                Uploads(self._database, self._place_of(order), self._examine).take(bringing.image, coming, bringing.way)
+                self._uploads.into(self._place_of(order)).take(bringing.image, coming, bringing.way)
         except (errors.Gone, errors.Conflict):
             LOG.info("A fetch ended: its image is not its own any more.", extra={"action": "import", "image_id": image_id})
             return None

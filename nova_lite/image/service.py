@@ -61,7 +61,6 @@ class Images:
         examine: Examine = Examination,
     ) -> None:
         """`public_url` is where hosts reach the APIs, such as `http://192.0.2.1:8774`. Nothing connects yet."""
-        self._examine = examine
         self.convert_to = conversion.target
         self.inject = conversion.inject
         self.store = several(store)
@@ -78,7 +77,7 @@ class Images:
             lambda url: open_web(url, web),
             converter=conversion.converter,
             tokens=tickets.unseal,
-            examine=examine,
+            uploads=self._uploads,
         )
 
     def start(self) -> None:
@@ -200,7 +199,7 @@ class Images:
         self._uploads_to(store).stage(order)
 
     def _uploads_to(self, store: str | None) -> Uploads:
-        return self._uploads if store is None else Uploads(self._database, self.store.preferring(store), self._examine)
+        return self._uploads if store is None else self._uploads.into(self.store.preferring(store))
 
     def open(self, image: Image, start: int, length: int) -> Bytes:
         """Open a part of an image's bytes; where its store fails, before or on the way, another copy gives the rest.

@@ -71,6 +71,10 @@ class Uploads:
         self._database = database
         self._store = store
 
+    def into(self, store: Store) -> Uploads:
+        """Give what takes images into another store by the same rules."""
+        return Uploads(self._database, store, self.examine)
+
     def run(self, order: Order) -> None:
         """Take one image in. Nothing is left of it when this raises, and the image is queued as before.
 

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from nova_lite.context import Context
 from nova_lite.db.engine import Tx
 from nova_lite.durable.workflow import Done, Outside, Record, Run, Wait, Workflow, minutes, seconds
+from nova_lite.model.hardware import devices
+from nova_lite.model.hardware.guest import WINDOWS
+from nova_lite.model.hardware.words import Wishes
 from nova_lite.model.ids import HostName, ServerId
 from nova_lite.model.server import TaskState
 from nova_lite.rpc.commands import CrashGuest, RewireGuest, SetPassword
@@ -18,7 +21,7 @@ from nova_lite.workflows.desk import Desk
 from nova_lite.workflows.orders import notice_of, obeyed
 
 CRASH_DUMP = "trigger_crash_dump"
-WINDOWS, WINDOWS_ADMINISTRATOR = "windows", "Administrator"
+WINDOWS_ADMINISTRATOR = "Administrator"
 LONGEST_USER = 255
 
 
@@ -116,7 +119,7 @@ def accept_network_info(desk: Desk, context: Context, server_id: ServerId) -> No
 def administrator(properties: Mapping[str, str]) -> str | None:
     """Name the administrator of a system by its image's properties; None where they say nothing, and it is the usual one."""
     told = properties.get("os_admin_user", "").strip()[:LONGEST_USER]
-    return told or (WINDOWS_ADMINISTRATOR if properties.get("os_type", "").lower() == WINDOWS else None)
+    return told or (WINDOWS_ADMINISTRATOR if devices.os_type(Wishes({}, properties)) == WINDOWS else None)
 
 
 def accept_password(desk: Desk, context: Context, server_id: ServerId, password: str) -> None:

@@ -9,6 +9,7 @@ from nova_lite.model.resources import Resources
 PAGE_2M_KIB, PAGE_1G_KIB = 2048, 1024 * 1024
 SMALL_PAGE_KIB = 4
 BIOS, UEFI = "bios", "uefi"
+WINDOWS = "windows"  # an `os_type`
 Q35 = "q35"
 
 

@@ -14,11 +14,10 @@ from nova_lite.compute.virt.libvirt.element import add
 from nova_lite.compute.virt.libvirt.processor_xml import Seat
 from nova_lite.model.guest import GuestSpec
 from nova_lite.model.hardware import reading
-from nova_lite.model.hardware.guest import UEFI, GuestHardware
+from nova_lite.model.hardware.guest import UEFI, WINDOWS, GuestHardware
 
 NAMESPACE = "https://nova-lite.org/xmlns/guest/1"
 PREFIX = "nova-lite"
-WINDOWS = "windows"
 CONSOLES = "console=tty0 console=ttyS0"  # the screen, and the log that users can read
 
 
