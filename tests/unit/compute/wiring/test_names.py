@@ -17,7 +17,7 @@ def test_a_taps_name_fits_and_differs_by_port():
 
 @pytest.mark.parametrize("name", ["nova-lite0", "nova.lite0", "nova_lite0", "novalite0"])
 def test_tables_are_named_by_letters_that_rules_take(name):
-    assert all(part.replace("_", "").isalnum() for _, part in firewall.tables(name))
+    assert firewall.table_name(name).replace("_", "").isalnum()
 
 
 def test_bridges_with_similar_names_have_tables_of_their_own():

@@ -1,0 +1,63 @@
+"""Processes that outlive the daemon, and are found again by the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+END_S = 5.0
+PROC = Path("/proc")
+
+
+class Kept:
+    """A process whose number stands in a file. `mark` is an argument that no other process has: a number may be used again."""
+
+    def __init__(self, pid_file: Path, mark: str) -> None:
+        """Nothing is started here."""
+        self._pid_file = pid_file
+        self._mark = mark.encode()
+
+    def pid(self) -> int | None:
+        """Give the process, if it is ours and lives."""
+        try:
+            pid = int(self._pid_file.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+        return pid if self._is_ours(pid) else None
+
+    def search(self) -> int | None:
+        """Find it among all processes: who started it may have died before the number was written down."""
+        numbers = (int(path.name) for path in PROC.iterdir() if path.name.isdigit())
+        return next((pid for pid in numbers if self._is_ours(pid)), None)
+
+    def write(self, pid: int) -> None:
+        """Write the number down."""
+        self._pid_file.write_text(f"{pid}\n", encoding="ascii")
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal, if it lives."""
+        pid = self.pid()
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def end(self) -> None:
+        """Have it ended; it gets five seconds."""
+        self.tell(signal.SIGTERM)
+        _wait(lambda: self.pid() is None)
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            return self._mark in (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+        except OSError:  # it ended meanwhile
+            return False
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + END_S
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
