@@ -20,6 +20,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 UDHCPC_SCRIPT = """#!/bin/sh
 [ "$1" = bound ] || exit 0
 ip address replace "$ip/$mask" dev "$interface"
+[ -z "$mtu" ] || ip link set dev "$interface" mtu "$mtu"
 env > "$0.env"
 set -- $staticroutes
 while [ "$#" -ge 2 ]; do

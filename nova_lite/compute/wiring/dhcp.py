@@ -44,7 +44,8 @@ class Dhcp:
         self._lease_file = folder / "leases"
         self._pid_file = folder / "dnsmasq.pid"
         self._arguments_file = folder / "arguments"
-        self._process = Kept(self._pid_file, f"--pid-file={self._pid_file}")
+        self._command = (DNSMASQ, "--conf-file=/dev/null", f"--pid-file={self._pid_file}")
+        self._process = Kept(self._pid_file, self._command)
 
     def ensure(self, offer: Sequence[str]) -> None:
         """Have dnsmasq running with what `offers` gives. May be repeated. Raises: WiringError."""
@@ -109,9 +110,7 @@ class Dhcp:
 
     def _arguments(self, offer: Sequence[str]) -> Sequence[str]:
         return [
-            DNSMASQ,
-            "--conf-file=/dev/null",
-            f"--pid-file={self._pid_file}",
+            *self._command,
             f"--dhcp-leasefile={self._lease_file}",
             f"--dhcp-hostsdir={self._hosts}",
             f"--interface={self._seat.link}",

@@ -33,7 +33,8 @@ class Namespace:
     def __init__(self, folder: Path) -> None:
         """Nothing is made here."""
         self._pipe = folder / "namespace"
-        self._holder = Kept(folder / "namespace.pid", str(self._pipe))
+        self._command = ("cat", str(self._pipe))
+        self._holder = Kept(folder / "namespace.pid", self._command)
 
     def pid(self) -> int | None:
         """Give the process that holds it; None where there is none."""
@@ -48,8 +49,8 @@ class Namespace:
         self.remove()  # one that may not be entered is of a daemon with other rights
         with contextlib.suppress(FileExistsError):
             os.mkfifo(self._pipe, 0o600)
-        start(["unshare", "--net", "setsid", "--fork", "cat", str(self._pipe)])
-        pid = self._holder.search()
+        start(["unshare", "--net", "setsid", "--fork", *self._command])
+        pid = self._holder.catch()
         if pid is None:
             raise WiringError("A network namespace could not be made.")
         self._holder.write(pid)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 END_S = 5.0
@@ -14,12 +14,12 @@ PROC = Path("/proc")
 
 
 class Kept:
-    """A process whose number stands in a file. `mark` is an argument that no other process has: a number may be used again."""
+    """A process whose number stands in a file. A number may be used again: so it is ours by its command line alone."""
 
-    def __init__(self, pid_file: Path, mark: str) -> None:
-        """Nothing is started here."""
+    def __init__(self, pid_file: Path, begins: Sequence[str]) -> None:
+        """`begins` is how its command line begins, as no other one does. Nothing is started here."""
         self._pid_file = pid_file
-        self._mark = mark.encode()
+        self._begins = b"".join(argument.encode() + b"\0" for argument in begins)
 
     def pid(self) -> int | None:
         """Give the process, if it is ours and lives."""
@@ -33,6 +33,11 @@ class Kept:
         """Find it among all processes: who started it may have died before the number was written down."""
         numbers = (int(path.name) for path in PROC.iterdir() if path.name.isdigit())
         return next((pid for pid in numbers if self._is_ours(pid)), None)
+
+    def catch(self) -> int | None:
+        """Find it just after its start, when it may still be the program that starts it; None if that takes five seconds."""
+        _wait(lambda: self.search() is not None)
+        return self.search()
 
     def write(self, pid: int) -> None:
         """Write the number down."""
@@ -52,7 +57,7 @@ class Kept:
 
     def _is_ours(self, pid: int) -> bool:
         try:
-            return self._mark in (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+            return (PROC / str(pid) / "cmdline").read_bytes().startswith(self._begins)
         except OSError:  # it ended meanwhile
             return False
 
