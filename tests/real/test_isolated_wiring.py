@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +18,7 @@ import pytest
 from real import test_wiring as stage
 from real.netns import Guest, available, own_network, sh
 from real.test_wiring import wait_until
+from real.test_wiring_edges import heard_by
 
 from nova_lite.compute.wiring.host import HostWiring
 from nova_lite.model.guest import GuestInterface, GuestSpec, HostRoute
@@ -146,21 +150,37 @@ def test_the_host_has_no_trace_of_the_range_and_no_address_on_the_bridge(boot):
         assert "inet" not in sh(f"ip address show dev {link}")
 
 
+def let_pass() -> None:
+    """Let the host be as open as a host may be: it passes on all it gets, and knows a way to wherever it came from."""
+    sh("sysctl -q -w net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0")
+    sh("ip route add default via 192.0.2.2")
+
+
+def send(guest: Guest, address: str) -> None:
+    code = "import socket,sys;socket.socket(socket.AF_INET,socket.SOCK_DGRAM).sendto(b'x',(sys.argv[1],5000))"
+    done = guest.run("/usr/bin/env", "python3", "-c", code, address)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_guest_reaches_neither_its_host_nor_what_that_passes_on(boot, outside):
+    let_pass()
     guest = boot(10)
     mac = sh(f"ip -br link show dev {bridge_of(ONE)}").split()[2]
-    outside.sh(f"ip route add {RANGE}.0/24 via {HOST}")
-    sh("sysctl -q -w net.ipv4.ip_forward=1")
     for address in (HOST, "192.0.2.2"):
         guest.sh(f"ip route add {address}/32 dev eth0")
-        assert not guest.pings(address)  # asks by ARP, which the host would answer for all of its addresses
-        guest.sh(f"ip neigh replace {address} lladdr {mac} dev eth0")  # sends to the bridge's own card
         assert not guest.pings(address)
-    with socket.create_server(("0.0.0.0", 8774)) as server:
+        assert "lladdr" not in guest.sh(f"ip neigh show {address}")  # by ARP the host would answer for all it has
+        guest.sh(f"ip neigh replace {address} lladdr {mac} dev eth0")  # sends to the bridge's own card
+
+    with heard_by(outside, 5000) as heard, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((HOST, 5000))
         server.settimeout(2)
-        assert guest.run("busybox", "timeout", "2", "busybox", "nc", HOST, "8774").returncode != 0
+        send(guest, HOST)
+        send(guest, "192.0.2.2")
         with pytest.raises(TimeoutError):
-            server.accept()
+            server.recv(10)
+
+    assert heard == []
 
 
 def test_a_guest_reaches_the_host_by_no_ipv6_either(boot):
@@ -174,11 +194,16 @@ def test_a_guest_reaches_the_host_by_no_ipv6_either(boot):
     assert guest.run("busybox", "ping", "-6", "-c", "1", "-W", "1", "fd00::1").returncode != 0
 
 
-def test_the_host_reaches_no_guest_even_by_a_route_of_its_own(boot):
-    boot(10)
-    sh(f"ip route add {RANGE}.0/24 dev {bridge_of(ONE)}")
+def test_the_host_reaches_no_guest_even_by_a_route_of_its_own(boot, outside):
+    guest = boot(10)
+    sh(f"ip route add {RANGE}.0/24 dev {bridge_of(ONE)} src {HOST}")
+    sh(f"ip neigh replace {RANGE}.10 lladdr {interface_of(10).mac_address} dev {bridge_of(ONE)} nud permanent")
 
-    assert "1 packets received" not in sh(f"busybox ping -c 1 -W 1 {RANGE}.10", check=False)
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with heard_by(guest, 5000) as heard, sender, contextlib.suppress(PermissionError):  # the kernel tells who sends
+        sender.sendto(b"x", (f"{RANGE}.10", 5000))
+
+    assert heard == []
 
 
 def test_a_range_that_is_the_flat_networks_too_disturbs_nobody(boot, wiring, folder):
@@ -443,3 +468,40 @@ def test_a_daemon_that_died_at_any_point_is_followed_by_one_that_ends_the_work(w
     died.stop()
     boot(10)
     assert calls > 5
+
+
+DAEMON = """
+import sys
+from pathlib import Path
+from nova_lite.compute.wiring.host import HostWiring
+from real.test_isolated_wiring import spec_of, wire
+
+wiring = HostWiring(Path(sys.argv[1]))
+wire(wiring, spec_of(10))
+print(*wiring.inspect(), sep="\\n")
+wiring.unplug(spec_of(10).server_id) if "last" in sys.argv else wiring.stop()
+print("LEFT", *wiring.inspect(), sep="\\n")
+"""
+
+
+def test_the_daemons_unit_gives_the_powers_that_it_takes_and_its_mounts_hide_nothing(wiring, folder):
+    """Each start has mounts of its own, as the unit gives them, and no more capabilities."""
+    unit = (Path(__file__).parents[2] / "etc/systemd/nova-lite-compute.service").read_text()
+    (names,) = [line.partition("=")[2].split() for line in unit.splitlines() if line.startswith("CapabilityBoundingSet=")]
+    powers = ",".join(["-all", *(f"+{name.lower().removeprefix('cap_')}" for name in names)])
+    limited = ["setpriv", "--no-new-privs", "--bounding-set", powers, "--inh-caps", "-all"]
+    start = ["unshare", "--mount", "--propagation", "slave", *limited, sys.executable, "-c", DAEMON, str(folder / "wiring")]
+
+    tests = Path(__file__).parents[1]
+    known = {**os.environ, "PYTHONPATH": f"{tests.parent}:{tests}"}
+
+    def run(*arguments: str) -> list[str]:
+        done = subprocess.run([*start, *arguments], capture_output=True, text=True, timeout=60, check=False, env=known)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    first, again = run(), run()
+
+    made = again[: again.index("LEFT")]
+    assert first == again == [*made, "LEFT", *made]
+    assert run("last") == [*made, "LEFT"]

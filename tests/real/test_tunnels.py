@@ -17,6 +17,7 @@ from real.netns import CLONE_NEWNET, LIBC, Guest, Machine, available, own_networ
 from real.test_isolated_wiring import METADATA, ONE, RANGE, USER_DATA, bridge_of, interface_of, processes, spec_of, wire
 from real.test_wiring import folder as folder  # noqa: PLC0414 - a fixture
 from real.test_wiring import wait_until
+from real.test_wiring_edges import heard_by
 
 from nova_lite.compute.wiring import tunnel
 from nova_lite.compute.wiring.host import HostWiring
@@ -128,8 +129,19 @@ def test_each_guest_is_answered_by_its_own_host_alone(hosts):
     assert guest.dhcp(3) == {}
     assert guest.fetch(USER_DATA) is None
     here.do(lambda: sh(f"ip link delete nlv{bridge_of(ONE)[3:]}"))
+    guest.sh("ip neigh flush all")
     assert not guest.pings(METADATA)
+    assert "lladdr" not in guest.sh(f"ip neigh show {METADATA}")
     assert guest.pings(f"{RANGE}.11")
+
+
+def test_what_a_guest_asks_of_dhcp_is_not_heard_on_other_hosts(hosts):
+    guest, listener = hosts[0].boot(10), hosts[1].boot(11)
+
+    with heard_by(listener, 67) as heard:
+        assert guest.dhcp(3)["ip"] == f"{RANGE}.10"
+
+    assert heard == []
 
 
 def test_what_qemu_says_after_a_move_tells_other_hosts_where_the_guest_is(hosts):
