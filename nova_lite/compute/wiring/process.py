@@ -11,6 +11,8 @@ from pathlib import Path
 
 END_S = 5.0
 PROC = Path("/proc")
+DEAD = ("Z", "X")
+EXITING = 0x4  # among a process's flags
 
 
 class Kept:
@@ -23,11 +25,8 @@ class Kept:
 
     def pid(self) -> int | None:
         """Give the process, if it is ours and lives."""
-        try:
-            pid = int(self._pid_file.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return None
-        return pid if self._is_ours(pid) else None
+        pid = self._number()
+        return pid if pid is not None and self._is_ours(pid) else None
 
     def search(self) -> int | None:
         """Find it among all processes: who started it may have died before the number was written down."""
@@ -51,15 +50,34 @@ class Kept:
                 os.kill(pid, number)
 
     def end(self) -> None:
-        """Have it ended; it gets five seconds."""
+        """Have it ended, and its sockets closed, also if it died of itself just now; it gets five seconds."""
         self.tell(signal.SIGTERM)
-        _wait(lambda: self.pid() is None)
+        _wait(self._is_gone)
+
+    def _number(self) -> int | None:
+        try:
+            return int(self._pid_file.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+
+    def _is_gone(self) -> bool:
+        pid = self._number()
+        return pid is None or not (self._is_ours(pid) or _is_dying(pid))
 
     def _is_ours(self, pid: int) -> bool:
         try:
             return (PROC / str(pid) / "cmdline").read_bytes().startswith(self._begins)
         except OSError:  # it ended meanwhile
             return False
+
+
+def _is_dying(pid: int) -> bool:
+    """Whether a process is on its way out: it has no command line any more, but may still have its sockets (proc(5), stat)."""
+    try:
+        fields = (PROC / str(pid) / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return False
+    return fields[0] not in DEAD and bool(int(fields[6]) & EXITING)
 
 
 def _wait(condition: Callable[[], bool]) -> None:
