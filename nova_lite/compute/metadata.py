@@ -42,6 +42,7 @@ EC2_VERSIONS = (
 )
 FIRST_WITH = {"vendor_data.json": "2013-10-17", "network_data.json": "2015-10-15", "vendor_data2.json": "2016-10-06"}
 
+IPV6 = 6
 PASSWORD, PASSWORD_SINCE = "password", "2013-04-04"
 
 Tree = Mapping[str, Any]  # name -> bytes (a leaf) or another Tree
@@ -170,15 +171,35 @@ def _network_data(spec: GuestSpec) -> dict[str, Any]:
                 "ethernet_mac_address": interface.mac_address,
             }
         )
-        networks.append(_network(number, link, interface))
+        networks.append(_dynamic(number, link, interface) if interface.dhcp else _static(number, link, interface))
         services.update({address: {"type": "dns", "address": address} for address in interface.dns_nameservers})
     return {"links": links, "networks": networks, "services": list(services.values())}
 
 
-def _network(number: int, link: str, interface: GuestInterface) -> dict[str, Any]:
-    """Tell of an address. Our own DHCP hands it out, so the guest is told to ask for it."""
+def _dynamic(number: int, link: str, interface: GuestInterface) -> dict[str, Any]:
+    """Tell of an address that our own DHCP hands out, with all else: so the guest is told to ask for it."""
     version = ipaddress.ip_address(interface.ip_address).version
     return {"id": f"network{number}", "type": f"ipv{version}_dhcp", "link": link, "network_id": interface.network_id}
+
+
+def _static(number: int, link: str, interface: GuestInterface) -> dict[str, Any]:
+    """Tell of an address that the guest has to set itself. Source: the Compute guide, "Metadata" (network_data.json)."""
+    own = ipaddress.ip_interface(f"{interface.ip_address}/{interface.prefix_length}")
+    ways = [(ipaddress.ip_network(route.destination), route.nexthop) for route in interface.routes]
+    if interface.gateway_ip is not None:
+        ways.insert(0, (ipaddress.ip_network("::/0" if own.version == IPV6 else "0.0.0.0/0"), interface.gateway_ip))
+    return {
+        "id": f"network{number}",
+        "type": f"ipv{own.version}",
+        "link": link,
+        "ip_address": str(own.ip),
+        "netmask": str(own.netmask),
+        "routes": [
+            {"network": str(to.network_address), "netmask": str(to.netmask), "gateway": gateway} for to, gateway in ways
+        ],
+        "network_id": interface.network_id,
+        "services": [{"type": "dns", "address": address} for address in interface.dns_nameservers],
+    }
 
 
 def _user_data(spec: GuestSpec) -> bytes | None:

@@ -20,9 +20,13 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 UDHCPC_SCRIPT = """#!/bin/sh
 [ "$1" = bound ] || exit 0
 ip address replace "$ip/$mask" dev "$interface"
+[ -z "$mtu" ] || ip link set dev "$interface" mtu "$mtu"
 env > "$0.env"
 set -- $staticroutes
-while [ "$#" -ge 2 ]; do ip route replace "$1" via "$2"; shift 2; done
+while [ "$#" -ge 2 ]; do
+  if [ "$2" = 0.0.0.0 ]; then ip route replace "$1" dev "$interface"; else ip route replace "$1" via "$2"; fi
+  shift 2
+done
 """
 
 

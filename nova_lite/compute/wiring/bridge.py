@@ -15,7 +15,8 @@ IP = "ip"
 MARK = "nova-lite"
 METADATA_IP = "169.254.169.254"
 TAP_PREFIX = "nl"
-FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+SYSCTL = Path("/proc/sys/net")
+FORWARDING = SYSCTL / "ipv4/ip_forward"
 
 
 def tap_name(port_id: str) -> str:
@@ -55,17 +56,48 @@ def ensure_bridge(name: str, addresses: Sequence[str], mtu: int) -> bool:
     missing = name not in links()
     if missing:
         wanted += [
-            f"link add name {name} address {_mac_of(name)} type bridge forward_delay 0",
+            f"link add name {name} address {mac_of(name)} type bridge forward_delay 0",
             f"link set dev {name} alias {MARK}",
         ]
     wanted.append(f"link set dev {name} mtu {mtu} up")
     for address in addresses:
         wanted.append(f"address replace {address} dev {name}{' scope link' if address.startswith(METADATA_IP) else ''}")
-    _batch(wanted)
+    batch(wanted)
     has_gateway = any(not address.startswith(METADATA_IP) for address in addresses)
     if has_gateway and FORWARDING.read_text(encoding="ascii").strip() != "1":
         _forward()
     return missing
+
+
+def ensure_bare_bridge(name: str, mtu: int) -> bool:
+    """Have a bridge of ours up that the host itself has no part in; say whether it was made now. Raises: WiringError.
+
+    It has no address and no IPv6. By ARP the host would answer there for what addresses it has elsewhere: it has none.
+    """
+    found = links().get(name)
+    if found is None:
+        make = f"link add name {name} address {mac_of(name)} type bridge forward_delay 0"
+        batch([make, f"link set dev {name} alias {MARK}"])
+    elif found.get("ifalias") != MARK:
+        raise WiringError(f"A link {name} is there that was not made for its network.")
+    forbid_ipv6(name)
+    batch([f"link set dev {name} mtu {mtu} arp off up"])
+    return found is None
+
+
+def forbid_ipv6(name: str) -> None:
+    """Let the host have no IPv6 address on a link: it would give itself one, and say so there. Raises: WiringError."""
+    setting = SYSCTL / "ipv6/conf" / name / "disable_ipv6"
+    if setting.exists():  # not where the kernel has no IPv6 at all
+        set_kernel(setting, "1")
+
+
+def set_kernel(setting: Path, value: str) -> None:
+    """Set a value of the kernel's, in the calling thread's namespace. Raises: WiringError."""
+    try:
+        setting.write_text(f"{value}\n", encoding="ascii")
+    except OSError as error:
+        raise WiringError(f"{setting} cannot be set: {error.strerror}.") from error
 
 
 def _forward() -> None:
@@ -76,20 +108,27 @@ def _forward() -> None:
         raise WiringError("The kernel does not pass packets on (net.ipv4.ip_forward), and it cannot be set.") from error
 
 
-def _mac_of(name: str) -> str:
+def mac_of(name: str) -> str:
     """Fix the bridge's address: else it changes with each tap, and guests lose their gateway for a while."""
     digest = hashlib.sha256(name.encode()).digest()
     return "02:" + ":".join(f"{byte:02x}" for byte in digest[:5])
 
 
-def ensure_tap(name: str, bridge: str, mtu: int, *, queues: int = 1) -> None:
+def ensure_tap(name: str, bridge: str, mtu: int, *, queues: int = 1, ipv6: bool = True) -> None:
     """Have a tap on the bridge, up; QEMU may open it once for each of several queues. May be repeated. Raises: WiringError."""
     many = " multi_queue" if queues > 1 else ""
-    wanted = [] if name in links() else [f"tuntap add dev {name} mode tap{many}"]
-    _batch([*wanted, f"link set dev {name} alias {MARK}", f"link set dev {name} mtu {mtu} master {bridge} up"])
+    made = [] if name in links() else [f"tuntap add dev {name} mode tap{many}"]
+    made.append(f"link set dev {name} alias {MARK}")
+    used = [f"link set dev {name} mtu {mtu} master {bridge} up"]
+    if ipv6:
+        batch([*made, *used])
+    else:
+        batch(made)
+        forbid_ipv6(name)
+        batch(used)
 
 
-def _batch(lines: Sequence[str]) -> None:
+def batch(lines: Sequence[str]) -> None:
     """Run several commands of `ip` in one process; the first failure ends it. Raises: WiringError."""
     run([IP, "-batch", "-"], "\n".join(lines) + "\n")
 

@@ -32,6 +32,25 @@ def run(arguments: Sequence[str], text: str | None = None) -> str:
     return done.stdout
 
 
+def start(arguments: Sequence[str]) -> None:
+    """Run a tool that leaves a process behind, which so has none of our pipes in its hands. Raises: WiringError as `run`."""
+    try:
+        done = subprocess.run(
+            list(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            timeout=LIMIT_S,
+            check=False,
+            env={"PATH": PATH, "LANG": "C.UTF-8"},
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise WiringError(f"{arguments[0]} could not be run or did not end in time.") from error
+    if done.returncode:
+        raise WiringError(f"{arguments[0]} failed.")
+
+
 def succeeds(arguments: Sequence[str]) -> bool:
     """Whether a tool ends without failure; for removals, where nothing to remove is success."""
     try:

@@ -20,6 +20,9 @@ class FakeWiring:
         self.specs: dict[ServerId, GuestSpec] = {}
         self._lock = threading.Lock()
 
+    def begin(self) -> None:
+        """Nothing breaks here."""
+
     def ensure_network(self, interface: GuestInterface) -> None:
         """Remember the bridge."""
         self.networks.add(interface.bridge)

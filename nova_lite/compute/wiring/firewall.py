@@ -1,7 +1,7 @@
 """nftables: guests leave under the host's address, reach of the host only what is made for them, and a tap lets only its
 own addresses through.
 
-Everything is in tables of our own, three for each bridge, changed in whole transactions; others' rules are never
+Everything is in tables of our own, up to three for each bridge, changed in whole transactions; others' rules are never
 touched. The anti-spoofing rules keep no state: connection tracking does not work in the bridge family on every kernel.
 """
 
@@ -14,12 +14,18 @@ from nova_lite.compute.wiring.commands import run, succeeds
 
 NFT = "nft"
 BEFORE_OTHERS = -310  # in the bridge family's prerouting
+FAMILIES = ("ip", "bridge", "inet")
+RARP = "0x8035"  # with which QEMU tells where a guest has moved to
 
 
-def tables(bridge: str) -> tuple[tuple[str, str], ...]:
-    """Name the tables of a bridge: (family, table)."""
-    safe = "".join(letter if letter.isalnum() else f"_{ord(letter):x}_" for letter in bridge)
-    return tuple((family, f"nova_lite_{safe}") for family in ("ip", "bridge", "inet"))
+def table_name(bridge: str) -> str:
+    """Name the tables of a bridge; they are told apart by their families."""
+    return "nova_lite_" + "".join(letter if letter.isalnum() else f"_{ord(letter):x}_" for letter in bridge)
+
+
+def tables(bridge: str, families: Sequence[str] = FAMILIES) -> tuple[tuple[str, str], ...]:
+    """List the tables of a bridge: (family, table)."""
+    return tuple((family, table_name(bridge)) for family in families)
 
 
 def ensure_network(bridge: str, cidr: str, metadata_port: int) -> None:
@@ -27,8 +33,10 @@ def ensure_network(bridge: str, cidr: str, metadata_port: int) -> None:
 
     The metadata service listens on a port that was free, so a web server of the host's may have port 80.
     """
-    name = tables(bridge)[0][1]
-    run([NFT, "-f", "-"], _addresses(name, bridge, cidr, metadata_port) + _taps(name) + _filter(name, bridge, metadata_port))
+    name = table_name(bridge)
+    run(
+        [NFT, "-f", "-"], _addresses(name, bridge, cidr, metadata_port) + taps_text(name) + _filter(name, bridge, metadata_port)
+    )
 
 
 def _addresses(table: str, bridge: str, cidr: str, metadata_port: int) -> str:
@@ -44,8 +52,8 @@ add rule ip {table} in iifname "{bridge}" ip daddr {METADATA_IP} tcp dport 80 dn
 """
 
 
-def _taps(table: str) -> str:
-    """Send what comes out of a tap through the tap's own rules."""
+def taps_text(table: str) -> str:
+    """Write the rules that send what comes out of a tap through the tap's own rules."""
     return f"""
 add table bridge {table}
 add map bridge {table} taps {{ type ifname : verdict; }}
@@ -80,9 +88,13 @@ add rule inet {table} through reject with icmpx admin-prohibited
 """
 
 
-def ensure_tap(bridge: str, tap: str, mac: str, own: Sequence[str]) -> None:
-    """Let only these addresses out of a tap: frames, ARP and IPv4; DHCP requests too. May be repeated. Raises: WiringError."""
-    table, addresses = f"bridge {tables(bridge)[1][1]}", ", ".join(own)
+def ensure_tap(bridge: str, tap: str, mac: str, own: Sequence[str], *, announced: bool = False) -> None:
+    """Let only these addresses out of a tap: frames, ARP and IPv4; DHCP requests too. May be repeated. Raises: WiringError.
+
+    announced: also what QEMU says for a guest that came from another host, for which other hosts then look here
+    """
+    table, addresses = f"bridge {table_name(bridge)}", ", ".join(own)
+    announcement = f"add rule {table} {tap} ether type {RARP} accept" if announced else ""
     run(
         [NFT, "-f", "-"],
         f"""
@@ -92,6 +104,7 @@ add rule {table} {tap} ether saddr != {mac} drop
 add rule {table} {tap} arp saddr ether != {mac} drop
 add rule {table} {tap} arp saddr ip != {{ {addresses}, 0.0.0.0 }} drop
 add rule {table} {tap} ether type arp accept
+{announcement}
 add rule {table} {tap} udp sport 67 drop
 add rule {table} {tap} ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept
 add rule {table} {tap} ip saddr {{ {addresses} }} accept
@@ -103,7 +116,7 @@ add element {table} taps {{ "{tap}" : jump {tap} }}
 
 def remove_tap(bridge: str, tap: str) -> None:
     """Forget a tap's rules; nothing to forget is success (what is added first can always be deleted)."""
-    table = f"bridge {tables(bridge)[1][1]}"
+    table = f"bridge {table_name(bridge)}"
     text = f"""
 add chain {table} {tap}
 add element {table} taps {{ "{tap}" : jump {tap} }}
@@ -120,10 +133,10 @@ def remove_network(bridge: str) -> None:
         succeeds([NFT, "delete", "table", family, table])
 
 
-def is_whole(bridge: str) -> bool:
-    """Whether none of the tables is missing: whoever loads a firewall of their own may flush everything first."""
-    present = run([NFT, "list", "tables"]).splitlines()
-    return all(f"table {family} {table}" in present for family, table in tables(bridge))
+def present() -> frozenset[tuple[str, str]]:
+    """Read the names of all tables of this machine: (family, table)."""
+    lines = (line.split() for line in run([NFT, "list", "tables"]).splitlines())
+    return frozenset((words[1], words[2]) for words in lines if len(words) > len(("table", "family")))
 
 
 def ours(bridge: str) -> tuple[str, ...]:

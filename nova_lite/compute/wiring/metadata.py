@@ -1,7 +1,8 @@
 """The metadata service at 169.254.169.254: answered on the host from its own copy, without a message.
 
-Who asks is told by the address: the tap's rules let no other one out. It listens on the bridge alone, on whatever port is
-free; the firewall brings port 80 there.
+Who asks is told by the network and the address: the tap's rules let no other one out, and networks of projects may use the
+same ones. On the host's own bridge it listens on whatever port is free, and the firewall brings port 80 there; in a namespace
+it has port 80 itself.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import contextlib
 import http.server
 import logging
 import socket
-import socketserver
 import threading
 import time
 from collections import Counter
@@ -25,6 +25,8 @@ from nova_lite.model.guest import PASSWORD_CHARS, GuestSpec
 from nova_lite.model.ids import ServerId
 
 LOG = logging.getLogger(__name__)
+PORT = 80
+QUEUE = 128
 AT_ONCE = 64
 AT_ONCE_EACH = 4  # of one guest
 READ_S = 5.0
@@ -32,19 +34,19 @@ WHOLE_S = 10.0  # a connection takes no longer, however slowly its bytes come
 
 
 class Specs:
-    """Guests by the addresses of their interfaces."""
+    """Guests by the bridges and addresses of their interfaces."""
 
     def __init__(self) -> None:
         """Empty; the daemon fills it from its own files."""
         self._lock = threading.Lock()
-        self._specs: dict[str, GuestSpec] = {}
+        self._specs: dict[tuple[str, str], GuestSpec] = {}
         self.passwords = Passwords()
 
     def put(self, spec: GuestSpec) -> None:
         """Answer this guest's addresses from this spec from now on."""
         with self._lock:
             self._drop(spec.server_id)
-            self._specs |= {address: spec for interface in spec.interfaces for address in interface.addresses}
+            self._specs |= {(one.bridge, address): spec for one in spec.interfaces for address in one.addresses}
 
     def drop(self, server_id: ServerId) -> None:
         """Answer this guest no more."""
@@ -52,13 +54,13 @@ class Specs:
             self._drop(server_id)
         self.passwords.drop(server_id)
 
-    def of(self, address: str) -> GuestSpec | None:
-        """Find the guest with an address."""
+    def of(self, bridge: str, address: str) -> GuestSpec | None:
+        """Find the guest with an address of a network."""
         with self._lock:
-            return self._specs.get(address)
+            return self._specs.get((bridge, address))
 
     def _drop(self, server_id: ServerId) -> None:
-        self._specs = {address: spec for address, spec in self._specs.items() if spec.server_id != server_id}
+        self._specs = {place: spec for place, spec in self._specs.items() if spec.server_id != server_id}
 
 
 class Passwords:
@@ -129,34 +131,57 @@ class Places:
                 connection.shutdown(socket.SHUT_RDWR)
 
 
+def listen(bridge: str) -> socket.socket:
+    """Listen on a bridge of the host's alone, on a free port. Raises: WiringError."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, bridge.encode())
+        listener.bind((METADATA_IP, 0))
+        listener.listen(QUEUE)
+    except OSError as error:
+        listener.close()
+        raise WiringError(f"The metadata service cannot listen on {bridge}: {error.strerror}.") from error
+    return listener
+
+
+def listen_inside() -> socket.socket:
+    """Listen in the namespace of the calling thread; the socket stays there wherever it is used. Raises: WiringError."""
+    try:
+        return socket.create_server((METADATA_IP, PORT), backlog=QUEUE)
+    except OSError as error:
+        raise WiringError(f"The metadata service cannot listen in its namespace: {error.strerror}.") from error
+
+
 class MetadataServer(http.server.ThreadingHTTPServer):
-    """Listens on one bridge; a guest that asks too much at once is refused, not the others."""
+    """Serves one network; a guest that asks too much at once is refused, not the others."""
 
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 128
 
-    def __init__(self, bridge: str, specs: Specs, address: tuple[str, int] = (METADATA_IP, 0)) -> None:
-        """Raises: WiringError when the address cannot be had."""
-        self.specs = specs
+    def __init__(self, bridge: str, specs: Specs, listener: socket.socket) -> None:
+        """`listener` is the server's from now on."""
+        super().__init__(listener.getsockname(), Handler, bind_and_activate=False)
+        self.socket.close()  # the one that it made for itself
+        self.socket = listener
+        self.server_address = listener.getsockname()
         self._bridge = bridge
+        self._specs = specs
         self._places = Places()
-        try:
-            super().__init__(address, Handler)
-        except OSError as error:
-            raise WiringError(f"The metadata service cannot listen on {bridge}: {error.strerror}.") from error
         self._thread = threading.Thread(target=self.serve_forever, name="metadata", daemon=True)
+
+    @property
+    def passwords(self) -> Passwords:
+        """What its guests write."""
+        return self._specs.passwords
 
     @property
     def port(self) -> int:
         """Where it listens."""
         return int(self.server_address[1])
 
-    def server_bind(self) -> None:
-        """Bind to the bridge alone, and look up no names."""
-        if self._bridge:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._bridge.encode())
-        socketserver.TCPServer.server_bind(self)
+    def spec_of(self, address: str) -> GuestSpec | None:
+        """Find the guest of this network with an address."""
+        return self._specs.of(self._bridge, address)
 
     def start(self) -> None:
         """Serve in a thread of its own."""
@@ -207,7 +232,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Take the guest's password, encrypted by its user's key."""
-        spec = self.server.specs.of(self.client_address[0])
+        spec = self.server.spec_of(self.client_address[0])
         size = self.headers.get("Content-Length", "")
         if spec is None or not metadata.is_password(self.path.partition("?")[0]):
             self._send(errors.NotFound.status, b"Not found\n", with_body=True)
@@ -219,17 +244,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _keep(self, server_id: ServerId, written: bytes) -> int:
         try:
-            self.server.specs.passwords.write(server_id, written.decode("latin-1"))
+            self.server.passwords.write(server_id, written.decode("latin-1"))
         except errors.NovaLiteError as error:
             return error.status
         return 200
 
     def _answer(self, *, with_body: bool) -> None:
-        spec = self.server.specs.of(self.client_address[0])
+        spec = self.server.spec_of(self.client_address[0])
         path = self.path.partition("?")[0]
         body = None
         if spec is not None and metadata.is_password(path):
-            body = self.server.specs.passwords.read(spec.server_id).encode("ascii")
+            body = self.server.passwords.read(spec.server_id).encode("ascii")
         elif spec is not None:
             body = metadata.lookup(spec, path)
         status = errors.NotFound.status if body is None else 200

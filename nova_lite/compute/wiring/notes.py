@@ -1,6 +1,7 @@
 """What the wiring writes down before it makes it, so that a later daemon, or `down`, finds and removes it.
 
-`bridges/NAME/` is for each network, with DHCP's files and the addresses that we set; `servers/ID/TAP` for each interface.
+`bridges/NAME/` is for each network, with DHCP's files, the addresses that we set, and for an isolated network its plan;
+`servers/ID/TAP` for each interface.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import orjson
 
+from nova_lite.compute.wiring.plan import Plan
 from nova_lite.model import wire
 from nova_lite.model.guest import GuestInterface
 from nova_lite.model.ids import ServerId
@@ -59,6 +61,21 @@ class Notes:
         path = self.bridge_folder(name) / "addresses"
         return tuple(path.read_text(encoding="ascii").split()) if path.exists() else ()
 
+    def write_plan(self, name: str, plan: Plan) -> None:
+        """Note that a bridge is an isolated network's, and what that is to be. May be repeated."""
+        if plan != self.plan(name):
+            self.make_bridge_folder(name)
+            _write(self.bridge_folder(name) / "plan", orjson.dumps(wire.to_plain(plan)))
+
+    def plan(self, name: str) -> Plan | None:
+        """Give what an isolated network is to be; None for any other bridge."""
+        path = self.bridge_folder(name) / "plan"
+        return wire.from_plain(Plan, orjson.loads(path.read_bytes())) if path.exists() else None
+
+    def remove_bridge(self, name: str) -> None:
+        """Forget a network. May be repeated."""
+        shutil.rmtree(self.bridge_folder(name), ignore_errors=True)
+
     def add(self, server_id: ServerId, plugged: Plugged) -> None:
         """Note an interface of a server. May be repeated."""
         folder = self._folder / "servers" / server_id
@@ -77,6 +94,10 @@ class Notes:
         """Go through the interfaces of all servers."""
         for server_id in self.servers():
             yield from self.plugged(server_id)
+
+    def plugged_on(self, name: str) -> tuple[Plugged, ...]:
+        """List the interfaces on a bridge, of all servers."""
+        return tuple(plugged for plugged in self.all_plugged() if plugged.interface.bridge == name)
 
     def remove_one(self, server_id: ServerId, tap: str) -> None:
         """Forget one interface of a server. May be repeated."""

@@ -24,6 +24,9 @@ class Wiring(Protocol):
     Methods of different servers may run side by side; calls for one server never do.
     """
 
+    def begin(self) -> None:
+        """Look after what was made, from now on, and remove networks of an earlier daemon that no guest here has any more."""
+
     def ensure_network(self, interface: GuestInterface) -> None:
         """Have the bridge of the interface's network, its DHCP and its metadata service. Raises: WiringError."""
 

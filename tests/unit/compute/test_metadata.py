@@ -14,7 +14,7 @@ from unit.compute.stage import SERVER, interface, key, spec
 from nova_lite.compute import metadata
 from nova_lite.compute.disks import configdrive
 from nova_lite.compute.specs import GuestSpecs
-from nova_lite.model.guest import InjectedFile
+from nova_lite.model.guest import HostRoute, InjectedFile
 
 FULL = spec(
     hostname="web.example",
@@ -77,6 +77,40 @@ def test_network_data_names_links_networks_and_resolvers():
     assert (link["ethernet_mac_address"], link["mtu"], link["vif_id"]) == ("fa:16:3e:00:00:01", 1500, interface().port_id)
     assert (network["link"], network["type"]) == (link["id"], "ipv4_dhcp")
     assert document["services"] == [{"type": "dns", "address": "10.0.0.2"}]
+
+
+def test_network_data_tells_an_address_and_all_routes_where_there_is_no_dhcp():
+    still = dataclasses.replace(
+        interface(),
+        dhcp=False,
+        gateway_ip="10.0.0.1",
+        routes=(HostRoute(destination="10.5.0.0/16", nexthop="10.0.0.9"),),
+    )
+    document = read_json("openstack/latest/network_data.json", dataclasses.replace(FULL, interfaces=(still,)))
+
+    assert document["networks"] == [
+        {
+            "id": "network0",
+            "type": "ipv4",
+            "link": document["links"][0]["id"],
+            "ip_address": "10.0.0.5",
+            "netmask": "255.255.255.0",
+            "routes": [
+                {"network": "0.0.0.0", "netmask": "0.0.0.0", "gateway": "10.0.0.1"},
+                {"network": "10.5.0.0", "netmask": "255.255.0.0", "gateway": "10.0.0.9"},
+            ],
+            "network_id": still.network_id,
+            "services": [{"type": "dns", "address": "10.0.0.2"}],
+        }
+    ]
+
+
+def test_network_data_tells_no_default_route_where_there_is_no_gateway():
+    still = dataclasses.replace(interface(), dhcp=False, gateway_ip=None, dns_nameservers=())
+    document = read_json("openstack/latest/network_data.json", dataclasses.replace(FULL, interfaces=(still,)))
+
+    assert document["networks"][0]["routes"] == []
+    assert (document["networks"][0]["services"], document["services"]) == ([], [])
 
 
 @pytest.mark.parametrize(

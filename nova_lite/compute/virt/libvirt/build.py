@@ -43,7 +43,7 @@ def build(options: ComputeOptions, folder: Path, joined: JoinFile, fetcher: Fetc
         dedicated=seats.isolated(),
     )
     LOG.info("Guests run by KVM." if place.kvm else "KVM does not run guests here; QEMU emulates them, which is slower.")
-    return assemble(options.libvirt_uri, place, HostWiring(folder / "wiring"), fetcher)
+    return assemble(options.libvirt_uri, place, HostWiring(folder / "wiring", place.host_ip), fetcher)
 
 
 def assemble(uri: str, place: Place, wiring: Wiring, fetcher: Fetcher | None = None) -> LibvirtDriver:

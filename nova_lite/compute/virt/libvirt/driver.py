@@ -73,6 +73,7 @@ class LibvirtDriver:
                     self._making.wire(spec)
                 except VirtError as error:
                     LOG.warning("A guest's network is not as it was: %s", error.message, extra={"server_id": spec.server_id})
+        self._parts.wiring.begin()
 
     def list_guests(self) -> tuple[GuestState, ...]:
         """List this host's guests. Raises: VirtError."""

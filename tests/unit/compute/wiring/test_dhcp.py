@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from nova_lite.compute.wiring.dhcp import Dhcp
+from nova_lite.compute.wiring import offers
+from nova_lite.compute.wiring.flat import dhcp_on
 from nova_lite.model.guest import GuestInterface
 from nova_lite.model.ids import NetworkId, PortId
 
@@ -31,18 +32,18 @@ def hosts(tmp_path):
 
 @pytest.fixture
 def dhcp(tmp_path, hosts):
-    return Dhcp("nova-lite0", tmp_path)
+    return dhcp_on("nova-lite0", tmp_path)
 
 
 def test_dnsmasq_serves_one_bridge_and_gives_out_only_what_is_written_down(dhcp):
-    arguments = dhcp._arguments(INTERFACE)
+    arguments = dhcp._arguments(offers.flat(INTERFACE))
 
     assert {"--interface=nova-lite0", "--bind-dynamic", "--except-interface=lo", "--conf-file=/dev/null"} <= set(arguments)
     assert "--dhcp-range=10.99.0.0,static,255.255.255.0,1h" in arguments
 
 
 def test_guests_are_told_of_router_packet_size_and_the_way_to_metadata(dhcp):
-    options = {one.partition("=")[2] for one in dhcp._arguments(INTERFACE) if one.startswith("--dhcp-option=")}
+    options = {one.partition("=")[2] for one in dhcp._arguments(offers.flat(INTERFACE)) if one.startswith("--dhcp-option=")}
 
     assert options == {
         "option:mtu,1400",
@@ -52,7 +53,7 @@ def test_guests_are_told_of_router_packet_size_and_the_way_to_metadata(dhcp):
 
 
 def test_the_operators_name_servers_are_passed_on(dhcp):
-    arguments = dhcp._arguments(dataclasses.replace(INTERFACE, dns_nameservers=("9.9.9.9", "1.1.1.1")))
+    arguments = offers.flat(dataclasses.replace(INTERFACE, dns_nameservers=("9.9.9.9", "1.1.1.1")))
 
     assert "--dhcp-option=option:dns-server,9.9.9.9,1.1.1.1" in arguments
 

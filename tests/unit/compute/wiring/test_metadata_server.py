@@ -13,11 +13,11 @@ from nova_lite.model.guest import PASSWORD_CHARS, GuestInterface, GuestSpec
 from nova_lite.model.ids import NetworkId, PortId, ServerId
 
 
-def spec_at(address: str, server_id: str = "0" * 8 + "-0000-4000-8000-000000000000") -> GuestSpec:
+def spec_at(address: str, server_id: str = "0" * 8 + "-0000-4000-8000-000000000000", bridge: str = "br0") -> GuestSpec:
     interface = GuestInterface(
         port_id=PortId("p1"),
         network_id=NetworkId("n1"),
-        bridge="br0",
+        bridge=bridge,
         mac_address="fa:16:3e:00:00:01",
         ip_address=address,
         prefix_length=24,
@@ -44,7 +44,7 @@ def specs():
 
 @pytest.fixture
 def server(specs):
-    made = MetadataServer("", specs, ("127.0.0.1", 0))
+    made = MetadataServer("br0", specs, socket.create_server(("127.0.0.1", 0)))
     made.start()
     yield made
     made.stop()
@@ -94,7 +94,19 @@ def test_an_address_that_went_to_another_guest_tells_of_that_one(specs):
     specs.put(new)
     specs.drop(old.server_id)
 
-    assert specs.of("10.0.0.5") == new
+    assert specs.of("br0", "10.0.0.5") == new
+
+
+def test_the_same_address_in_two_networks_is_two_guests(server, specs):
+    one, other = spec_at("127.0.0.1"), spec_at("127.0.0.1", "another", bridge="br1")
+    specs.put(one)
+    specs.put(other)
+
+    assert (specs.of("br0", "127.0.0.1"), specs.of("br1", "127.0.0.1")) == (one, other)
+    assert ask(server, "/latest/meta-data/hostname") == (200, b"vm")
+
+    specs.drop(one.server_id)
+    assert ask(server, "/latest/meta-data/hostname")[0] == 404
 
 
 def test_one_guest_holds_only_few_connections(server, specs):

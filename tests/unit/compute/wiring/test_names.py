@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
-from nova_lite.compute.wiring import bridge, firewall
+from nova_lite.compute.wiring import bridge, firewall, tunnel, veth
 
 
 def test_a_taps_name_fits_and_differs_by_port():
@@ -17,10 +19,29 @@ def test_a_taps_name_fits_and_differs_by_port():
 
 @pytest.mark.parametrize("name", ["nova-lite0", "nova.lite0", "nova_lite0", "novalite0"])
 def test_tables_are_named_by_letters_that_rules_take(name):
-    assert all(part.replace("_", "").isalnum() for _, part in firewall.tables(name))
+    assert firewall.table_name(name).replace("_", "").isalnum()
 
 
 def test_bridges_with_similar_names_have_tables_of_their_own():
     names = {firewall.tables(name)[0] for name in ("nova-lite0", "nova.lite0", "novalite0")}
 
     assert len(names) == 3
+
+
+def test_the_links_of_an_isolated_network_fit_and_differ():
+    names = {"nlb1a2b3c4d5e6f", veth.name_of("nlb1a2b3c4d5e6f"), tunnel.name_of("nlb1a2b3c4d5e6f")}
+
+    assert len(names) == 3
+    assert max(map(len, names)) <= 15
+
+
+def test_networks_share_fewer_groups_than_a_socket_may_join_and_none_beyond_the_organization():
+    groups = {tunnel.group_of(segment) for segment in range(1, 1000)}
+
+    assert len(groups) == 16
+    assert all(ipaddress.ip_address(group) in ipaddress.ip_network("239.192.0.0/14") for group in groups)
+
+
+@pytest.mark.parametrize(("address", "wanted"), [(None, False), ("127.0.0.1", False), ("192.0.2.1", True)])
+def test_a_cloud_of_one_machine_wants_no_tunnel(address, wanted):
+    assert tunnel.is_wanted(address) is wanted

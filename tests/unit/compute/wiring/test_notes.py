@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nova_lite.compute.wiring.notes import Notes, Plugged
+from nova_lite.compute.wiring.plan import extended
 from nova_lite.model.guest import GuestInterface
 from nova_lite.model.ids import NetworkId, PortId, ServerId
 
@@ -71,6 +72,25 @@ def test_what_was_removed_is_forgotten_and_may_be_removed_again(folder):
     for _ in range(2):
         notes.remove_all()
     assert not folder.exists()
+
+
+def test_a_plan_is_found_after_a_restart_and_goes_with_its_network(folder):
+    assert Notes(folder).plan("nlb0") is None
+    plan = extended(None, plugged("nl1").interface, 7)
+
+    Notes(folder).write_plan("nlb0", plan)
+
+    assert Notes(folder).plan("nlb0") == plan
+    for _ in range(2):
+        Notes(folder).remove_bridge("nlb0")
+    assert (Notes(folder).plan("nlb0"), Notes(folder).bridges()) == (None, ())
+
+
+def test_interfaces_are_listed_by_their_bridge(folder):
+    Notes(folder).add(SERVER, plugged("nl1"))
+
+    assert Notes(folder).plugged_on("nova-lite0") == (plugged("nl1"),)
+    assert Notes(folder).plugged_on("nlb0") == ()
 
 
 def test_one_interface_is_forgotten_and_may_be_again(folder):
