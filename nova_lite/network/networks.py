@@ -15,7 +15,7 @@ from nova_lite.model.ids import NetworkId, ProjectId
 from nova_lite.model.network import Network
 from nova_lite.network import limits, records
 
-BRIDGE_PREFIX = "nlb"
+BRIDGE_PREFIX = "nlb"  # hosts name the network's other links alike, with another third letter
 MAX_SEGMENT = 2**24 - 1  # VXLAN's numbers have 24 bits (RFC 7348, section 5)
 TUNNEL_BYTES = 50  # what VXLAN puts around a frame: Ethernet 14, IPv4 20, UDP 8, VXLAN 8
 DEFAULT_MTU = 1500 - TUNNEL_BYTES

@@ -36,6 +36,7 @@ READY_S = 60.0
 TRIES = 240
 CUT = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)  # also in mid-answer
 NETWORK = "10.96.0.0/16"  # room for the servers of a case that boots for minutes
+TOKEN_S = 1800.0  # half of what a token holds: cases that share a cloud may take longer than that together
 COMMAND_S = 180.0  # of an operator, on a machine with a load of thirty
 KEEPS = "[servers]\nreclaim_instance_interval = 86400\n[shelving]\nshelved_offload_time = -1\n"
 KEEPER_S = 1.0  # how long a keeper waits before it starts a dead daemon again
@@ -84,7 +85,7 @@ class Cloud:
         self.requests = 0
         self._turns = itertools.count()
         self._keeping = threading.Lock()
-        self._token = ""
+        self._token, self._logged_in = "", 0.0
         self.project_id = ""
 
     # -- life ----------------------------------------------------------------------------------------------------------
@@ -239,10 +240,10 @@ class Cloud:
         return join.default_path(self.installation.daemon.state_dir, host)
 
     def token(self, user: str = "admin") -> str:
-        """Log in, once; admins see and may everything."""
-        if not self._token:
+        """Log in, once in so long as a token holds; admins see and may everything."""
+        if not self._token or time.monotonic() - self._logged_in > TOKEN_S:
             answer = self._log_in(user)
-            self._token = answer.headers["X-Subject-Token"]
+            self._token, self._logged_in = answer.headers["X-Subject-Token"], time.monotonic()
             self.project_id = answer.json()["token"]["project"]["id"]
         return self._token
 

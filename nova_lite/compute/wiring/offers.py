@@ -9,6 +9,7 @@ from nova_lite.compute.wiring.plan import Plan, Subnet, cidr_of
 from nova_lite.model.guest import GuestInterface
 
 LEASE = "1h"
+MOST_LEASES = 1 << 20  # dnsmasq takes no number that does not fit into 31 bits, and a host has fewer guests
 ON_LINK = "0.0.0.0"  # noqa: S104 - as a router in option 121 (RFC 3442): there is none on the way
 EVERYWHERE = "0.0.0.0/0"
 
@@ -36,7 +37,7 @@ def isolated(plan: Plan, link: str) -> tuple[str, ...]:
     Names are answered from what was offered; nobody else is asked, for there is no way out.
     """
     served = [subnet for subnet in plan.subnets if subnet.dhcp]
-    size = sum(ipaddress.ip_network(subnet.cidr).num_addresses for subnet in served)
+    size = min(MOST_LEASES, sum(ipaddress.ip_network(subnet.cidr).num_addresses for subnet in served))
     return (
         "--no-resolv",
         *([f"--dhcp-lease-max={size}", f"--dhcp-option=option:mtu,{plan.mtu}"] if served else []),

@@ -71,3 +71,9 @@ def test_each_subnet_keeps_its_own_options_and_the_newest_word_on_one_holds():
         Subnet(cidr="10.9.0.0/24", gateway_ip="10.9.0.1", routes=(), **told),
     )
     assert {one.partition(",")[0] for one in options(plan)} == {"option:mtu", "tag:subnet0", "tag:subnet1"}
+
+
+def test_the_widest_range_is_offered_by_numbers_that_dnsmasq_takes():
+    wide = dataclasses.replace(INTERFACE, prefix_length=1)
+
+    assert f"--dhcp-lease-max={1 << 20}" in offers.isolated(extended(None, wide, 7), "eth0")
