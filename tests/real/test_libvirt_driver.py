@@ -70,13 +70,13 @@ class TapWiring(FakeWiring):
 class Hypervisor:
     """A host on the tests' libvirt. Its image is a file beside it."""
 
-    def __init__(self, libvirtd, image):
+    def __init__(self, libvirtd, image, wiring=None):
         self.libvirtd = libvirtd
         self.host = f"t-{uuid.uuid4().hex[:8]}"
         self.folder = libvirtd.place / self.host
         self.folder.mkdir()
         self.image = image
-        self.wiring = TapWiring()
+        self.wiring = wiring or TapWiring()
         self._drivers = []
         self.driver = self.again()
 

@@ -58,12 +58,13 @@ def interface(**changes):
     return GuestInterface(**values)
 
 
-def numbered_interface(number):
+def numbered_interface(number, **changes):
     """Make one of several that differ in all that must differ."""
     return interface(
         port_id=f"{number:08x}-0000-4000-8000-000000000001",
         mac_address=f"fa:16:3e:00:01:{number:02x}",
         ip_address=f"10.0.0.{100 + number}",
+        **changes,
     )
 
 
