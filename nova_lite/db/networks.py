@@ -67,10 +67,10 @@ def delete_subnet(tx: Tx, subnet_id: str) -> bool:
     return True
 
 
-def lock_network(tx: Tx, network_id: str) -> None:
-    """Let one transaction after another change a network's subnets, until it ends. SQLite's always come one by one."""
-    if tx.database.dialect != "sqlite":
-        tx.execute(sa.select(networks.c.id).where(networks.c.id == network_id).with_for_update())
+def lock_network(tx: Tx, network_id: str) -> bool:
+    """Let one transaction after another change a network, until it ends; False when it is gone."""
+    query = sa.select(networks.c.id).where(networks.c.id == network_id)
+    return tx.execute(query if tx.database.dialect == "sqlite" else query.with_for_update()).first() is not None
 
 
 def has_ports_of_others(tx: Tx, network_id: str, project_id: str | None) -> bool:

@@ -12,11 +12,11 @@ from typing import Any
 from nova_lite import errors
 from nova_lite.db import networks as queries
 from nova_lite.db.engine import Tx
+from nova_lite.db.networks import NetworkFilter
 from nova_lite.model.guest import HostRoute
 from nova_lite.model.ids import SubnetId
 from nova_lite.model.network import Network, Pool, Subnet
 from nova_lite.network import limits, records
-from nova_lite.network.records import Place
 
 MAX_PREFIX = 30  # longer ones have no room for a gateway and a guest
 NOT_FOR_GUESTS = tuple(ipaddress.IPv4Network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"))
@@ -42,17 +42,17 @@ class NewSubnet:
     enable_dhcp: bool = True
 
 
-def create(tx: Tx, place: Place, wanted: NewSubnet) -> Subnet:
+def create(tx: Tx, network: Network, wanted: NewSubnet) -> Subnet:
     """Add a subnet to a network of a project's own.
 
     Raises: BadRequest for a range, gateway, pool or route that cannot be; Conflict for pools that overlap or hold the
-    gateway, and when the project has as many as it may.
+    gateway, and when the project has as many as it may; Forbidden for a flat network; NotFound when it is gone.
     """
-    _refuse_flat(place.network)
-    queries.lock_network(tx, place.network.id)
-    (place,) = records.places_by_id(tx, (place.network.id,)).values() or (place,)
+    _refuse_flat(network)
     cidr = _range(wanted.cidr)
-    _refuse_overlap(place, cidr)
+    if not queries.lock_network(tx, network.id):
+        raise errors.NotFound(f"Network {network.id} could not be found.", type="NetworkNotFound")
+    _refuse_overlap(records.list_subnets(tx, NetworkFilter(ids=(network.id,))), cidr)
     gateway = None if wanted.no_gateway else wanted.gateway_ip or str(cidr[1])
     _check_gateway(cidr, gateway)
     pools = _free_of(cidr, gateway) if wanted.pools is None else _checked_pools(cidr, gateway, wanted.pools)
@@ -61,7 +61,7 @@ def create(tx: Tx, place: Place, wanted: NewSubnet) -> Subnet:
     wall = tx.database.clock.wall()
     subnet = Subnet(
         id=SubnetId(str(uuid.uuid4())),
-        network_id=place.network.id,
+        network_id=network.id,
         project_id=wanted.project_id,
         name=wanted.name,
         description=wanted.description,
@@ -131,10 +131,10 @@ def _range(text: str) -> ipaddress.IPv4Network:
     return cidr
 
 
-def _refuse_overlap(place: Place, cidr: ipaddress.IPv4Network) -> None:
-    for other in place.subnets:
+def _refuse_overlap(others: Iterable[Subnet], cidr: ipaddress.IPv4Network) -> None:
+    for other in others:
         if cidr.overlaps(ipaddress.IPv4Network(other.cidr)):
-            raise _invalid(f"cidr: {cidr} overlaps with subnet {other.id} ({other.cidr}) of network {place.network.id}")
+            raise _invalid(f"cidr: {cidr} overlaps with subnet {other.id} ({other.cidr}) of the same network")
 
 
 def _check_gateway(cidr: ipaddress.IPv4Network, gateway: str | None) -> None:

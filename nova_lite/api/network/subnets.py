@@ -14,7 +14,7 @@ from nova_lite.db.networks import NetworkFilter
 from nova_lite.model.guest import HostRoute
 from nova_lite.model.ids import NetworkId, SubnetId
 from nova_lite.model.network import Pool, Subnet
-from nova_lite.network import ports, records, subnets
+from nova_lite.network import records, subnets
 from nova_lite.network.subnets import NewSubnet
 
 _ANY = Subnet(id=SubnetId(""), network_id=NetworkId(""), project_id=None, name="", cidr="", gateway_ip=None, pools=())
@@ -52,8 +52,7 @@ def create_subnet(request: Request) -> Answer:
         network = own_network(request, tx, asked["network_id"])
         named = asked.get("project_id") or asked.get("tenant_id") or network.project_id or ""
         request.enforce(target={"project_id": named})
-        place = ports.visible_place(tx, network.id, project_id=None)
-        return subnets.create(tx, place, _wanted(asked, named))
+        return subnets.create(tx, network, _wanted(asked, named))
 
     made = request.parts.network.database.transact(work)
     return answer_one(request, NOUN, views.subnet(made), status=201)

@@ -13,7 +13,7 @@ from nova_lite.model.guest import HostRoute
 from nova_lite.model.ids import HostName, ProjectId, ServerId
 from nova_lite.model.network import Pool
 from nova_lite.model.server import RequestedNetwork
-from nova_lite.network import limits, networks, ports, records, subnets
+from nova_lite.network import limits, networks, records, subnets
 from nova_lite.network.networks import NewNetwork
 from nova_lite.network.port import PortOrder
 from nova_lite.network.service import Networks
@@ -37,8 +37,7 @@ def make(service: Networks, *ranges: str, **changes):
     def work(tx):
         network = networks.create(tx, NewNetwork(project_id=PROJECT, name="own"))
         for cidr in ranges:
-            place = ports.visible_place(tx, network.id, project_id=PROJECT)
-            subnets.create(tx, place, NewSubnet(cidr=cidr, project_id=PROJECT, **changes))
+            subnets.create(tx, network, NewSubnet(cidr=cidr, project_id=PROJECT, **changes))
         return network
 
     return service.database.transact(work)
@@ -66,8 +65,7 @@ def test_a_guest_is_told_segment_routes_and_dhcp_of_the_subnet_it_has_an_address
 
 def test_a_full_subnet_gives_way_to_the_next_one(service):
     network = make(service, "10.1.0.0/24", pools=SMALL)
-    place = records.Place(network, ())
-    service.database.transact(lambda tx: subnets.create(tx, place, NewSubnet(cidr="10.2.0.0/24", project_id=PROJECT)))
+    service.database.transact(lambda tx: subnets.create(tx, network, NewSubnet(cidr="10.2.0.0/24", project_id=PROJECT)))
 
     found = service.ensure_ports(order("s1", network.id, network.id))
 
@@ -151,10 +149,9 @@ def test_requests_at_once_never_take_more_than_a_project_may_have(service, monke
         (first, *_) = found = records.list_networks(tx)
     assert len(found) == 3
     for cidr in ("10.1.0.0/24", "10.2.0.0/24"):
-        place = records.Place(first, ())
-        service.database.transact(lambda tx, p=place, c=cidr: subnets.create(tx, p, NewSubnet(cidr=c, project_id=PROJECT)))
+        service.database.transact(lambda tx, c=cidr: subnets.create(tx, first, NewSubnet(cidr=c, project_id=PROJECT)))
     with pytest.raises(errors.Conflict, match="subnet"):
-        service.database.transact(lambda tx: subnets.create(tx, place, NewSubnet(cidr="10.3.0.0/24", project_id=PROJECT)))
+        service.database.transact(lambda tx: subnets.create(tx, first, NewSubnet(cidr="10.3.0.0/24", project_id=PROJECT)))
 
 
 def test_a_subnet_of_an_earlier_release_has_its_one_pool(service):
@@ -167,3 +164,16 @@ def test_a_subnet_of_an_earlier_release_has_its_one_pool(service):
     (bound,) = service.ensure_ports(order("s1", network.id))
 
     assert bound.interface.ip_address == "10.1.0.7"
+
+
+def test_a_network_that_went_meanwhile_gets_no_subnet(service):
+    network = make(service)
+    service.database.transact(lambda tx: networks.delete(tx, network))
+
+    with pytest.raises(errors.NotFound, match=network.id):
+        make_subnet(service, network)
+
+
+def make_subnet(service, network):
+    wanted = NewSubnet(cidr="10.1.0.0/24", project_id=PROJECT)
+    return service.database.transact(lambda tx: subnets.create(tx, network, wanted))
