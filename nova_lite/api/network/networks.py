@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from nova_lite import errors
 from nova_lite.api.network.lists import Noun, answer_list, answer_one, seen_by
 from nova_lite.api.network.owners import owner
 from nova_lite.api.network.views import networks as views
@@ -11,9 +15,10 @@ from nova_lite.db.networks import NetworkFilter
 from nova_lite.model.ids import NetworkId
 from nova_lite.model.network import Network
 from nova_lite.network import networks, ports, records
-from nova_lite.network.networks import DEFAULT_MTU, NewNetwork
+from nova_lite.network.networks import DEFAULT_MTU, MAX_SEGMENT, NewNetwork
 
 NOUN = Noun("network", frozenset(views.network(Network(id=NetworkId(""), project_id=None, name="", bridge=""))), views.GUARDED)
+MTU, SEGMENTS = (576, DEFAULT_MTU), (1, MAX_SEGMENT)
 CHANGEABLE = ("name", "admin_state_up", "shared", "description", "mtu")
 
 
@@ -44,19 +49,31 @@ def create_network(request: Request) -> Answer:
         project_id=project_id,
         name=asked.get("name", ""),
         description=asked.get("description", ""),
-        mtu=asked.get("mtu", DEFAULT_MTU),
+        mtu=_number(asked, "mtu", *MTU) or DEFAULT_MTU,
         shared=asked.get("shared", False),
         admin_state_up=asked.get("admin_state_up", True),
-        segment=asked.get("provider:segmentation_id"),
+        segment=_number(asked, "provider:segmentation_id", *SEGMENTS),
     )
     made = request.parts.network.database.transact(lambda tx: networks.create(tx, wanted))
     return answer_one(request, NOUN, views.network(made), status=201)
+
+
+def _number(asked: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
+    """Read a number that may be written as text; None when it is not spoken of. Raises: BadRequest."""
+    if name not in asked:
+        return None
+    number = int(asked[name])
+    if not least <= number <= most:
+        raise errors.BadRequest(f"Invalid input for {name}: a number from {least} to {most} is wanted.", type="InvalidInput")
+    return number
 
 
 def update_network(request: Request) -> Answer:
     """Change a network. Raises: NotFound; Forbidden for another's; BadRequest, Conflict as `networks.update`."""
     asked = request.body["network"]
     changes = {name: asked[name] for name in CHANGEABLE if name in asked}
+    if "mtu" in changes:
+        changes["mtu"] = _number(asked, "mtu", *MTU)
 
     def work(tx: Tx) -> Network:
         network = own_network(request, tx, request.params["network_id"])

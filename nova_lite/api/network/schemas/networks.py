@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from nova_lite.api import validate
 from nova_lite.api.network.schemas.fields import NONE_OF_THEM, PROJECT
-from nova_lite.network.networks import DEFAULT_MTU, MAX_SEGMENT
 
+# Numbers may come as text: python-openstackclient sends them so, and Neutron takes them.
+_NUMBER = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^[0-9]{1,9}$"}]}
 _CHANGEABLE = {
     "name": validate.TEXT,
     "admin_state_up": {"type": "boolean"},
     "shared": {"type": "boolean"},
     "description": validate.TEXT,
-    "mtu": {"type": "integer", "minimum": 576, "maximum": DEFAULT_MTU},
+    "mtu": _NUMBER,
     "router:external": {"enum": [False]},
     "port_security_enabled": {"enum": [True]},
     "is_default": {"enum": [False]},
@@ -25,7 +26,7 @@ _NEW = {
     "vlan_transparent": {"enum": [False, None]},
     "provider:network_type": {"enum": ["vxlan"]},
     "provider:physical_network": {"enum": [None]},
-    "provider:segmentation_id": {"type": "integer", "minimum": 1, "maximum": MAX_SEGMENT},
+    "provider:segmentation_id": _NUMBER,
 }
 
 CREATE = validate.body({"network": validate.body(_NEW | _CHANGEABLE)}, required=("network",))
