@@ -80,8 +80,11 @@ class Machine:
 
     def run(self, *arguments: str, timeout: float = 30) -> subprocess.CompletedProcess[str]:
         """Run a command there."""
-        command = ["nsenter", "-t", str(self.pid), "-n", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+        return subprocess.run(self.inside(*arguments), capture_output=True, text=True, check=False, timeout=timeout)
+
+    def inside(self, *arguments: str) -> list[str]:
+        """Give the command that runs another one there."""
+        return ["nsenter", "-t", str(self.pid), "-n", *arguments]
 
     def sh(self, command: str) -> str:
         """Run a command there that must not fail."""

@@ -9,6 +9,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -186,6 +188,35 @@ def test_guests_reach_the_world_outside_under_the_hosts_address(boot, outside):
     guest = on(boot(10), 10)
 
     assert guest.pings("192.0.2.2")
+
+
+LISTEN = """
+import select, socket
+heard = {socket.socket(type=socket.SOCK_DGRAM): port for port in (4788, 4789)}
+[one.bind(("", port)) for one, port in heard.items()]
+print("ready", flush=True)
+while ready := select.select(list(heard), [], [], 3)[0]:
+    for one in ready:
+        one.recv(99)
+        print(heard[one], flush=True)
+"""
+SEND = """
+import socket
+for port in (4789, 4788):
+    socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.2", port))
+"""
+
+
+def test_a_guest_cannot_send_into_the_tunnels_of_other_hosts(boot, outside):
+    guest = on(boot(10), 10)
+    assert guest.pings("192.0.2.2")
+
+    with subprocess.Popen(outside.inside(sys.executable, "-c", LISTEN), stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "ready\n"
+        assert guest.run(sys.executable, "-c", SEND).returncode == 0
+        heard = other.stdout.read().split()
+
+    assert heard == ["4788"]
 
 
 def test_the_world_outside_does_not_begin_to_talk_to_guests(boot, outside):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nova_lite.compute.wiring import tunnel
 from nova_lite.compute.wiring.bridge import METADATA_IP
 from nova_lite.compute.wiring.commands import run, succeeds
 
@@ -64,7 +65,10 @@ add rule bridge {table} in iifname vmap @taps
 
 
 def _filter(table: str, bridge: str, metadata_port: int) -> str:
-    """Let guests have addresses, names and metadata of the host and nothing else; let nobody outside begin with them."""
+    """Let guests have addresses, names and metadata of the host and nothing else; let nobody outside begin with them.
+
+    To the port of the hosts' tunnels they send nothing: it would come into other projects' networks.
+    """
     return f"""
 add table inet {table}
 add chain inet {table} guests
@@ -81,6 +85,7 @@ flush chain inet {table} in
 add rule inet {table} in iifname "{bridge}" jump guests
 add chain inet {table} through {{ type filter hook forward priority filter; policy accept; }}
 flush chain inet {table} through
+add rule inet {table} through iifname "{bridge}" oifname != "{bridge}" udp dport {tunnel.PORT} drop
 add rule inet {table} through oifname != "{bridge}" accept
 add rule inet {table} through iifname "{bridge}" accept
 add rule inet {table} through ct state established,related accept
