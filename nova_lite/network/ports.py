@@ -46,11 +46,6 @@ def visible_place(tx: Tx, network_id: str, *, project_id: str | None) -> Place:
     raise errors.NotFound(f"Network {network_id} could not be found.", type="NetworkNotFound")
 
 
-def may_use(network: Network, project_id: str | None) -> bool:
-    """Tell whether a project may see and use a network; None stands for who sees all."""
-    return project_id is None or network.shared or network.project_id == project_id
-
-
 def create(tx: Tx, wanted: NewPort, *, seen_by: str | None) -> Port:
     """Add a port with one address; `seen_by` is the project of who asks, None for an admin.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from nova_lite.api.network.lists import Noun, answer_list, answer_one, seen_by
 from nova_lite.api.network.networks import own_network
+from nova_lite.api.network.owners import owner
 from nova_lite.api.network.views import subnets as views
 from nova_lite.api.route import Answer, Request
 from nova_lite.db.engine import Tx
@@ -50,9 +51,7 @@ def create_subnet(request: Request) -> Answer:
 
     def work(tx: Tx) -> Subnet:
         network = own_network(request, tx, asked["network_id"])
-        named = asked.get("project_id") or asked.get("tenant_id") or network.project_id or ""
-        request.enforce(target={"project_id": named})
-        return subnets.create(tx, network, _wanted(asked, named))
+        return subnets.create(tx, network, _wanted(asked, owner(request, asked, network.project_id)))
 
     made = request.parts.network.database.transact(work)
     return answer_one(request, NOUN, views.subnet(made), status=201)
