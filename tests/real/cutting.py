@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 COMMIT = b"COMMIT\0"
 ROLLBACK = b"ROLLBACK\0"
+ANSWER_S = 10.0
 
 
 class CommitCutter:
@@ -22,6 +23,7 @@ class CommitCutter:
         self._about = b""
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
+        self._answered: dict[socket.socket, threading.Event] = {}  # of servers that have been told to commit
         self.cuts = 0
 
     def __enter__(self) -> CommitCutter:
@@ -66,15 +68,18 @@ class CommitCutter:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 sent = sent + data if asks else b""
+                if source in self._answered:  # it has committed, and the client does not hear of it
+                    break
                 if COMMIT in sent and self._take(sent):
-                    _end(source)  # the client hears no more, and the server is still told to commit
+                    answered = self._answered[target] = threading.Event()
                     target.sendall(data)
-                    with contextlib.suppress(OSError):
-                        target.recv(65536)
+                    answered.wait(ANSWER_S)
                     break
                 target.sendall(data)
                 if COMMIT in sent or ROLLBACK in sent:
                     sent = b""
+        if source in self._answered:
+            self._answered.pop(source).set()
         _end(source)
         _end(target)
 
