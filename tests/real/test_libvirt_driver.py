@@ -63,6 +63,10 @@ class TapWiring(FakeWiring):
 
     def unplug(self, server_id):
         super().unplug(server_id)
+        self.remove_all()
+
+    def remove_all(self):
+        """Remove the taps that were made, whoever has them."""
         for tap in getattr(self, "made", ()):
             subprocess.run(["ip", "link", "delete", tap], capture_output=True, check=False, timeout=10)
 
@@ -134,6 +138,7 @@ class Hypervisor:
             driver.remove_guest(guest.server_id)
         for one in self._drivers:
             one.close()
+        self.wiring.remove_all()
 
 
 @pytest.fixture(scope="module")
